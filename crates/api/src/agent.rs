@@ -1,0 +1,120 @@
+//! Agents: the machines of the fleet.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Whether an agent may work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentState {
+    /// Joined, waits until an administrator lets it in.
+    Pending,
+    /// Works.
+    Active,
+    /// Shut out for good: its certificate is refused.
+    Revoked,
+}
+
+/// An agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Agent {
+    /// Id.
+    pub id: Uuid,
+    /// Name shown; the host name at first, can be changed.
+    pub name: String,
+    /// Whether it may work.
+    pub state: AgentState,
+    /// Whether it has a live session with the center now.
+    pub is_online: bool,
+    /// Groups that it serves (as far as I may see them).
+    pub group_ids: Vec<Uuid>,
+    /// Host name it reports.
+    pub hostname: String,
+    /// Operating system and kernel, e.g. `Debian GNU/Linux 12 (6.1.0)`.
+    pub os: String,
+    /// Processor architecture, e.g. `x86_64`.
+    pub arch: String,
+    /// Version of the agent.
+    pub version: String,
+    /// Whether it runs as root (may switch users).
+    pub is_root: bool,
+    /// Processors.
+    pub cpu_count: u32,
+    /// Load average over one minute.
+    pub load_1m: f64,
+    /// Memory in bytes.
+    pub memory_total_bytes: u64,
+    /// Memory available in bytes.
+    pub memory_available_bytes: u64,
+    /// Processes of runs and slots alive now.
+    pub running_count: u32,
+    /// Agent's clock minus the center's, in microseconds; absent before the first measurement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_offset_us: Option<i64>,
+    /// Round trip of the last heartbeat in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub round_trip_us: Option<i64>,
+    /// SHA-256 of the agent's public key, in hex: compare before approving.
+    pub key_fingerprint: String,
+    /// When it joined.
+    pub joined_at: Timestamp,
+    /// When the center last heard of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_seen_at: Option<Timestamp>,
+    /// Number of daemon slots wanted here.
+    pub slots_wanted: u32,
+    /// Number of daemon slots running here.
+    pub slots_running: u32,
+}
+
+/// `PATCH /agents/{id}` (administrator; absent fields stay).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AgentUpdate {
+    /// New name, 1 to 64 characters.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// New whole list of groups.
+    #[serde(default)]
+    pub group_ids: Option<Vec<Uuid>>,
+}
+
+/// `POST /agents/{id}/approve` (administrator).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AgentApprove {
+    /// Groups it shall serve; absent keeps those of its join token.
+    #[serde(default)]
+    pub group_ids: Option<Vec<Uuid>>,
+}
+
+/// `POST /agents/join-tokens` (administrator): lets machines join.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JoinTokenCreate {
+    /// Groups that an agent joining with it shall serve.
+    #[serde(default)]
+    pub group_ids: Vec<Uuid>,
+    /// True: agents joining with it work at once; false: they wait as `pending`.
+    #[serde(default)]
+    pub is_preapproved: bool,
+    /// Lifetime in seconds, 60 to 604,800; 3,600 when absent.
+    #[serde(default)]
+    pub ttl_seconds: Option<u64>,
+    /// How many agents may join with it, 1 to 1,000; 1 when absent.
+    #[serde(default)]
+    pub uses_max: Option<u32>,
+}
+
+/// A join token; its text is shown this once and never again.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JoinToken {
+    /// The secret text, `cfj_…`. Carries the pin of the center's CA.
+    pub token: String,
+    /// The command to run on the machine, ready to copy.
+    pub command: String,
+    /// When it stops working.
+    pub expires_at: Timestamp,
+}

@@ -1,0 +1,373 @@
+//! Jobs: what to run, as whom, where, when.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::run::Outcome;
+
+/// Kind of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobKind {
+    /// Runs at due instants.
+    Scheduled,
+    /// Keeps N processes alive.
+    Daemon,
+}
+
+/// Definition of a job: everything that a version freezes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobSpec {
+    /// 1 to 128 characters, no control characters; unique in its group.
+    pub name: String,
+    /// Up to 4,000 characters.
+    #[serde(default)]
+    pub description: String,
+    /// When and how to run a scheduled job. Exactly one of `scheduled` and `daemon` is present.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled: Option<ScheduledSpec>,
+    /// How to keep a daemon job alive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daemon: Option<DaemonSpec>,
+    /// What to run.
+    pub command: Command,
+    /// Linux user to run as; must be in the group's list.
+    pub run_as: String,
+    /// Absolute working directory; the user's home when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// Environment added to the clean one. Names: letters, digits, `_`, not starting with a digit, not `LD_*` and the like.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// File mode mask in octal, e.g. `"027"`; `"022"` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub umask: Option<String>,
+    /// Where to run.
+    pub target: Target,
+    /// Processes per agent (and per due instant), 1 to 1,000.
+    #[serde(default = "one")]
+    pub processes: u32,
+    /// What to do with output.
+    #[serde(default)]
+    pub output: OutputPolicy,
+    /// How to stop a process.
+    #[serde(default)]
+    pub stop: StopPolicy,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// What to run. Exactly one of `argv` and `script`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Command {
+    /// Program and arguments, run without a shell. A program without `/` is looked up in the job's `PATH`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub argv: Option<Vec<String>>,
+    /// A script with its interpreter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<Script>,
+}
+
+/// A script: handed to the interpreter as a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Script {
+    /// Interpreter and its arguments; the script's path is appended. `["/bin/sh"]` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interpreter: Option<Vec<String>>,
+    /// Text of the script, up to 256 KiB.
+    pub text: String,
+}
+
+/// When to run a scheduled job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduledSpec {
+    /// Schedule expression, e.g. `*/5 * * * *`, `0 30 2 * * *`, `@every 250ms`, `@daily`, `@at 2026-12-01T02:30:00`.
+    pub expression: String,
+    /// IANA time zone name; the center's default when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// What to do when the previous run of the same agent and copy is still alive.
+    #[serde(default)]
+    pub overlap: Overlap,
+    /// How late a run may start, in milliseconds, 1,000 to 604,800,000; 60,000 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_deadline_ms: Option<u64>,
+    /// A run alive longer is stopped and ends `timed_out`; in milliseconds, 100 to 2,592,000,000; no limit when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+    /// When to try again.
+    #[serde(default)]
+    pub retry: RetryPolicy,
+}
+
+/// Overlap policy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Overlap {
+    /// Skip the new run, on record.
+    #[default]
+    Forbid,
+    /// Start it all the same.
+    Allow,
+}
+
+/// When a failed or timed-out run is tried again. A `lost` run never is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetryPolicy {
+    /// Attempts in all, 1 to 20; 1 means no retry.
+    #[serde(default = "one")]
+    pub attempts_max: u32,
+    /// Wait before the second attempt in milliseconds, 100 to 86,400,000; doubles each time, plus jitter. Default 1,000.
+    #[serde(default = "retry_backoff_initial_ms")]
+    pub backoff_initial_ms: u64,
+    /// Longest wait in milliseconds, at least the initial one, up to 86,400,000. Default 300,000.
+    #[serde(default = "retry_backoff_max_ms")]
+    pub backoff_max_ms: u64,
+}
+
+fn retry_backoff_initial_ms() -> u64 {
+    1_000
+}
+
+fn retry_backoff_max_ms() -> u64 {
+    300_000
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { attempts_max: 1, backoff_initial_ms: retry_backoff_initial_ms(), backoff_max_ms: retry_backoff_max_ms() }
+    }
+}
+
+/// How a daemon job is kept alive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DaemonSpec {
+    /// When an ended process is started again.
+    pub restart: Restart,
+    /// A process alive this long counts as running, in milliseconds, 0 to 600,000. Default 1,000.
+    pub start_period_ms: u64,
+    /// First wait before a restart in milliseconds, 0 to 3,600,000. Default 500.
+    pub backoff_initial_ms: u64,
+    /// Longest wait before a restart in milliseconds. Default 60,000.
+    pub backoff_max_ms: u64,
+    /// Failures within `crash_loop_window_ms` that make the slot a crash loop, 2 to 100. Default 5.
+    pub crash_loop_failures: u32,
+    /// Window for `crash_loop_failures` in milliseconds, 1,000 to 86,400,000. Default 60,000.
+    pub crash_loop_window_ms: u64,
+}
+
+impl Default for DaemonSpec {
+    fn default() -> Self {
+        Self {
+            restart: Restart::Always,
+            start_period_ms: 1_000,
+            backoff_initial_ms: 500,
+            backoff_max_ms: 60_000,
+            crash_loop_failures: 5,
+            crash_loop_window_ms: 60_000,
+        }
+    }
+}
+
+/// When an ended daemon process is started again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Restart {
+    /// However it ended.
+    #[default]
+    Always,
+    /// Unless it ended with exit status 0.
+    OnFailure,
+}
+
+/// Where a job runs: every active agent that is chosen and serves the job's group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// True: every agent that serves the group, also those to come. Then `agent_ids` must be empty.
+    #[serde(default)]
+    pub all: bool,
+    /// Chosen agents.
+    #[serde(default)]
+    pub agent_ids: Vec<Uuid>,
+}
+
+/// What to do with output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OutputPolicy {
+    /// Keep it or throw it away.
+    #[serde(default)]
+    pub mode: OutputMode,
+    /// Bytes kept per process, 4,096 to 1,073,741,824; beginning and end are kept, the gap is marked. Default 10,485,760.
+    #[serde(default = "output_cap_bytes")]
+    pub cap_bytes: u64,
+}
+
+fn output_cap_bytes() -> u64 {
+    10 << 20
+}
+
+impl Default for OutputPolicy {
+    fn default() -> Self {
+        Self { mode: OutputMode::Store, cap_bytes: output_cap_bytes() }
+    }
+}
+
+/// Keep output or throw it away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputMode {
+    /// The center stores it.
+    #[default]
+    Store,
+    /// Only its size is counted.
+    Discard,
+}
+
+/// How a process is stopped: signal, grace, then KILL for all that is left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StopPolicy {
+    /// `TERM`, `INT`, `HUP`, `QUIT`, `USR1`, `USR2`, `KILL`. Default `TERM`.
+    #[serde(default = "stop_signal")]
+    pub signal: String,
+    /// Time between the signal and KILL in milliseconds, 0 to 3,600,000. Default 10,000.
+    #[serde(default = "stop_grace_ms")]
+    pub grace_ms: u64,
+}
+
+fn stop_signal() -> String {
+    "TERM".to_owned()
+}
+
+fn stop_grace_ms() -> u64 {
+    10_000
+}
+
+impl Default for StopPolicy {
+    fn default() -> Self {
+        Self { signal: stop_signal(), grace_ms: stop_grace_ms() }
+    }
+}
+
+/// `POST /jobs`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobCreate {
+    /// Group that shall own it.
+    pub group_id: Uuid,
+    /// Its definition.
+    pub spec: JobSpec,
+    /// Created paused.
+    #[serde(default)]
+    pub is_paused: bool,
+}
+
+/// `PUT /jobs/{id}`: makes a new version. Needs `If-Match` with the version that was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobReplace {
+    /// The whole new definition.
+    pub spec: JobSpec,
+}
+
+/// A job as lists and pages show it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Job {
+    /// Id.
+    pub id: Uuid,
+    /// Owning group.
+    pub group_id: Uuid,
+    /// Its name.
+    pub group_name: String,
+    /// Kind.
+    pub kind: JobKind,
+    /// Version in force, from 1; also the ETag.
+    pub version: u32,
+    /// Definition in force.
+    pub spec: JobSpec,
+    /// Whether it is paused.
+    pub is_paused: bool,
+    /// Sentence of the schedule in English; absent for daemons.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sentence_en: Option<String>,
+    /// Sentence of the schedule in Simplified Chinese; absent for daemons.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sentence_zh: Option<String>,
+    /// Next due instant; absent when paused, for daemons, or when none is left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_due: Option<Timestamp>,
+    /// The last runs, newest first, at most 20; empty for daemons.
+    pub recent: Vec<RecentRun>,
+    /// Daemon slots wanted over all agents; 0 for scheduled jobs.
+    pub slots_wanted: u32,
+    /// Daemon slots running.
+    pub slots_running: u32,
+    /// Daemon slots in a crash loop.
+    pub slots_crash_loop: u32,
+    /// Login of who saved the version in force.
+    pub updated_by: String,
+    /// When the job was created.
+    pub created_at: Timestamp,
+    /// When the version in force was saved.
+    pub updated_at: Timestamp,
+    /// My role in the owning group.
+    pub my_role: crate::group::Role,
+}
+
+/// One bar in the strip of last runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RecentRun {
+    /// Run.
+    pub id: Uuid,
+    /// Its due instant.
+    pub due: Timestamp,
+    /// How it ended; absent while it has not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// How long it ran, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+}
+
+/// An immutable version of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobVersion {
+    /// Number, from 1.
+    pub version: u32,
+    /// The definition.
+    pub spec: JobSpec,
+    /// Login of who saved it.
+    pub author: String,
+    /// When it was saved.
+    pub created_at: Timestamp,
+}
+
+/// `POST /jobs/{id}/run`: runs a scheduled job now. Idempotent by `Idempotency-Key`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunNow {
+    /// Only on these of the job's agents; all of them when absent.
+    #[serde(default)]
+    pub agent_ids: Option<Vec<Uuid>>,
+}
+
+/// The runs that `run now` made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RunNowAnswer {
+    /// Ids of the runs.
+    pub run_ids: Vec<Uuid>,
+}
