@@ -1,1 +1,3 @@
-//! Stub.
+//! The agent: holds orders, starts and supervises processes, reports the truth.
+
+pub mod host;

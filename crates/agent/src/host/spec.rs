@@ -1,0 +1,195 @@
+//! What the agent asks for when it launches a life.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cronfleet_shim::spec::{Limit, Output, Resource, Spec, Stragglers};
+
+use super::start_error::StartError;
+use super::user::RunUser;
+use super::{environment, open};
+
+/// Least spool a life can be given, in bytes. Smaller caps are raised to it.
+const OUTPUT_CAP_MIN: u64 = 64 * 1024;
+
+const UMASK_DEFAULT: u32 = 0o022;
+const DRAIN_DEFAULT: Duration = Duration::from_millis(500);
+const OUTPUT_CAP_DEFAULT: u64 = 16 * 1024 * 1024;
+
+/// One command to launch, with everything resolved: nothing in it needs a look at jobs, groups or policies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LifeSpec {
+    /// What to run.
+    pub command: LifeCommand,
+    /// Whom to run it as. An agent that is not root can only run as itself.
+    pub user: RunUser,
+    /// The whole environment ([`super::build_environment`]).
+    pub environment: Vec<(OsString, OsString)>,
+    /// Working directory, absolute; entered as the user.
+    pub directory: PathBuf,
+    /// File mode creation mask, `0o000` to `0o777`.
+    pub umask: u32,
+    /// Resource limits. Open files fall back to what the agent itself was started with.
+    pub limits: Vec<Limit>,
+    /// Nice value, -20 (first) to 19 (last).
+    pub nice: i32,
+    /// Out-of-memory score adjustment, -1000 (never killed) to 1000; `None` is 0 where the system allows it.
+    pub oom_score_adj: Option<i32>,
+    /// Forbids gaining privileges by set-user-id programs such as `sudo`.
+    pub no_new_privs: bool,
+    /// Number of the signal that [`super::LifeControl::stop`] sends.
+    pub stop_signal: i32,
+    /// What becomes of output.
+    pub output: OutputPolicy,
+    /// What becomes of processes that outlive the command.
+    pub stragglers: Stragglers,
+    /// How long to wait for late output and late processes after the command ended.
+    pub drain: Duration,
+}
+
+/// A program with arguments, or a script with its interpreter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LifeCommand {
+    /// Program and arguments. A program without a slash is looked up in the `PATH` of the environment.
+    Argv(Vec<OsString>),
+    /// A script text.
+    Script {
+        /// Interpreter and its own arguments; the script's path and `arguments` follow.
+        interpreter: Vec<OsString>,
+        /// The text, put into a file that only the user can read.
+        text: Vec<u8>,
+        /// Arguments of the script.
+        arguments: Vec<OsString>,
+    },
+}
+
+/// What becomes of a command's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputPolicy {
+    /// Kept in the spool: the first quarter of the cap and the newest of what came after.
+    Store {
+        /// Most bytes on disk (at least 64 KiB), frame heads of 13 bytes included.
+        cap_bytes: u64,
+    },
+    /// Counted and thrown away.
+    Discard,
+}
+
+impl LifeSpec {
+    /// Gives a spec with the usual defaults: the user's home (or `/`) as directory, umask 022, no limits of its own,
+    /// no new privileges, SIGTERM to stop, 16 MiB of output, stragglers killed after 500 ms. The environment is empty.
+    #[must_use]
+    pub fn new(user: RunUser, command: LifeCommand) -> Self {
+        let directory = if user.home.is_absolute() {
+            user.home.clone()
+        } else {
+            PathBuf::from("/")
+        };
+        Self {
+            command,
+            user,
+            environment: Vec::new(),
+            directory,
+            umask: UMASK_DEFAULT,
+            limits: Vec::new(),
+            nice: 0,
+            oom_score_adj: None,
+            no_new_privs: true,
+            stop_signal: libc::SIGTERM,
+            output: OutputPolicy::Store {
+                cap_bytes: OUTPUT_CAP_DEFAULT,
+            },
+            stragglers: Stragglers::Kill,
+            drain: DRAIN_DEFAULT,
+        }
+    }
+
+    /// Translates into what the shim reads.
+    pub(super) fn to_shim(&self, script: &Path, spool: &Path) -> Result<Spec, StartError> {
+        let invalid = |field| StartError::Invalid { field };
+        let argv = self.argv(script);
+        if argv.first().is_none_or(|program| program.is_empty()) {
+            return Err(invalid("command"));
+        }
+        if argv.iter().any(|arg| arg.as_bytes().contains(&0)) {
+            return Err(invalid("command"));
+        }
+        let directory = self.directory.as_os_str();
+        if !self.directory.is_absolute() || directory.as_bytes().contains(&0) {
+            return Err(invalid("directory"));
+        }
+        for (name, value) in &self.environment {
+            environment::check(name, value).map_err(|_| invalid("environment"))?;
+        }
+        if !(1..=64).contains(&self.stop_signal) {
+            return Err(invalid("stop_signal"));
+        }
+        Ok(Spec {
+            argv: argv.into_iter().map(OsString::into_vec).collect(),
+            environment: self.variables(),
+            uid: self.user.uid,
+            gid: self.user.gid,
+            groups: self.user.groups.clone(),
+            change_ids: open::is_root(),
+            directory: directory.as_bytes().to_vec(),
+            umask: self.umask & 0o777,
+            limits: self.limits_with_defaults(),
+            nice: self.nice,
+            oom_score_adj: self.oom_score_adj,
+            no_new_privs: self.no_new_privs,
+            stop_signal: self.stop_signal,
+            output: match self.output {
+                OutputPolicy::Discard => Output::Discard,
+                OutputPolicy::Store { cap_bytes } => Output::Store {
+                    cap_bytes: cap_bytes.max(OUTPUT_CAP_MIN),
+                    directory: spool.as_os_str().as_bytes().to_vec(),
+                },
+            },
+            stragglers: self.stragglers,
+            drain_ms: u64::try_from(self.drain.as_millis()).unwrap_or(u64::MAX),
+        })
+    }
+
+    fn argv(&self, script: &Path) -> Vec<OsString> {
+        match &self.command {
+            LifeCommand::Argv(argv) => argv.clone(),
+            LifeCommand::Script {
+                interpreter,
+                arguments,
+                ..
+            } => {
+                let path = script.as_os_str().to_owned();
+                let mut argv = interpreter.clone();
+                if !argv.is_empty() {
+                    argv.push(path);
+                    argv.extend(arguments.iter().cloned());
+                }
+                argv
+            }
+        }
+    }
+
+    fn variables(&self) -> Vec<Vec<u8>> {
+        let join = |(name, value): &(OsString, OsString)| {
+            [
+                name.as_bytes(),
+                OsStr::new("=").as_bytes(),
+                value.as_bytes(),
+            ]
+            .concat()
+        };
+        self.environment.iter().map(join).collect()
+    }
+
+    /// The agent raises its own soft limit of open files; commands get the one it was started with.
+    fn limits_with_defaults(&self) -> Vec<Limit> {
+        let mut limits = self.limits.clone();
+        let named = limits.iter().any(|l| l.resource == Resource::OpenFiles);
+        if let (false, Some(limit)) = (named, open::inherited_open_files()) {
+            limits.push(limit);
+        }
+        limits
+    }
+}
