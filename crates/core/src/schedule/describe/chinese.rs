@@ -1,0 +1,316 @@
+//! Schedules in Simplified Chinese.
+
+use super::dates::{DatePhrase, DaysPhrase, LAST, MonthDays, WeekDays};
+use super::times::{TimePhrase, Unit};
+use super::{clock, runs};
+use crate::schedule::canonical::Progression;
+
+const WEEKDAYS: [&str; 8] = ["", "周一", "周二", "周三", "周四", "周五", "周六", "周日"];
+const UNIT_NAMES: [&str; 5] = ["天", "小时", "分钟", "秒", "毫秒"];
+
+pub(super) fn cron(date: &DatePhrase, time: &TimePhrase, zone: &str) -> String {
+    let years = if date.years.is_empty() {
+        String::new()
+    } else {
+        format!("{}年", list(&date.years, ""))
+    };
+    let has_date = date.days != DaysPhrase::Every || !date.months.is_empty();
+    let sentence = match time {
+        TimePhrase::Clock(times) => format!("{}{}", dates(date), spaced(&clock_list(times))),
+        _ if has_date => format!("{}，{}", dates(date), times(time)),
+        _ => times(time),
+    };
+    let before = if years.is_empty() {
+        String::new()
+    } else {
+        format!("{years}，")
+    };
+    format!("{before}{sentence}（{zone}）")
+}
+
+pub(super) fn every(parts: &[(u64, usize)]) -> String {
+    if let [(1, unit)] = parts {
+        return format!("每{}", UNIT_NAMES[*unit]);
+    }
+    let words: Vec<String> = parts
+        .iter()
+        .map(|&(count, unit)| format!("{count} {}", UNIT_NAMES[unit]))
+        .collect();
+    format!("每 {}", words.join(" "))
+}
+
+fn times(time: &TimePhrase) -> String {
+    match time {
+        TimePhrase::Clock(times) => clock_list(times),
+        TimePhrase::Periodic { every, unit, phase } => periodic(*every, *unit, *phase),
+        TimePhrase::Window {
+            every,
+            unit,
+            first,
+            last,
+        } => {
+            let with_seconds = *unit == Unit::Second;
+            format!(
+                "{} 至 {} {}",
+                clock(*first, with_seconds),
+                clock(*last, with_seconds),
+                period(*every, *unit)
+            )
+        }
+        TimePhrase::MinutesOfHour { minutes, second } => {
+            let at_second = if *second == 0 {
+                String::new()
+            } else {
+                format!(" {second} 秒")
+            };
+            match runs(minutes).as_slice() {
+                [run] if run.first < run.last => {
+                    format!(
+                        "每小时第 {} 至 {} 分，{}{}",
+                        run.first,
+                        run.last,
+                        period(run.step, Unit::Minute),
+                        of_second(*second)
+                    )
+                }
+                _ => format!("每小时第 {} 分{at_second}", list(minutes, "")),
+            }
+        }
+        TimePhrase::Fields {
+            seconds,
+            minutes,
+            hours,
+        } => fields(seconds.as_deref(), minutes.as_deref(), hours.as_deref()),
+    }
+}
+
+fn clock_list(times: &[u32]) -> String {
+    times
+        .iter()
+        .map(|time| clock(*time, false))
+        .collect::<Vec<_>>()
+        .join("、")
+}
+
+fn period(every: u32, unit: Unit) -> String {
+    let name = match unit {
+        Unit::Second => "秒",
+        Unit::Minute => "分钟",
+        Unit::Hour => "小时",
+    };
+    if every == 1 {
+        format!("每{name}")
+    } else {
+        format!("每 {every} {name}")
+    }
+}
+
+/// A period over the whole day, and where it starts unless that is with the hour, minute or day.
+fn periodic(every: u32, unit: Unit, phase: u32) -> String {
+    let period = period(every, unit);
+    match (unit, every, phase) {
+        (Unit::Hour, 1, 0) => "每小时整点".to_owned(),
+        (_, _, 0) => period,
+        (Unit::Second, ..) => format!("{period}（从第 {phase} 秒起）"),
+        (Unit::Minute, 1, _) => format!("{period}第 {phase} 秒"),
+        (Unit::Minute, ..) => format!(
+            "{period}（从第 {} 分{}起）",
+            phase / 60,
+            of_seconds(phase % 60)
+        ),
+        (Unit::Hour, 1, _) => format!("{period}第 {} 分{}", phase / 60, of_seconds(phase % 60)),
+        (Unit::Hour, ..) => format!("{period}（从 {} 起）", clock(phase, false)),
+    }
+}
+
+fn of_seconds(second: u32) -> String {
+    if second == 0 {
+        String::new()
+    } else {
+        format!(" {second} 秒")
+    }
+}
+
+fn of_second(second: u32) -> String {
+    if second == 0 {
+        String::new()
+    } else {
+        format!("第 {second} 秒")
+    }
+}
+
+fn fields(seconds: Option<&[u32]>, minutes: Option<&[u32]>, hours: Option<&[u32]>) -> String {
+    let hour = hours.map_or_else(
+        || "每小时".to_owned(),
+        |hours| format!("{} 时", list(hours, "")),
+    );
+    let minute = minutes.map_or_else(
+        || "每分钟".to_owned(),
+        |minutes| format!("第 {} 分", list(minutes, "")),
+    );
+    let second = seconds.map_or_else(
+        || "每秒".to_owned(),
+        |seconds| format!("第 {} 秒", list(seconds, "")),
+    );
+    if seconds == Some(&[0]) {
+        format!("{hour}的{minute}")
+    } else {
+        format!("{hour}的{minute}的{second}")
+    }
+}
+
+fn dates(date: &DatePhrase) -> String {
+    let months = months(&date.months);
+    match &date.days {
+        DaysPhrase::Every if date.months.is_empty() => "每天".to_owned(),
+        DaysPhrase::Every => format!("{months}的每天"),
+        DaysPhrase::OfMonth(days) => month_days(days, &date.months),
+        DaysPhrase::OfWeek(days) => week_days(days, &date.months),
+        DaysPhrase::Either(month, week) => {
+            format!(
+                "{}，以及{}",
+                month_days(month, &date.months),
+                week_days(week, &date.months)
+            )
+        }
+        DaysPhrase::Both(month, week) => {
+            format!(
+                "{}且为{}",
+                month_days(month, &date.months),
+                one_week_day(week)
+            )
+        }
+    }
+}
+
+/// `每月 1 日、15 日`, `每年 1 月 1 日`, `每月最后一天`.
+fn month_days(days: &MonthDays, in_these: &[u32]) -> String {
+    let mut items: Vec<String> = runs(&days.numbers)
+        .iter()
+        .map(|run| range(run, |day| format!("{day} 日")))
+        .collect();
+    items.extend(
+        days.nearest
+            .iter()
+            .map(|day| format!("最接近 {day} 日的工作日（周一至周五）")),
+    );
+    if days.last {
+        items.push("最后一天".to_owned());
+    }
+    if days.last_weekday {
+        items.push("最后一个工作日（周一至周五）".to_owned());
+    }
+    let items = items.join("、");
+    let of = if in_these.len() > 1 { "的" } else { "" };
+    format!("{}{of}{}", months(in_these), spaced(&items))
+}
+
+/// `每周一`, `每周一至周五`, `每月最后一个周五`.
+fn week_days(days: &WeekDays, in_these: &[u32]) -> String {
+    let mut items = Vec::new();
+    if !days.weekdays.is_empty() {
+        let names = weekday_names(&days.weekdays);
+        let of = if in_these.is_empty() {
+            String::new()
+        } else {
+            format!("{}的", months(in_these))
+        };
+        items.push(format!("{of}每{names}"));
+    }
+    if !days.nth.is_empty() {
+        let names: Vec<String> = days.nth.iter().map(|nth| nth_name(*nth)).collect();
+        let of = if in_these.is_empty() { "" } else { "的" };
+        items.push(format!("{}{of}{}", months(in_these), names.join("、")));
+    }
+    items.join("，以及")
+}
+
+fn one_week_day(days: &WeekDays) -> String {
+    let mut items = Vec::new();
+    if !days.weekdays.is_empty() {
+        items.push(weekday_names(&days.weekdays));
+    }
+    items.extend(days.nth.iter().map(|nth| format!("当月{}", nth_name(*nth))));
+    items.join("或")
+}
+
+fn nth_name((n, day): (u32, u32)) -> String {
+    let day = WEEKDAYS[day as usize];
+    if n == LAST {
+        format!("最后一个{day}")
+    } else {
+        format!("第 {n} 个{day}")
+    }
+}
+
+fn weekday_names(weekdays: &[u32]) -> String {
+    let name = |day: u32| WEEKDAYS[day as usize].to_owned();
+    let items: Vec<String> = runs(weekdays)
+        .iter()
+        .flat_map(|run| match run.step {
+            1 => vec![range(run, name)],
+            step => (run.first..=run.last)
+                .step_by(step as usize)
+                .map(name)
+                .collect(),
+        })
+        .collect();
+    items.join("、")
+}
+
+/// `每月`, `每年 1 月`, `每年 1 月、7 月`.
+fn months(these: &[u32]) -> String {
+    if these.is_empty() {
+        return "每月".to_owned();
+    }
+    let items: Vec<String> = runs(these)
+        .iter()
+        .map(|run| range(run, |month| format!("{month} 月")))
+        .collect();
+    format!("每年 {}", items.join("、"))
+}
+
+/// Numbers with a unit behind the last one only: `1、5 至 9`.
+fn list(values: &[u32], unit: &str) -> String {
+    let items: Vec<String> = runs(values)
+        .iter()
+        .map(|run| range(run, |value| format!("{value}{unit}")))
+        .collect();
+    items.join("、")
+}
+
+fn range(run: &Progression, name: impl Fn(u32) -> String) -> String {
+    match run {
+        Progression { first, last, .. } if first == last => name(*first),
+        Progression {
+            first,
+            last,
+            step: 1,
+        } => format!("{}至{}", spaced_end(&name(*first)), spaced(&name(*last))),
+        Progression { first, last, step } => {
+            format!(
+                "{}至{}（步长 {step}）",
+                spaced_end(&name(*first)),
+                spaced(&name(*last))
+            )
+        }
+    }
+}
+
+/// A space between Chinese and a digit that follows.
+fn spaced(text: &str) -> String {
+    if text.starts_with(|first: char| first.is_ascii_digit()) {
+        format!(" {text}")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// A space between a digit and Chinese that follows.
+fn spaced_end(text: &str) -> String {
+    if text.ends_with(|last: char| last.is_ascii_digit()) {
+        format!("{text} ")
+    } else {
+        text.to_owned()
+    }
+}
