@@ -1,1 +1,16 @@
-//! Stub.
+//! Decides and does nothing else: domain types, schedule arithmetic, state machines, planning.
+//!
+//! No async, no I/O, no clock, no randomness, no SQL, no JSON. Time, random draws and observations come in as values;
+//! decisions and effects go out as values. Everything here can be driven by the simulator and by property tests.
+
+pub mod access;
+pub mod backoff;
+pub mod id;
+pub mod job;
+pub mod life;
+pub mod order;
+pub mod order_book;
+pub mod plan;
+pub mod record;
+pub mod run;
+pub mod schedule;

@@ -1,0 +1,665 @@
+//! Jobs: definitions of what to run, as whom, where and when, and the rules a definition must keep.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::backoff::Backoff;
+use crate::id::AgentId;
+
+/// Definition of a job: everything that a job version freezes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobSpec {
+    /// 1 to 128 characters without control characters; unique in its group.
+    pub name: String,
+    /// Up to 4,000 characters.
+    pub description: String,
+    /// When to run, or how to keep alive.
+    pub kind: JobKind,
+    /// What to run and as whom.
+    pub launch: Launch,
+    /// Where to run.
+    pub target: Target,
+    /// Processes per agent (and per due instant), 1 to 1,000.
+    pub processes: u32,
+}
+
+/// When to run a job, or how to keep it alive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobKind {
+    /// Runs at due instants.
+    Scheduled(ScheduledSpec),
+    /// Keeps N processes alive on each agent.
+    Daemon(DaemonSpec),
+}
+
+/// When and how to run a scheduled job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduledSpec {
+    /// Schedule expression as typed; see [`crate::schedule`].
+    pub expression: String,
+    /// IANA time zone name.
+    pub time_zone: String,
+    /// What to do when the previous run of the same target is still alive.
+    pub overlap: Overlap,
+    /// How late a run may start, 1 s to 7 days.
+    pub start_deadline: Duration,
+    /// A run alive longer is stopped and ends `timed_out`; 100 ms to 30 days.
+    pub timeout: Option<Duration>,
+    /// When to try again.
+    pub retry: RetryPolicy,
+}
+
+/// What to do when the previous run of the same (job, agent, copy) is still alive at a due instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Overlap {
+    /// Skip the new run, on record.
+    #[default]
+    Forbid,
+    /// Start it all the same.
+    Allow,
+}
+
+/// When a failed or timed-out run is tried again. A `lost` run never is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Attempts in all, 1 to 20; 1 means no retry.
+    pub attempts_max: u32,
+    /// Wait before the next attempt, 100 ms to 1 day.
+    pub backoff: Backoff,
+}
+
+/// How a daemon job is kept alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DaemonSpec {
+    /// When an ended process is started again.
+    pub restart: Restart,
+    /// A process alive this long counts as running, up to 10 minutes.
+    pub start_period: Duration,
+    /// Wait before a restart, up to 1 hour.
+    pub backoff: Backoff,
+    /// Failures within the window that make the slot a crash loop, 2 to 100.
+    pub crash_loop_failures: u32,
+    /// The window, 1 s to 1 day.
+    pub crash_loop_window: Duration,
+}
+
+/// When an ended daemon process is started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Restart {
+    /// However it ended.
+    #[default]
+    Always,
+    /// Unless it ended with exit status 0.
+    OnFailure,
+}
+
+/// Where a job runs, always within the active agents that serve its group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Every agent of the group, also those to come.
+    All,
+    /// These, as far as they serve the group when a due instant is planned.
+    Agents(Vec<AgentId>),
+}
+
+/// What to run, as whom, and how to stop it: all that an agent needs to launch a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// What to run.
+    pub command: Command,
+    /// Linux user to run as.
+    pub run_as: String,
+    /// Absolute working directory; the user's home when absent.
+    pub directory: Option<String>,
+    /// Environment added to the clean one.
+    pub environment: BTreeMap<String, String>,
+    /// File mode mask, 0 to 0o777.
+    pub umask: u32,
+    /// What to do with output.
+    pub output: OutputPolicy,
+    /// How to stop a process.
+    pub stop: StopPolicy,
+}
+
+/// What to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Program and arguments, run without a shell. A program without `/` is looked up in the job's `PATH`.
+    Argv(Vec<String>),
+    /// A script, handed to its interpreter as a file.
+    Script {
+        /// Interpreter and its arguments; the script's path is appended.
+        interpreter: Vec<String>,
+        /// Text, up to 256 KiB.
+        text: String,
+    },
+}
+
+/// What to do with output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutputPolicy {
+    /// Whether the center stores it; if not, only its size is counted.
+    pub is_stored: bool,
+    /// Bytes kept per process, 4 KiB to 1 GiB; beginning and end are kept.
+    pub cap_bytes: u64,
+}
+
+/// How a process is stopped: signal to its group, grace, then KILL for all that is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StopPolicy {
+    /// First signal.
+    pub signal: StopSignal,
+    /// Time between the signal and KILL, up to 1 hour.
+    pub grace: Duration,
+}
+
+/// Signals that may begin a stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopSignal {
+    /// SIGTERM.
+    Term,
+    /// SIGINT.
+    Int,
+    /// SIGHUP.
+    Hup,
+    /// SIGQUIT.
+    Quit,
+    /// SIGUSR1.
+    Usr1,
+    /// SIGUSR2.
+    Usr2,
+    /// SIGKILL: no grace at all.
+    Kill,
+}
+
+impl StopSignal {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Term,
+        Self::Int,
+        Self::Hup,
+        Self::Quit,
+        Self::Usr1,
+        Self::Usr2,
+        Self::Kill,
+    ];
+
+    /// The word in SQL and JSON: the signal's name without `SIG`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Term => "TERM",
+            Self::Int => "INT",
+            Self::Hup => "HUP",
+            Self::Quit => "QUIT",
+            Self::Usr1 => "USR1",
+            Self::Usr2 => "USR2",
+            Self::Kill => "KILL",
+        }
+    }
+
+    /// Reads [`StopSignal::word`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|signal| signal.word() == word)
+    }
+
+    /// The number on Linux (the same on every architecture we build for).
+    pub const fn number(self) -> i32 {
+        match self {
+            Self::Hup => 1,
+            Self::Int => 2,
+            Self::Quit => 3,
+            Self::Kill => 9,
+            Self::Usr1 => 10,
+            Self::Usr2 => 12,
+            Self::Term => 15,
+        }
+    }
+}
+
+/// How late a run may start unless the job says otherwise.
+pub const START_DEADLINE_DEFAULT: Duration = Duration::from_secs(60);
+
+/// A definition that breaks a rule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SpecError {
+    /// Path of the field, e.g. `command.argv`.
+    pub field: String,
+    /// Stable code, e.g. `job.name_length`.
+    pub code: &'static str,
+    /// What is wrong, naming the value.
+    pub message: String,
+    /// What would be right.
+    pub hint: String,
+}
+
+/// Environment names that change what a program loads or runs before its first line: never taken from a job.
+const ENVIRONMENT_REFUSED: [&str; 12] = [
+    "BASH_ENV",
+    "ENV",
+    "IFS",
+    "GCONV_PATH",
+    "NODE_OPTIONS",
+    "PERL5LIB",
+    "PERL5OPT",
+    "PYTHONSTARTUP",
+    "PYTHONHOME",
+    "SHELLOPTS",
+    "BASHOPTS",
+    "PS4",
+];
+
+/// Checks everything about a definition that needs no database: lengths, ranges, names. The schedule expression and the
+/// time zone are checked by [`crate::schedule::Schedule::parse`], membership of agents and users by the center.
+///
+/// # Errors
+/// The first rule that is broken, in the order of the fields.
+pub fn validate(spec: &JobSpec) -> Result<(), SpecError> {
+    check_name(&spec.name)?;
+    check(
+        spec.description.chars().count() <= 4_000,
+        "description",
+        "job.description_length",
+        || {
+            (
+                "description is longer than 4,000 characters".into(),
+                "shorten it".into(),
+            )
+        },
+    )?;
+    match &spec.kind {
+        JobKind::Scheduled(scheduled) => check_scheduled(scheduled)?,
+        JobKind::Daemon(daemon) => check_daemon(daemon)?,
+    }
+    check_launch(&spec.launch)?;
+    if let Target::Agents(agents) = &spec.target {
+        check(
+            !agents.is_empty(),
+            "target.agent_ids",
+            "job.no_agent",
+            || {
+                (
+                    "no agent is chosen".into(),
+                    "choose at least one agent, or all agents of the group".into(),
+                )
+            },
+        )?;
+        check(
+            agents.len() <= 10_000,
+            "target.agent_ids",
+            "job.too_many_agents",
+            || {
+                (
+                    format!("{} agents are chosen", agents.len()),
+                    "choose at most 10,000, or all agents of the group".into(),
+                )
+            },
+        )?;
+    }
+    range("processes", u64::from(spec.processes), 1, 1_000)
+}
+
+fn check_name(name: &str) -> Result<(), SpecError> {
+    let length = name.chars().count();
+    check(
+        (1..=128).contains(&length),
+        "name",
+        "job.name_length",
+        || {
+            (
+                format!("name has {length} characters"),
+                "use 1 to 128 characters".into(),
+            )
+        },
+    )?;
+    let is_clean = name.trim() == name && !name.chars().any(is_unprintable);
+    check(is_clean, "name", "job.name_characters", || {
+        (
+            "name has control or invisible characters, or spaces around it".into(),
+            "use printable characters without spaces at the ends".into(),
+        )
+    })
+}
+
+/// Control characters, and characters that make a text look like another (bidirectional and zero-width ones).
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+fn check_scheduled(spec: &ScheduledSpec) -> Result<(), SpecError> {
+    range_ms(
+        "scheduled.start_deadline_ms",
+        spec.start_deadline,
+        1_000,
+        604_800_000,
+    )?;
+    if let Some(timeout) = spec.timeout {
+        range_ms("scheduled.timeout_ms", timeout, 100, 2_592_000_000)?;
+    }
+    range(
+        "scheduled.retry.attempts_max",
+        u64::from(spec.retry.attempts_max),
+        1,
+        20,
+    )?;
+    let initial = spec.retry.backoff.initial.as_millis() as u64;
+    range(
+        "scheduled.retry.backoff_initial_ms",
+        initial,
+        100,
+        86_400_000,
+    )?;
+    range_ms(
+        "scheduled.retry.backoff_max_ms",
+        spec.retry.backoff.max,
+        initial,
+        86_400_000,
+    )
+}
+
+fn check_daemon(spec: &DaemonSpec) -> Result<(), SpecError> {
+    range_ms("daemon.start_period_ms", spec.start_period, 0, 600_000)?;
+    range_ms(
+        "daemon.backoff_initial_ms",
+        spec.backoff.initial,
+        0,
+        3_600_000,
+    )?;
+    let initial = spec.backoff.initial.as_millis() as u64;
+    range_ms(
+        "daemon.backoff_max_ms",
+        spec.backoff.max,
+        initial,
+        3_600_000,
+    )?;
+    range(
+        "daemon.crash_loop_failures",
+        u64::from(spec.crash_loop_failures),
+        2,
+        100,
+    )?;
+    range_ms(
+        "daemon.crash_loop_window_ms",
+        spec.crash_loop_window,
+        1_000,
+        86_400_000,
+    )
+}
+
+fn check_launch(launch: &Launch) -> Result<(), SpecError> {
+    match &launch.command {
+        Command::Argv(argv) => check_argv("command.argv", argv)?,
+        Command::Script { interpreter, text } => {
+            check_argv("command.script.interpreter", interpreter)?;
+            check(
+                text.len() <= 256 << 10,
+                "command.script.text",
+                "job.script_length",
+                || {
+                    (
+                        format!("script has {} bytes", text.len()),
+                        "use at most 262,144 bytes".into(),
+                    )
+                },
+            )?;
+            check(
+                !text.contains('\0'),
+                "command.script.text",
+                "job.nul_byte",
+                nul,
+            )?;
+        }
+    }
+    check_user("run_as", &launch.run_as)?;
+    if let Some(directory) = &launch.directory {
+        check(
+            directory.starts_with('/') && directory.len() <= 4_095,
+            "directory",
+            "job.directory",
+            || {
+                (
+                    format!("directory {:?} is not an absolute path", cut(directory)),
+                    "start it with /".into(),
+                )
+            },
+        )?;
+        check(!directory.contains('\0'), "directory", "job.nul_byte", nul)?;
+    }
+    check_environment(&launch.environment)?;
+    range("umask", u64::from(launch.umask), 0, 0o777)?;
+    range("output.cap_bytes", launch.output.cap_bytes, 4_096, 1 << 30)?;
+    range_ms("stop.grace_ms", launch.stop.grace, 0, 3_600_000)
+}
+
+fn check_argv(field: &str, argv: &[String]) -> Result<(), SpecError> {
+    check(
+        argv.first().is_some_and(|program| !program.is_empty()),
+        field,
+        "job.command_empty",
+        || {
+            (
+                "no program is given".into(),
+                "give a program, for example [\"/usr/bin/true\"]".into(),
+            )
+        },
+    )?;
+    let bytes: usize = argv.iter().map(|argument| argument.len() + 1).sum();
+    check(
+        argv.len() <= 1_000 && bytes <= 128 << 10,
+        field,
+        "job.command_length",
+        || {
+            (
+                format!("command has {} arguments and {bytes} bytes", argv.len()),
+                "use at most 1,000 arguments and 131,072 bytes; put more into a script".into(),
+            )
+        },
+    )?;
+    check(
+        !argv.iter().any(|argument| argument.contains('\0')),
+        field,
+        "job.nul_byte",
+        nul,
+    )
+}
+
+/// Checks the form of a Linux user name (`useradd`'s rule, with capitals and dots as many directories have them).
+///
+/// # Errors
+/// The name is empty, longer than 32 characters, numeric, or has other characters.
+pub fn check_user(field: &str, name: &str) -> Result<(), SpecError> {
+    let has_form = name.len() <= 32
+        && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '$'));
+    check(has_form, field, "job.user_name", || {
+        (
+            format!("{:?} is not the name of a Linux user", cut(name)),
+            "use a user name such as www-data, not a number".into(),
+        )
+    })
+}
+
+fn check_environment(environment: &BTreeMap<String, String>) -> Result<(), SpecError> {
+    let bytes: usize = environment
+        .iter()
+        .map(|(name, value)| name.len() + value.len() + 2)
+        .sum();
+    check(
+        bytes <= 64 << 10,
+        "environment",
+        "job.environment_length",
+        || {
+            (
+                format!("environment has {bytes} bytes"),
+                "use at most 65,536 bytes".into(),
+            )
+        },
+    )?;
+    for (name, value) in environment {
+        let field = format!("environment.{}", cut(name));
+        let has_form = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        check(has_form, &field, "job.environment_name", || {
+            (
+                format!("{:?} is not the name of an environment variable", cut(name)),
+                "use letters, digits and _, not a digit first".into(),
+            )
+        })?;
+        let is_refused = name.starts_with("LD_")
+            || name.starts_with("CRONFLEET_")
+            || ENVIRONMENT_REFUSED.contains(&name.as_str());
+        check(!is_refused, &field, "job.environment_refused", || {
+            (
+                format!("environment variable {name} is not allowed in a job"),
+                "set it inside the command itself if it is truly needed".into(),
+            )
+        })?;
+        check(!value.contains('\0'), &field, "job.nul_byte", nul)?;
+    }
+    Ok(())
+}
+
+fn nul() -> (String, String) {
+    ("text contains a NUL byte".into(), "remove it".into())
+}
+
+fn range_ms(field: &str, value: Duration, least: u64, most: u64) -> Result<(), SpecError> {
+    range(
+        field,
+        u64::try_from(value.as_millis()).unwrap_or(u64::MAX),
+        least,
+        most,
+    )
+}
+
+fn range(field: &str, value: u64, least: u64, most: u64) -> Result<(), SpecError> {
+    check(
+        (least..=most).contains(&value),
+        field,
+        "job.out_of_range",
+        || {
+            (
+                format!("{field} is {value}"),
+                format!("use {least} to {most}"),
+            )
+        },
+    )
+}
+
+fn check(
+    holds: bool,
+    field: &str,
+    code: &'static str,
+    say: impl FnOnce() -> (String, String),
+) -> Result<(), SpecError> {
+    if holds {
+        return Ok(());
+    }
+    let (message, hint) = say();
+    Err(SpecError {
+        field: field.to_owned(),
+        code,
+        message,
+        hint,
+    })
+}
+
+/// At most 64 characters of a text, for messages.
+fn cut(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> JobSpec {
+        JobSpec {
+            name: "backup".into(),
+            description: String::new(),
+            kind: JobKind::Scheduled(ScheduledSpec {
+                expression: "@daily".into(),
+                time_zone: "UTC".into(),
+                overlap: Overlap::Forbid,
+                start_deadline: START_DEADLINE_DEFAULT,
+                timeout: None,
+                retry: RetryPolicy {
+                    attempts_max: 1,
+                    backoff: Backoff {
+                        initial: Duration::from_secs(1),
+                        max: Duration::from_secs(300),
+                    },
+                },
+            }),
+            launch: Launch {
+                command: Command::Argv(vec!["/bin/true".into()]),
+                run_as: "app".into(),
+                directory: None,
+                environment: BTreeMap::new(),
+                umask: 0o022,
+                output: OutputPolicy {
+                    is_stored: true,
+                    cap_bytes: 1 << 20,
+                },
+                stop: StopPolicy {
+                    signal: StopSignal::Term,
+                    grace: Duration::from_secs(10),
+                },
+            },
+            target: Target::All,
+            processes: 1,
+        }
+    }
+
+    #[test]
+    fn an_ordinary_definition_is_accepted() {
+        assert_eq!(validate(&spec()), Ok(()));
+    }
+
+    #[test]
+    fn each_broken_rule_names_its_field() {
+        type Break = fn(&mut JobSpec);
+        let cases: [(&str, &str, Break); 14] = [
+            ("name", "job.name_length", |s| s.name = String::new()),
+            ("name", "job.name_length", |s| s.name = "x".repeat(1 << 20)),
+            ("name", "job.name_characters", |s| s.name = "a\nb".into()),
+            ("name", "job.name_characters", |s| {
+                s.name = "a\u{202e}b".into()
+            }),
+            ("processes", "job.out_of_range", |s| s.processes = 0),
+            ("command.argv", "job.command_empty", |s| {
+                s.launch.command = Command::Argv(vec![])
+            }),
+            ("command.argv", "job.nul_byte", |s| {
+                s.launch.command = Command::Argv(vec!["a\0".into()])
+            }),
+            ("run_as", "job.user_name", |s| s.launch.run_as = "0".into()),
+            ("run_as", "job.user_name", |s| {
+                s.launch.run_as = " app".into()
+            }),
+            ("directory", "job.directory", |s| {
+                s.launch.directory = Some("tmp".into())
+            }),
+            ("environment.LD_PRELOAD", "job.environment_refused", |s| {
+                s.launch.environment.insert("LD_PRELOAD".into(), "x".into());
+            }),
+            ("environment.a=b", "job.environment_name", |s| {
+                s.launch.environment.insert("a=b".into(), "x".into());
+            }),
+            ("umask", "job.out_of_range", |s| s.launch.umask = 0o1000),
+            ("target.agent_ids", "job.no_agent", |s| {
+                s.target = Target::Agents(vec![])
+            }),
+        ];
+        for (field, code, break_rule) in cases {
+            let mut broken = spec();
+            break_rule(&mut broken);
+            let error = validate(&broken).expect_err(field);
+            assert_eq!((error.field.as_str(), error.code), (field, code), "{error}");
+            assert!(!error.hint.is_empty());
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! What a center sends an agent, and what the agent answers: orders, and claims about what became of them.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::id::{JobId, ProcessId, RunId};
+use crate::job::{DaemonSpec, Launch, Overlap};
+use crate::run::Reason;
+
+/// What a center sends an agent for one run. All times are on the center's clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// The run. An agent that has seen it answers its state and starts nothing.
+    pub run: RunId,
+    /// Job.
+    pub job: JobId,
+    /// Its name, for logs and the process's environment.
+    pub job_name: String,
+    /// Version of the job.
+    pub job_version: u32,
+    /// Copy index, from 0. Overlap is decided per (job, copy).
+    pub copy: u32,
+    /// Copies per agent and due instant.
+    pub copies: u32,
+    /// Attempt, from 1.
+    pub attempt: u32,
+    /// Due instant.
+    pub due: Timestamp,
+    /// Start not before this.
+    pub not_before: Timestamp,
+    /// Start not after this.
+    pub not_after: Timestamp,
+    /// What to do when the previous run of (job, copy) is alive.
+    pub overlap: Overlap,
+    /// Time limit.
+    pub timeout: Option<Duration>,
+    /// What to run.
+    pub launch: Launch,
+}
+
+/// What the agent's evidence says about a run. Claims are cumulative: each says all that is known, so that any of them may be
+/// lost, repeated or overtaken by a later one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// In the ledger, waits for its time.
+    Accepted,
+    /// Will not be started, durably.
+    Refused {
+        /// Why.
+        reason: Reason,
+        /// More for people.
+        detail: Option<String>,
+    },
+    /// The command runs.
+    Running(Start),
+    /// The command ended, or could not be started.
+    Ended {
+        /// Its start; `None` if it never ran.
+        start: Option<Start>,
+        /// How it ended.
+        end: End,
+    },
+    /// Started, or may have started; how it ended cannot be known.
+    Lost {
+        /// Why.
+        reason: Reason,
+        /// Its start, if that much is known.
+        start: Option<Start>,
+    },
+}
+
+/// Start of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Start {
+    /// When, on the center's clock.
+    pub at: Timestamp,
+    /// Process id.
+    pub pid: i32,
+}
+
+/// End of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// When, on the center's clock.
+    pub at: Timestamp,
+    /// How.
+    pub status: ExitStatus,
+    /// Whether, and why, it was asked to stop before it ended.
+    pub stopped_for: Option<StopCause>,
+    /// Time it ran, on the agent's monotonic clock.
+    pub duration: Duration,
+    /// Resources it used.
+    pub usage: Usage,
+    /// Its output.
+    pub output: OutputTotals,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// Exited with this status, 0 to 255.
+    Exited(i32),
+    /// Ended by this signal.
+    Signalled {
+        /// Signal number.
+        signal: i32,
+        /// Whether it dumped core.
+        has_core: bool,
+    },
+    /// Could not be started; nothing ran.
+    NotStarted {
+        /// Why, e.g. [`Reason::CommandMissing`].
+        reason: Reason,
+        /// More for people, e.g. the path.
+        detail: String,
+    },
+}
+
+/// Why a process was asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopCause {
+    /// Somebody killed the run or restarted the slot.
+    Kill,
+    /// It exceeded its time limit.
+    Timeout,
+    /// The agent shuts down together with its processes.
+    Shutdown,
+    /// The slot is no longer wanted.
+    ScaledDown,
+    /// A newer version of the job takes its place.
+    Replaced,
+}
+
+/// Resources that a process and its waited-for children used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Processor time in user mode.
+    pub user_time: Duration,
+    /// Processor time in system mode.
+    pub system_time: Duration,
+    /// Largest resident memory in bytes.
+    pub memory_peak_bytes: u64,
+}
+
+/// Totals of a process's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OutputTotals {
+    /// Bytes the command wrote.
+    pub written_bytes: u64,
+    /// Bytes of them that were not kept.
+    pub dropped_bytes: u64,
+    /// Length of the framed stream: the offset at which it is complete.
+    pub end_offset: u64,
+}
+
+/// What a center wants an agent to keep alive for one daemon job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DaemonOrder {
+    /// Job.
+    pub job: JobId,
+    /// Its name, for logs and the process's environment.
+    pub job_name: String,
+    /// Version of the job.
+    pub job_version: u32,
+    /// Processes to keep alive, 0 to 1,000.
+    pub processes: u32,
+    /// How to keep them alive.
+    pub policy: DaemonSpec,
+    /// What to run.
+    pub launch: Launch,
+}
+
+/// State of a slot as its agent reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotReport {
+    /// Job.
+    pub job: JobId,
+    /// Index, from 0.
+    pub index: u32,
+    /// State.
+    pub state: SlotState,
+    /// Since when, on the center's clock.
+    pub since: Timestamp,
+    /// Version of the job that the current or last process follows.
+    pub job_version: u32,
+    /// The current or, without one, the last process.
+    pub process: Option<ProcessId>,
+    /// Its start.
+    pub start: Option<Start>,
+    /// How the last ended process ended.
+    pub last_end: Option<ExitStatus>,
+    /// Restarts since the slot exists.
+    pub restarts: u64,
+    /// When the next start is tried, in backoff or crash loop.
+    pub retry_at: Option<Timestamp>,
+}
+
+/// State of a daemon slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SlotState {
+    /// The process lives (or is being started), not yet for its start period.
+    Starting,
+    /// The process lives.
+    Running,
+    /// Ended; waits before the next start.
+    Backoff,
+    /// Ended too often in a short time; tried again only at the longest wait.
+    CrashLoop,
+    /// Asked to stop.
+    Stopping,
+    /// No process, none wanted.
+    Stopped,
+}
+
+impl SlotState {
+    /// All states.
+    pub const ALL: [Self; 6] = [
+        Self::Starting,
+        Self::Running,
+        Self::Backoff,
+        Self::CrashLoop,
+        Self::Stopping,
+        Self::Stopped,
+    ];
+
+    /// The word in SQL and JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Backoff => "backoff",
+            Self::CrashLoop => "crash_loop",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// Reads [`SlotState::word`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+}
+
+/// A daemon process's life, reported when it ends (a live one is in its [`SlotReport`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessReport {
+    /// Process.
+    pub process: ProcessId,
+    /// Job.
+    pub job: JobId,
+    /// Version of the job it followed.
+    pub job_version: u32,
+    /// Slot index.
+    pub index: u32,
+    /// Its start; `None` if it never ran.
+    pub start: Option<Start>,
+    /// How it ended; `None` while it lives, and when that cannot be known.
+    pub end: Option<End>,
+    /// Why the end cannot be known.
+    pub lost: Option<Reason>,
+}
