@@ -1,0 +1,491 @@
+//! Messages ↔ domain types. Reading checks everything; writing cannot fail.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cronfleet_core::backoff::Backoff;
+use cronfleet_core::id::{AgentId, JobId, LifeId, ProcessId, RunId};
+use cronfleet_core::job::{
+    Command, DaemonSpec, Launch, OutputPolicy, Overlap, Restart, StopPolicy, StopSignal,
+};
+use cronfleet_core::order::{
+    Claim, DaemonOrder, End, ExitStatus, Order, OutputTotals, ProcessReport, SlotReport, SlotState,
+    Start, StopCause, Usage,
+};
+use cronfleet_core::run::Reason;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::v1;
+
+/// A message that does not say what it must.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("field {field} of the message is missing or wrong")]
+pub struct MessageError {
+    /// The field.
+    pub field: &'static str,
+}
+
+const fn wrong(field: &'static str) -> MessageError {
+    MessageError { field }
+}
+
+/// 16 bytes of an id.
+pub fn id_bytes(id: Uuid) -> Bytes {
+    Bytes::copy_from_slice(id.as_bytes())
+}
+
+fn uuid(field: &'static str, bytes: &[u8]) -> Result<Uuid, MessageError> {
+    Uuid::from_slice(bytes).map_err(|_| wrong(field))
+}
+
+macro_rules! read_id {
+    ($($(#[$doc:meta])* $name:ident -> $id:ident, $field:literal;)+) => {
+        $($(#[$doc])*
+        ///
+        /// # Errors
+        /// Not 16 bytes.
+        pub fn $name(bytes: &[u8]) -> Result<$id, MessageError> {
+            uuid($field, bytes).map($id::from_uuid)
+        })+
+    };
+}
+
+read_id! {
+    /// Reads a run's id.
+    run_id -> RunId, "run";
+    /// Reads a job's id.
+    job_id -> JobId, "job";
+    /// Reads an agent's id.
+    agent_id -> AgentId, "agent";
+    /// Reads a daemon process's id.
+    process_id -> ProcessId, "process";
+    /// Reads a life's id.
+    life_id -> LifeId, "life";
+}
+
+/// Microseconds since the Unix epoch.
+pub fn time_us(at: Timestamp) -> i64 {
+    at.as_microsecond()
+}
+
+/// Reads [`time_us`].
+///
+/// # Errors
+/// Out of the range of years -9999 to 9999.
+pub fn time(field: &'static str, us: i64) -> Result<Timestamp, MessageError> {
+    Timestamp::from_microsecond(us).map_err(|_| wrong(field))
+}
+
+fn duration_us(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+fn duration(field: &'static str, us: i64) -> Result<Duration, MessageError> {
+    u64::try_from(us)
+        .map(Duration::from_micros)
+        .map_err(|_| wrong(field))
+}
+
+fn reason(field: &'static str, word: &str) -> Result<Reason, MessageError> {
+    Reason::from_word(word).ok_or(wrong(field))
+}
+
+impl From<&Launch> for v1::Launch {
+    fn from(launch: &Launch) -> Self {
+        Self {
+            command: Some(match &launch.command {
+                Command::Argv(arguments) => v1::launch::Command::Argv(v1::Argv {
+                    arguments: arguments.clone(),
+                }),
+                Command::Script { interpreter, text } => v1::launch::Command::Script(v1::Script {
+                    interpreter: interpreter.clone(),
+                    text: text.clone(),
+                }),
+            }),
+            run_as: launch.run_as.clone(),
+            directory: launch.directory.clone(),
+            environment: launch.environment.clone().into_iter().collect(),
+            umask: launch.umask,
+            is_output_stored: launch.output.is_stored,
+            output_cap_bytes: launch.output.cap_bytes,
+            stop_signal: launch.stop.signal.number(),
+            stop_grace_us: duration_us(launch.stop.grace),
+        }
+    }
+}
+
+impl TryFrom<v1::Launch> for Launch {
+    type Error = MessageError;
+
+    fn try_from(launch: v1::Launch) -> Result<Self, MessageError> {
+        let command = match launch.command.ok_or(wrong("launch.command"))? {
+            v1::launch::Command::Argv(argv) => Command::Argv(argv.arguments),
+            v1::launch::Command::Script(script) => Command::Script {
+                interpreter: script.interpreter,
+                text: script.text,
+            },
+        };
+        let signal = StopSignal::ALL
+            .into_iter()
+            .find(|signal| signal.number() == launch.stop_signal)
+            .ok_or(wrong("launch.stop_signal"))?;
+        Ok(Self {
+            command,
+            run_as: launch.run_as,
+            directory: launch.directory,
+            environment: launch.environment.into_iter().collect(),
+            umask: launch.umask,
+            output: OutputPolicy {
+                is_stored: launch.is_output_stored,
+                cap_bytes: launch.output_cap_bytes,
+            },
+            stop: StopPolicy {
+                signal,
+                grace: duration("launch.stop_grace_us", launch.stop_grace_us)?,
+            },
+        })
+    }
+}
+
+/// Writes an order for a session.
+pub fn order(order: &Order, session_epoch: u64) -> v1::Order {
+    v1::Order {
+        run: id_bytes(order.run.as_uuid()),
+        job: id_bytes(order.job.as_uuid()),
+        job_name: order.job_name.clone(),
+        job_version: order.job_version,
+        copy: order.copy,
+        copies: order.copies,
+        attempt: order.attempt,
+        due_us: time_us(order.due),
+        not_before_us: time_us(order.not_before),
+        not_after_us: time_us(order.not_after),
+        overlap: match order.overlap {
+            Overlap::Forbid => v1::Overlap::Forbid,
+            Overlap::Allow => v1::Overlap::Allow,
+        }
+        .into(),
+        timeout_us: order.timeout.map(duration_us),
+        launch: Some((&order.launch).into()),
+        session_epoch,
+    }
+}
+
+impl TryFrom<v1::Order> for Order {
+    type Error = MessageError;
+
+    fn try_from(order: v1::Order) -> Result<Self, MessageError> {
+        let overlap = match order.overlap() {
+            v1::Overlap::Forbid => Overlap::Forbid,
+            v1::Overlap::Allow => Overlap::Allow,
+            v1::Overlap::Unspecified => return Err(wrong("order.overlap")),
+        };
+        Ok(Self {
+            run: run_id(&order.run)?,
+            job: job_id(&order.job)?,
+            job_name: order.job_name,
+            job_version: order.job_version,
+            copy: order.copy,
+            copies: order.copies,
+            attempt: order.attempt,
+            due: time("order.due_us", order.due_us)?,
+            not_before: time("order.not_before_us", order.not_before_us)?,
+            not_after: time("order.not_after_us", order.not_after_us)?,
+            overlap,
+            timeout: order
+                .timeout_us
+                .map(|us| duration("order.timeout_us", us))
+                .transpose()?,
+            launch: order.launch.ok_or(wrong("order.launch"))?.try_into()?,
+        })
+    }
+}
+
+impl From<&DaemonOrder> for v1::DaemonOrder {
+    fn from(order: &DaemonOrder) -> Self {
+        Self {
+            job: id_bytes(order.job.as_uuid()),
+            job_name: order.job_name.clone(),
+            job_version: order.job_version,
+            processes: order.processes,
+            restart_on_failure_only: order.policy.restart == Restart::OnFailure,
+            start_period_us: duration_us(order.policy.start_period),
+            backoff_initial_us: duration_us(order.policy.backoff.initial),
+            backoff_max_us: duration_us(order.policy.backoff.max),
+            crash_loop_failures: order.policy.crash_loop_failures,
+            crash_loop_window_us: duration_us(order.policy.crash_loop_window),
+            launch: Some((&order.launch).into()),
+        }
+    }
+}
+
+impl TryFrom<v1::DaemonOrder> for DaemonOrder {
+    type Error = MessageError;
+
+    fn try_from(order: v1::DaemonOrder) -> Result<Self, MessageError> {
+        Ok(Self {
+            job: job_id(&order.job)?,
+            job_name: order.job_name,
+            job_version: order.job_version,
+            processes: order.processes,
+            policy: DaemonSpec {
+                restart: if order.restart_on_failure_only {
+                    Restart::OnFailure
+                } else {
+                    Restart::Always
+                },
+                start_period: duration("daemon.start_period_us", order.start_period_us)?,
+                backoff: Backoff {
+                    initial: duration("daemon.backoff_initial_us", order.backoff_initial_us)?,
+                    max: duration("daemon.backoff_max_us", order.backoff_max_us)?,
+                },
+                crash_loop_failures: order.crash_loop_failures,
+                crash_loop_window: duration(
+                    "daemon.crash_loop_window_us",
+                    order.crash_loop_window_us,
+                )?,
+            },
+            launch: order.launch.ok_or(wrong("daemon.launch"))?.try_into()?,
+        })
+    }
+}
+
+impl From<Start> for v1::Start {
+    fn from(start: Start) -> Self {
+        Self {
+            at_us: time_us(start.at),
+            pid: start.pid,
+        }
+    }
+}
+
+impl TryFrom<v1::Start> for Start {
+    type Error = MessageError;
+
+    fn try_from(start: v1::Start) -> Result<Self, MessageError> {
+        Ok(Self {
+            at: time("start.at_us", start.at_us)?,
+            pid: start.pid,
+        })
+    }
+}
+
+fn start(message: Option<v1::Start>) -> Result<Option<Start>, MessageError> {
+    message.map(Start::try_from).transpose()
+}
+
+fn status(status: &ExitStatus) -> v1::end::Status {
+    match status {
+        ExitStatus::Exited(code) => v1::end::Status::ExitCode(*code),
+        ExitStatus::Signalled { signal, has_core } => v1::end::Status::Signalled(v1::Signalled {
+            signal: *signal,
+            has_core: *has_core,
+        }),
+        ExitStatus::NotStarted { reason, detail } => v1::end::Status::NotStarted(v1::NotStarted {
+            reason: reason.word().to_owned(),
+            detail: detail.clone(),
+        }),
+    }
+}
+
+fn read_status(status: v1::end::Status) -> Result<ExitStatus, MessageError> {
+    Ok(match status {
+        v1::end::Status::ExitCode(code) => ExitStatus::Exited(code),
+        v1::end::Status::Signalled(signalled) => ExitStatus::Signalled {
+            signal: signalled.signal,
+            has_core: signalled.has_core,
+        },
+        v1::end::Status::NotStarted(not_started) => ExitStatus::NotStarted {
+            reason: reason("end.not_started.reason", &not_started.reason)?,
+            detail: not_started.detail,
+        },
+    })
+}
+
+impl From<&End> for v1::End {
+    fn from(end: &End) -> Self {
+        Self {
+            at_us: time_us(end.at),
+            status: Some(status(&end.status)),
+            stopped_for: match end.stopped_for {
+                None => v1::StopCause::None,
+                Some(StopCause::Kill) => v1::StopCause::Kill,
+                Some(StopCause::Timeout) => v1::StopCause::Timeout,
+                Some(StopCause::Shutdown) => v1::StopCause::Shutdown,
+                Some(StopCause::ScaledDown) => v1::StopCause::ScaledDown,
+                Some(StopCause::Replaced) => v1::StopCause::Replaced,
+            }
+            .into(),
+            duration_us: duration_us(end.duration),
+            user_time_us: duration_us(end.usage.user_time),
+            system_time_us: duration_us(end.usage.system_time),
+            memory_peak_bytes: end.usage.memory_peak_bytes,
+            output_written_bytes: end.output.written_bytes,
+            output_dropped_bytes: end.output.dropped_bytes,
+            output_end_offset: end.output.end_offset,
+        }
+    }
+}
+
+impl TryFrom<v1::End> for End {
+    type Error = MessageError;
+
+    fn try_from(end: v1::End) -> Result<Self, MessageError> {
+        let stopped_for = match v1::StopCause::try_from(end.stopped_for) {
+            Ok(v1::StopCause::None) => None,
+            Ok(v1::StopCause::Kill) => Some(StopCause::Kill),
+            Ok(v1::StopCause::Timeout) => Some(StopCause::Timeout),
+            Ok(v1::StopCause::Shutdown) => Some(StopCause::Shutdown),
+            Ok(v1::StopCause::ScaledDown) => Some(StopCause::ScaledDown),
+            Ok(v1::StopCause::Replaced) => Some(StopCause::Replaced),
+            Err(_) => return Err(wrong("end.stopped_for")),
+        };
+        Ok(Self {
+            at: time("end.at_us", end.at_us)?,
+            status: read_status(end.status.ok_or(wrong("end.status"))?)?,
+            stopped_for,
+            duration: duration("end.duration_us", end.duration_us)?,
+            usage: Usage {
+                user_time: duration("end.user_time_us", end.user_time_us)?,
+                system_time: duration("end.system_time_us", end.system_time_us)?,
+                memory_peak_bytes: end.memory_peak_bytes,
+            },
+            output: OutputTotals {
+                written_bytes: end.output_written_bytes,
+                dropped_bytes: end.output_dropped_bytes,
+                end_offset: end.output_end_offset,
+            },
+        })
+    }
+}
+
+/// Writes a claim.
+pub fn claim(run: RunId, claim: &Claim) -> v1::Claim {
+    use v1::claim::What;
+    let what = match claim {
+        Claim::Accepted => What::Accepted(v1::Accepted {}),
+        Claim::Refused { reason, detail } => What::Refused(v1::Refused {
+            reason: reason.word().to_owned(),
+            detail: detail.clone(),
+        }),
+        Claim::Running(start) => What::Running((*start).into()),
+        Claim::Ended { start, end } => What::Ended(v1::Ended {
+            start: start.map(v1::Start::from),
+            end: Some(end.into()),
+        }),
+        Claim::Lost { reason, start } => What::Lost(v1::Lost {
+            reason: reason.word().to_owned(),
+            start: start.map(v1::Start::from),
+        }),
+    };
+    v1::Claim {
+        run: id_bytes(run.as_uuid()),
+        what: Some(what),
+    }
+}
+
+/// Reads a claim.
+///
+/// # Errors
+/// A field is missing or wrong.
+pub fn read_claim(message: v1::Claim) -> Result<(RunId, Claim), MessageError> {
+    use v1::claim::What;
+    let run = run_id(&message.run)?;
+    let claim = match message.what.ok_or(wrong("claim.what"))? {
+        What::Accepted(v1::Accepted {}) => Claim::Accepted,
+        What::Refused(refused) => Claim::Refused {
+            reason: reason("claim.refused.reason", &refused.reason)?,
+            detail: refused.detail,
+        },
+        What::Running(start) => Claim::Running(start.try_into()?),
+        What::Ended(ended) => Claim::Ended {
+            start: start(ended.start)?,
+            end: ended.end.ok_or(wrong("claim.ended.end"))?.try_into()?,
+        },
+        What::Lost(lost) => Claim::Lost {
+            reason: reason("claim.lost.reason", &lost.reason)?,
+            start: start(lost.start)?,
+        },
+    };
+    Ok((run, claim))
+}
+
+impl From<&SlotReport> for v1::SlotReport {
+    fn from(report: &SlotReport) -> Self {
+        Self {
+            job: id_bytes(report.job.as_uuid()),
+            index: report.index,
+            state: report.state.word().to_owned(),
+            since_us: time_us(report.since),
+            job_version: report.job_version,
+            process: report.process.map(|process| id_bytes(process.as_uuid())),
+            start: report.start.map(v1::Start::from),
+            last_end: report.last_end.as_ref().map(|end| v1::End {
+                status: Some(status(end)),
+                ..v1::End::default()
+            }),
+            restarts: report.restarts,
+            retry_at_us: report.retry_at.map(time_us),
+        }
+    }
+}
+
+impl TryFrom<v1::SlotReport> for SlotReport {
+    type Error = MessageError;
+
+    fn try_from(report: v1::SlotReport) -> Result<Self, MessageError> {
+        Ok(Self {
+            job: job_id(&report.job)?,
+            index: report.index,
+            state: SlotState::from_word(&report.state).ok_or(wrong("slot.state"))?,
+            since: time("slot.since_us", report.since_us)?,
+            job_version: report.job_version,
+            process: report.process.as_deref().map(process_id).transpose()?,
+            start: start(report.start)?,
+            last_end: report
+                .last_end
+                .map(|end| read_status(end.status.ok_or(wrong("slot.last_end"))?))
+                .transpose()?,
+            restarts: report.restarts,
+            retry_at: report
+                .retry_at_us
+                .map(|us| time("slot.retry_at_us", us))
+                .transpose()?,
+        })
+    }
+}
+
+impl From<&ProcessReport> for v1::ProcessReport {
+    fn from(report: &ProcessReport) -> Self {
+        Self {
+            process: id_bytes(report.process.as_uuid()),
+            job: id_bytes(report.job.as_uuid()),
+            job_version: report.job_version,
+            index: report.index,
+            start: report.start.map(v1::Start::from),
+            end: report.end.as_ref().map(v1::End::from),
+            lost: report.lost.map(|reason| reason.word().to_owned()),
+        }
+    }
+}
+
+impl TryFrom<v1::ProcessReport> for ProcessReport {
+    type Error = MessageError;
+
+    fn try_from(report: v1::ProcessReport) -> Result<Self, MessageError> {
+        Ok(Self {
+            process: process_id(&report.process)?,
+            job: job_id(&report.job)?,
+            job_version: report.job_version,
+            index: report.index,
+            start: start(report.start)?,
+            end: report.end.map(End::try_from).transpose()?,
+            lost: report
+                .lost
+                .as_deref()
+                .map(|word| reason("process.lost", word))
+                .transpose()?,
+        })
+    }
+}
