@@ -14,3 +14,4 @@ pub mod plan;
 pub mod record;
 pub mod run;
 pub mod schedule;
+pub mod slot_book;

@@ -1,0 +1,214 @@
+//! What time and order of starts bring about: preparing, releasing, windows that close, stops that go on.
+
+use super::book::{OrderBook, not_started, stop_effect};
+use super::io::Effect;
+use super::lane::{LaneKey, Rank};
+use super::stage::Stage;
+use crate::id::RunId;
+use crate::job::Overlap;
+use crate::life::Now;
+use crate::order::{Claim, StopCause};
+use crate::plan::earlier;
+use crate::run::Reason;
+
+/// What to do with the first run of a lane.
+enum Turn {
+    /// Nothing until something else happens.
+    Wait,
+    /// Release it.
+    Go,
+    /// Refuse it.
+    Refuse(Reason),
+    /// It could not be prepared.
+    Fail(Reason, String),
+}
+
+impl OrderBook {
+    /// Does what the clocks ask for.
+    pub(super) fn advance(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if !self.is_closing {
+            self.close_windows(now, out);
+            self.start_due(now, out);
+            self.arm_due(now, out);
+        }
+        self.ring_alarms(now, out);
+        self.retry_ledger(now, out);
+        self.drop_tombstones(now);
+    }
+
+    fn close_windows(&mut self, now: Now, out: &mut Vec<Effect>) {
+        while let Some(&(not_after, run)) = self.windows.first() {
+            if not_after >= now.center {
+                break;
+            }
+            self.windows.pop_first();
+            let lane = self.held.get(&run).map(|held| LaneKey::of(&held.order));
+            self.refuse(run, Reason::StartDeadlineExceeded, out);
+            if let Some(lane) = lane {
+                self.advance_lane(now, lane, out);
+            }
+        }
+    }
+
+    fn start_due(&mut self, now: Now, out: &mut Vec<Effect>) {
+        while let Some(rank) = self.to_start.first().copied() {
+            if rank.not_before > now.center {
+                break;
+            }
+            self.to_start.pop_first();
+            if let Some(held) = self.held.get(&rank.run) {
+                let lane = LaneKey::of(&held.order);
+                self.advance_lane(now, lane, out);
+            }
+        }
+    }
+
+    /// Releases, refuses or fails the first runs of a lane for as long as that is possible.
+    pub(super) fn advance_lane(&mut self, now: Now, key: LaneKey, out: &mut Vec<Effect>) {
+        while let Some(rank) = self
+            .lanes
+            .get(&key)
+            .and_then(|lane| lane.queue.first().copied())
+        {
+            if self.is_closing || rank.not_before > now.center {
+                return;
+            }
+            match self.turn(now, key, rank.run) {
+                Turn::Wait => {
+                    self.arm_blocker(key, rank, out);
+                    return;
+                }
+                Turn::Go => self.go(key, rank, out),
+                Turn::Refuse(reason) => self.refuse(rank.run, reason, out),
+                Turn::Fail(reason, detail) => {
+                    let Some(held) = self.held.get(&rank.run) else {
+                        return;
+                    };
+                    let not_after = held.order.not_after;
+                    let end = not_started(now.center, reason, detail);
+                    self.settle(rank.run, not_after, Claim::Ended { start: None, end }, out);
+                }
+            }
+        }
+    }
+
+    fn turn(&self, now: Now, key: LaneKey, run: RunId) -> Turn {
+        let Some(held) = self.held.get(&run) else {
+            return Turn::Wait;
+        };
+        let is_occupied = self.lanes.get(&key).is_some_and(|lane| lane.alive > 0);
+        if now.center > held.order.not_after {
+            return Turn::Refuse(Reason::StartDeadlineExceeded);
+        }
+        if held.stage == (Stage::Waiting { is_synced: false }) {
+            return Turn::Wait;
+        }
+        if is_occupied && held.order.overlap == Overlap::Forbid {
+            return Turn::Refuse(Reason::Overlap);
+        }
+        match &held.stage {
+            Stage::Armed => Turn::Go,
+            Stage::Unready { reason, detail } => Turn::Fail(*reason, detail.clone()),
+            Stage::Waiting { .. } | Stage::Arming | Stage::Going | Stage::Running { .. } => {
+                Turn::Wait
+            }
+        }
+    }
+
+    fn go(&mut self, key: LaneKey, rank: Rank, out: &mut Vec<Effect>) {
+        let Some(held) = self.held.get_mut(&rank.run) else {
+            return;
+        };
+        held.stage = Stage::Going;
+        self.windows.remove(&(held.order.not_after, rank.run));
+        self.count_prepared(key, -1);
+        let lane = self.lanes.entry(key).or_default();
+        lane.queue.remove(&rank);
+        lane.alive += 1;
+        out.push(Effect::Go { run: rank.run });
+    }
+
+    /// Prepares the first run of a lane beyond the limit if prepared ones have to wait for it: else both would wait for ever.
+    fn arm_blocker(&mut self, key: LaneKey, rank: Rank, out: &mut Vec<Effect>) {
+        let blocks_prepared = self.lanes.get(&key).is_some_and(|lane| lane.prepared > 0);
+        if blocks_prepared && self.to_arm.remove(&rank) {
+            self.arm(rank.run, out);
+        }
+    }
+
+    fn arm_due(&mut self, now: Now, out: &mut Vec<Effect>) {
+        while self.prepared < self.limits.armed_max
+            && let Some(rank) = self.to_arm.first().copied()
+            && earlier(rank.not_before, self.limits.arm_ahead) <= now.center
+        {
+            self.to_arm.pop_first();
+            self.arm(rank.run, out);
+        }
+    }
+
+    fn arm(&mut self, run: RunId, out: &mut Vec<Effect>) {
+        let Some(held) = self.held.get_mut(&run) else {
+            return;
+        };
+        held.stage = Stage::Arming;
+        let lane = LaneKey::of(&held.order);
+        self.count_prepared(lane, 1);
+        out.push(Effect::Arm { run });
+    }
+
+    /// Time limits that are over, and stops that need another step.
+    fn ring_alarms(&mut self, now: Now, out: &mut Vec<Effect>) {
+        while let Some(&(at, run)) = self.alarms.first() {
+            if at > now.boot {
+                break;
+            }
+            self.alarms.pop_first();
+            let Some(held) = self.held.get_mut(&run) else {
+                continue;
+            };
+            held.alarm = None;
+            match held.stopping.as_mut() {
+                Some(stopping) => {
+                    out.extend(
+                        stopping
+                            .advance(now.boot)
+                            .map(|step| stop_effect(run, step)),
+                    );
+                    self.set_alarm(run);
+                }
+                None => self.ask_to_stop(now, run, StopCause::Timeout, out),
+            }
+        }
+    }
+}
+
+impl OrderBook {
+    /// Checks what must always hold between the indexes. For tests: quadratic in nothing, but not free.
+    ///
+    /// # Panics
+    /// Something does not hold.
+    #[doc(hidden)]
+    pub fn assert_consistent(&self) {
+        let prepared = self
+            .held
+            .values()
+            .filter(|held| held.stage.is_prepared())
+            .count();
+        assert_eq!(self.prepared, prepared, "places among the prepared");
+        for (run, held) in &self.held {
+            assert!(!self.settled.contains_key(run), "{run} is held and settled");
+            let rank = Rank::of(&held.order);
+            let lane = self.lanes.get(&LaneKey::of(&held.order));
+            let is_queued = lane.is_some_and(|lane| lane.queue.contains(&rank));
+            assert_eq!(is_queued, !held.stage.is_alive(), "{run} in its lane");
+            let waits = held.stage == Stage::Waiting { is_synced: true };
+            assert!(
+                self.is_closing || self.to_arm.contains(&rank) == waits,
+                "{run} waits to be prepared"
+            );
+        }
+        for lane in self.lanes.values() {
+            assert!(!lane.is_empty(), "an empty lane is kept");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The order of starts.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::id::{JobId, RunId};
+use crate::order::Order;
+
+/// Place of a run among others: by its earliest start, then by its due instant and attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    pub(super) not_before: Timestamp,
+    pub(super) due: Timestamp,
+    pub(super) attempt: u32,
+    pub(super) run: RunId,
+}
+
+impl Rank {
+    pub(super) fn of(order: &Order) -> Self {
+        Self {
+            not_before: order.not_before,
+            due: order.due,
+            attempt: order.attempt,
+            run: order.run,
+        }
+    }
+}
+
+/// What overlap and order of starts are about: one copy of one job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct LaneKey {
+    job: JobId,
+    copy: u32,
+}
+
+impl LaneKey {
+    pub(super) fn of(order: &Order) -> Self {
+        Self {
+            job: order.job,
+            copy: order.copy,
+        }
+    }
+}
+
+/// The runs of one copy of one job.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lane {
+    /// Those not yet released.
+    pub(super) queue: BTreeSet<Rank>,
+    /// How many of them are prepared or being prepared.
+    pub(super) prepared: usize,
+    /// How many are released and not over.
+    pub(super) alive: usize,
+}
+
+impl Lane {
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty() && self.alive == 0
+    }
+}

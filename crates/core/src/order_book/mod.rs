@@ -1,0 +1,33 @@
+//! The order book: the agent's part in the life of a run, from its order to the acknowledged end.
+//!
+//! Pure: the shell feeds what happened ([`Input`]), performs what comes back ([`Effect`]) in order, and ticks the book when
+//! [`OrderBook::next_wake`] says so.
+//!
+//! ```text
+//! stage       | becomes
+//! waiting     | (ledger synced, not_before − arm_ahead) arming
+//! arming      | armed, unready; its shim died: waiting again, a few times
+//! armed       | (not_before, its turn, nothing alive if overlap is forbidden) going; its shim died: waiting again
+//! unready     | (not_before, its turn) settled: could not be started
+//! going       | running; settled; its shim died and nothing ran: waiting again
+//! running     | settled
+//! settled     | (acknowledged) a tombstone until its window has passed for a while
+//! any of the first four | settled: past not_after, revoked, killed, overlap
+//! ```
+//! Invariants, each held by a property test:
+//! - at most one `Go` for a run that is not proven to have started nothing;
+//! - `Go` only within `not_before..=not_after`, in order of `not_before` within one (job, copy);
+//! - with overlap forbidden never a `Go` while another run of (job, copy) is going or running;
+//! - a run is prepared only after its order reached the disk, and reported as over only after that is in the ledger.
+
+mod arm;
+mod book;
+mod io;
+mod lane;
+mod recover;
+mod stage;
+
+pub use book::OrderBook;
+pub(crate) use book::not_started;
+pub use io::{Effect, Input, Limits, Phase};
+pub use recover::{Survey, SurveyedBoot};

@@ -1,0 +1,247 @@
+//! Making the book again after a restart: from the ledger and from what the host found.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::book::{OrderBook, refused};
+use super::io::{Effect, Limits};
+use super::lane::{LaneKey, Rank};
+use super::stage::{Settled, Stage};
+use crate::id::RunId;
+use crate::life::{Found, Now};
+use crate::order::{Claim, Order, StopCause};
+use crate::plan::{earlier, later};
+use crate::record::Record;
+use crate::run::Reason;
+
+/// Longest window of a run: the longest start deadline.
+const WINDOW_MAX: Duration = Duration::from_secs(7 * 86_400);
+
+/// Whether the host is still in the boot in which the ledger was last written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SurveyedBoot {
+    /// It is: what is not found was never prepared.
+    Same,
+    /// It is not: nothing of before is alive, and what was due before it is unknown.
+    New,
+}
+
+/// What the host knows when its agent starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// Whether the host was restarted.
+    pub boot: SurveyedBoot,
+    /// Whether the ledger of an agent that had one is gone or unreadable.
+    pub is_ledger_lost: bool,
+    /// What it found of runs of this boot.
+    pub runs: BTreeMap<RunId, Found>,
+}
+
+/// What the ledger says.
+#[derive(Default)]
+struct Replay {
+    accepted: BTreeMap<RunId, Arc<Order>>,
+    asked: BTreeMap<RunId, StopCause>,
+    settled: BTreeMap<RunId, (Timestamp, Claim)>,
+    acked: BTreeSet<RunId>,
+    /// Latest instant at which the ledger was written.
+    last_seen: Option<Timestamp>,
+}
+
+impl Replay {
+    fn of(records: impl IntoIterator<Item = Record>) -> Self {
+        let mut replay = Self::default();
+        for record in records {
+            match record {
+                Record::Accepted { order, at } => {
+                    replay.last_seen = replay.last_seen.max(Some(at));
+                    replay.accepted.insert(order.run, order);
+                }
+                Record::StopAsked { run, cause } => {
+                    replay.asked.insert(run, cause);
+                }
+                Record::Settled {
+                    run,
+                    not_after,
+                    claim,
+                } => {
+                    replay.settled.insert(run, (not_after, claim));
+                }
+                Record::Acked { run } => {
+                    replay.acked.insert(run);
+                }
+                Record::SessionEpoch(_)
+                | Record::DaemonsWanted { .. }
+                | Record::LifeStarted(_)
+                | Record::LifeStopAsked { .. }
+                | Record::LifeEnded(_)
+                | Record::LifeForgotten { .. }
+                | Record::SlotFinished { .. } => {}
+            }
+        }
+        replay
+    }
+}
+
+impl OrderBook {
+    /// Makes the book from the ledger's records, oldest first, and what the host found. The ledger as read must be on the
+    /// disk before this is called.
+    ///
+    /// After a restart of the host, what was due before the boot and has no recorded end is lost; the rest starts normally.
+    /// If the clock contradicts the ledger (a boot before its last record), everything without a recorded end is lost.
+    pub fn recover(
+        limits: Limits,
+        records: impl IntoIterator<Item = Record>,
+        survey: Survey,
+        now: Now,
+    ) -> (Self, Vec<Effect>) {
+        let mut replay = Replay::of(records);
+        let mut book = Self::new(limits);
+        let mut out = Vec::new();
+        book.blind_until = survey.is_ledger_lost.then_some(now.center);
+        for (run, (not_after, claim)) in std::mem::take(&mut replay.settled) {
+            let is_acked = replay.acked.contains(&run);
+            book.remember(
+                run,
+                Settled {
+                    claim,
+                    not_after,
+                    is_logged: true,
+                    is_acked,
+                },
+            );
+        }
+        let lost_until = match survey.boot {
+            SurveyedBoot::Same => Timestamp::MIN,
+            SurveyedBoot::New => lost_until(now, replay.last_seen),
+        };
+        let mut found = survey.runs;
+        for (run, order) in std::mem::take(&mut replay.accepted) {
+            if !book.settled.contains_key(&run) {
+                let asked = replay.asked.get(&run).copied();
+                book.resume(now, order, found.remove(&run), asked, lost_until, &mut out);
+            }
+        }
+        for (run, trace) in found {
+            book.judge_unknown(now, run, trace, &mut out);
+        }
+        book.advance(now, &mut out);
+        (book, out)
+    }
+
+    /// Takes up an accepted run that has no recorded end.
+    fn resume(
+        &mut self,
+        now: Now,
+        order: Arc<Order>,
+        found: Option<Found>,
+        asked: Option<StopCause>,
+        lost_until: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
+        let (run, not_after) = (order.run, order.not_after);
+        if found == Some(Found::NeverStarted) {
+            out.push(Effect::Forget { run });
+        }
+        match found {
+            // Only what may run is asked to stop.
+            Some(Found::NeverStarted) if asked.is_some() => {
+                self.settle(run, not_after, refused(Reason::KilledBeforeStart), out);
+            }
+            None if order.not_before <= lost_until => {
+                self.lose(run, not_after, Reason::HostRebooted, out)
+            }
+            None if asked.is_some() => self.lose(run, not_after, Reason::AgentCrashed, out),
+            None | Some(Found::NeverStarted) if now.center > not_after => {
+                self.settle(run, not_after, refused(Reason::AgentRestarted), out);
+            }
+            None | Some(Found::NeverStarted) => self.hold(order, true),
+            Some(Found::Alive { start, boot }) => {
+                self.hold(order, true);
+                self.set_alive(run, Stage::Running { start, boot }, asked);
+                self.begin_stop(now, run, out);
+                out.push(Effect::Report { run });
+            }
+            Some(Found::Ended { start, mut end }) => {
+                end.stopped_for = asked;
+                self.settle(run, not_after, Claim::Ended { start, end }, out);
+            }
+            Some(Found::Vanished { start }) => {
+                let reason = if start.is_some() {
+                    Reason::ExitUnknown
+                } else {
+                    Reason::AgentCrashed
+                };
+                self.settle(run, not_after, Claim::Lost { reason, start }, out);
+            }
+        }
+    }
+
+    fn lose(&mut self, run: RunId, not_after: Timestamp, reason: Reason, out: &mut Vec<Effect>) {
+        self.settle(
+            run,
+            not_after,
+            Claim::Lost {
+                reason,
+                start: None,
+            },
+            out,
+        );
+    }
+
+    /// Moves a held run to where the host found it.
+    fn set_alive(&mut self, run: RunId, stage: Stage, asked: Option<StopCause>) {
+        let Some(held) = self.held.get_mut(&run) else {
+            return;
+        };
+        let rank = Rank::of(&held.order);
+        held.stage = stage;
+        held.asked = asked;
+        self.to_arm.remove(&rank);
+        self.to_start.remove(&rank);
+        self.windows.remove(&(held.order.not_after, run));
+        let lane = self.lanes.entry(LaneKey::of(&held.order)).or_default();
+        lane.queue.remove(&rank);
+        lane.alive += 1;
+        self.set_alarm(run);
+    }
+
+    /// Answers for a life that the ledger does not hold as open: either it is settled, or the ledger is gone.
+    fn judge_unknown(&mut self, now: Now, run: RunId, found: Found, out: &mut Vec<Effect>) {
+        if let Some(settled) = self.settled.get(&run) {
+            if settled.is_acked {
+                out.push(Effect::Forget { run });
+            }
+            return;
+        }
+        let claim = match found {
+            Found::NeverStarted => {
+                out.push(Effect::Forget { run });
+                return;
+            }
+            Found::Ended { start, end } => Claim::Ended { start, end },
+            Found::Alive { start, .. } => Claim::Lost {
+                reason: Reason::LedgerMissing,
+                start: Some(start),
+            },
+            Found::Vanished { start } => Claim::Lost {
+                reason: Reason::LedgerMissing,
+                start,
+            },
+        };
+        self.settle(run, later(now.center, WINDOW_MAX), claim, out);
+    }
+}
+
+/// Up to which due instant runs without a recorded end are lost in a new boot.
+fn lost_until(now: Now, last_seen: Option<Timestamp>) -> Timestamp {
+    let booted = earlier(now.center, now.boot);
+    if last_seen.is_some_and(|seen| booted < seen) {
+        Timestamp::MAX
+    } else {
+        booted
+    }
+}

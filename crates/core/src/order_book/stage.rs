@@ -1,0 +1,131 @@
+//! What the book knows about one run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::life::Stopping;
+use crate::order::{Claim, Order, Start, StopCause};
+use crate::plan::later;
+use crate::run::Reason;
+
+/// Where a run is that nothing final is known about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Waits for its time, for the disk, or for others before it.
+    Waiting {
+        /// Whether its order is on the disk.
+        is_synced: bool,
+    },
+    /// Being prepared.
+    Arming,
+    /// Prepared.
+    Armed,
+    /// Could not be prepared; fails when it is due.
+    Unready {
+        /// Why.
+        reason: Reason,
+        /// More for people.
+        detail: String,
+    },
+    /// Released; runs, or will in a moment.
+    Going,
+    /// Runs.
+    Running {
+        /// Its start.
+        start: Start,
+        /// The same instant as time since boot.
+        boot: Duration,
+    },
+}
+
+impl Stage {
+    /// Whether its command may run.
+    pub(super) const fn is_alive(&self) -> bool {
+        matches!(self, Self::Going | Self::Running { .. })
+    }
+
+    /// Whether it holds a place among the prepared.
+    pub(super) const fn is_prepared(&self) -> bool {
+        matches!(self, Self::Arming | Self::Armed)
+    }
+}
+
+/// A run that nothing final is known about.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) order: Arc<Order>,
+    pub(super) stage: Stage,
+    /// Why it was asked to stop, on record.
+    pub(super) asked: Option<StopCause>,
+    /// The stop under way.
+    pub(super) stopping: Option<Stopping>,
+    /// How often a shim died on it before its start.
+    pub(super) deaths: u32,
+    /// When the book looks at it again, since boot.
+    pub(super) alarm: Option<Duration>,
+}
+
+impl Held {
+    pub(super) const fn new(order: Arc<Order>, is_synced: bool) -> Self {
+        let stage = Stage::Waiting { is_synced };
+        Self {
+            order,
+            stage,
+            asked: None,
+            stopping: None,
+            deaths: 0,
+            alarm: None,
+        }
+    }
+
+    /// Its start, once that is known.
+    pub(super) const fn start(&self) -> Option<Start> {
+        if let Stage::Running { start, .. } = self.stage {
+            Some(start)
+        } else {
+            None
+        }
+    }
+
+    /// What can be said of it; nothing before its order is on the disk.
+    pub(super) fn claim(&self) -> Option<Claim> {
+        match &self.stage {
+            Stage::Waiting { is_synced: false } => None,
+            Stage::Waiting { is_synced: true }
+            | Stage::Arming
+            | Stage::Armed
+            | Stage::Unready { .. }
+            | Stage::Going => Some(Claim::Accepted),
+            Stage::Running { start, .. } => Some(Claim::Running(*start)),
+        }
+    }
+
+    /// When its time limit or the next step of its stop comes, since boot.
+    pub(super) fn next_alarm(&self) -> Option<Duration> {
+        match (&self.stopping, &self.stage) {
+            (Some(stopping), _) => Some(stopping.next_kill),
+            (None, Stage::Running { boot, .. }) => Some(boot.saturating_add(self.order.timeout?)),
+            (None, _) => None,
+        }
+    }
+}
+
+/// A run that nothing more is going to happen to.
+#[derive(Debug, Clone)]
+pub(super) struct Settled {
+    pub(super) claim: Claim,
+    pub(super) not_after: Timestamp,
+    /// Whether the ledger says so.
+    pub(super) is_logged: bool,
+    /// Whether the center has stored it: a tombstone.
+    pub(super) is_acked: bool,
+}
+
+impl Settled {
+    /// When its tombstone may go.
+    pub(super) fn expires(&self, margin: Duration) -> Timestamp {
+        later(self.not_after, margin)
+    }
+}

@@ -1,0 +1,210 @@
+//! Making the book again after a restart: from the ledger and from what the host found.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::book::{Draws, SlotBook};
+use super::io::{SlotEffect, SlotLimits};
+use super::slot::{Life, Rest, Slot, SlotKey};
+use crate::id::ProcessId;
+use crate::life::{Found, Now};
+use crate::order::{DaemonOrder, ProcessReport, StopCause};
+use crate::order_book::SurveyedBoot;
+use crate::record::{LaunchDigest, LifeStarted, Record};
+use crate::run::Reason;
+
+/// What the host knows of daemon processes when its agent starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotSurvey {
+    /// Whether the host was restarted.
+    pub boot: SurveyedBoot,
+    /// What it found of processes of this boot.
+    pub processes: BTreeMap<ProcessId, Found>,
+}
+
+/// What the ledger says.
+#[derive(Default)]
+struct Replay {
+    generation: u64,
+    orders: Vec<Arc<DaemonOrder>>,
+    lives: BTreeMap<ProcessId, LifeStarted>,
+    asked: BTreeMap<ProcessId, StopCause>,
+    reports: Vec<ProcessReport>,
+    finished: BTreeMap<SlotKey, LaunchDigest>,
+}
+
+impl Replay {
+    fn of(records: impl IntoIterator<Item = Record>) -> Self {
+        let mut replay = Self::default();
+        for record in records {
+            match record {
+                Record::DaemonsWanted { generation, orders } => {
+                    (replay.generation, replay.orders) = (generation, orders);
+                }
+                Record::LifeStarted(started) => {
+                    replay.finished.remove(&(started.job, started.index));
+                    replay.lives.insert(started.process, started);
+                }
+                Record::LifeStopAsked { process, cause } => {
+                    replay.asked.insert(process, cause);
+                }
+                Record::LifeEnded(report) => {
+                    replay.lives.remove(&report.process);
+                    replay.reports.push(*report);
+                }
+                Record::LifeForgotten { process } => {
+                    replay.lives.remove(&process);
+                    replay.reports.retain(|report| report.process != process);
+                }
+                Record::SlotFinished { job, index, launch } => {
+                    replay.finished.insert((job, index), launch);
+                }
+                Record::Accepted { .. }
+                | Record::StopAsked { .. }
+                | Record::Settled { .. }
+                | Record::Acked { .. }
+                | Record::SessionEpoch(_) => {}
+            }
+        }
+        replay
+    }
+}
+
+impl SlotBook {
+    /// Makes the book from the ledger's records, oldest first, and what the host found. Lives that are found alive go on; slots
+    /// without one start.
+    ///
+    /// Processes that are found and that the ledger does not know are killed, for nothing says which slot they belong to.
+    pub fn recover(
+        limits: SlotLimits,
+        records: impl IntoIterator<Item = Record>,
+        survey: SlotSurvey,
+        now: Now,
+        draws: &mut dyn FnMut() -> u64,
+    ) -> (Self, Vec<SlotEffect>) {
+        let replay = Replay::of(records);
+        let mut book = Self::new(limits);
+        let mut out = Vec::new();
+        book.generation = replay.generation;
+        book.replace_wanted(now, replay.orders);
+        for report in replay.reports {
+            book.reports_by_age.push_back(report.process);
+            book.reports.insert(report.process, report);
+        }
+        let mut found = survey.processes;
+        for (process, started) in replay.lives {
+            let asked = replay.asked.get(&process).copied();
+            book.resume(
+                now,
+                draws,
+                &started,
+                asked,
+                found.remove(&process),
+                survey.boot,
+                &mut out,
+            );
+        }
+        if survey.boot == SurveyedBoot::Same {
+            book.keep_finished(&replay.finished);
+        }
+        for (process, trace) in found {
+            book.judge_unknown(process, &trace, &mut out);
+        }
+        book.steer_all(now, draws, &mut out);
+        (book, out)
+    }
+
+    /// Takes up a life without a recorded end.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all of them are what is known about one life"
+    )]
+    fn resume(
+        &mut self,
+        now: Now,
+        draws: Draws<'_>,
+        started: &LifeStarted,
+        asked: Option<StopCause>,
+        found: Option<Found>,
+        boot: SurveyedBoot,
+        out: &mut Vec<SlotEffect>,
+    ) {
+        let (process, key) = (started.process, (started.job, started.index));
+        let slot = self
+            .slots
+            .entry(key)
+            .or_insert_with(|| Slot::new(now.center));
+        slot.restarts = slot.restarts.max(started.restarts);
+        slot.last = Some((process, started.job_version));
+        slot.life = Some(Life {
+            asked,
+            ..Life::new(started)
+        });
+        self.by_process.insert(process, key);
+        match found {
+            Some(Found::Alive { start, boot }) => {
+                slot.last_start = Some(start);
+                slot.life = Some(Life {
+                    asked,
+                    start: Some((start, boot)),
+                    ..Life::new(started)
+                });
+                self.begin_stop(now, key, out);
+                self.show(now, key, out);
+            }
+            Some(Found::Ended { start, end }) => self.ended(now, draws, process, start, end, out),
+            Some(Found::Vanished { start }) => self.vanished(now, draws, process, start, out),
+            Some(Found::NeverStarted) => {
+                self.empty(key, process);
+                out.push(SlotEffect::Append(Record::LifeForgotten { process }));
+                out.push(SlotEffect::Forget { process });
+            }
+            None if boot == SurveyedBoot::Same => {
+                self.empty(key, process);
+                out.push(SlotEffect::Append(Record::LifeForgotten { process }));
+            }
+            None => {
+                self.empty(key, process);
+                let life = Life::new(started);
+                self.report_end(key, &life, None, None, Some(Reason::HostRebooted), out);
+            }
+        }
+    }
+
+    fn empty(&mut self, key: SlotKey, process: ProcessId) {
+        self.by_process.remove(&process);
+        if let Some(slot) = self.slots.get_mut(&key) {
+            slot.life = None;
+        }
+    }
+
+    /// Leaves alone what ended well, unless it has changed since.
+    fn keep_finished(&mut self, finished: &BTreeMap<SlotKey, LaunchDigest>) {
+        for (key, launch) in finished {
+            let is_same = self
+                .jobs
+                .get(&key.0)
+                .is_some_and(|wanted| wanted.launch == *launch);
+            if let Some(slot) = self
+                .slots
+                .get_mut(key)
+                .filter(|slot| is_same && slot.life.is_none())
+            {
+                slot.rest = Rest::Finished;
+            }
+        }
+    }
+
+    /// Answers for a process that the ledger does not hold as alive: either its end is recorded, or the ledger is gone.
+    fn judge_unknown(&self, process: ProcessId, found: &Found, out: &mut Vec<SlotEffect>) {
+        if self.reports.contains_key(&process) {
+            return;
+        }
+        out.push(match found {
+            Found::Alive { .. } => SlotEffect::KillAll { process },
+            Found::NeverStarted | Found::Ended { .. } | Found::Vanished { .. } => {
+                SlotEffect::Forget { process }
+            }
+        });
+    }
+}
