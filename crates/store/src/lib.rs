@@ -1,1 +1,65 @@
-//! Stub.
+//! Durable state of the center in SQL: one concrete [`Store`], plain statements, several engines.
+//!
+//! One file per aggregate. Every function is one transaction that is complete when it answers; unique keys decide races. Every
+//! read that answers a user takes a [`Reach`](cronfleet_core::access::Reach) and puts it into its `WHERE`: what is out of
+//! reach does not exist. Functions that change something leave the question who may do so to the caller.
+//!
+//! What runs become is decided by [`cronfleet_core::run::step`] alone; this crate loads, asks it, and writes.
+
+mod agent;
+mod agent_session;
+mod claim;
+mod dispatch;
+mod engine;
+mod error;
+mod group;
+mod job;
+mod job_edit;
+mod job_list;
+mod join_token;
+mod kill;
+mod lapse;
+mod manual;
+mod migrate;
+mod output;
+mod page;
+mod plan;
+mod process;
+mod retention;
+mod run;
+mod run_list;
+mod secret;
+mod session;
+mod slot;
+mod spec;
+mod sql;
+mod store;
+mod user;
+mod withdraw;
+
+pub use agent::{AgentFacts, AgentFilter, AgentRow, AgentState, AgentUpdate};
+pub use agent_session::{Heartbeat, Session, SessionOpened};
+pub use claim::{AgentClaim, ClaimsApplied};
+pub use dispatch::OutstandingRun;
+pub use engine::Engine;
+pub use error::{Conflict, StoreError, Thing};
+pub use group::{GroupRow, GroupUpdate, MemberRow, NewGroup};
+pub use job::{JobVersionRow, NewJob, Timing};
+pub use job_edit::{JobEdited, Revocation};
+pub use job_list::{JobFilter, JobKindWord, JobRow, RecentRun, SlotCounts};
+pub use join_token::{NewAgent, NewJoinToken};
+pub use kill::KillAnswer;
+pub use lapse::LapseRow;
+pub use manual::{ManualAnswer, ManualRuns};
+pub use output::{ChunkRow, LifeChunks, LifeKind, LifeRow, NewChunk};
+pub use page::{NameKey, Page, TimeKey};
+pub use plan::{JobPlan, JobToPlan, PlansCommitted};
+pub use process::ProcessRow;
+pub use retention::Purged;
+pub use run::{RunDetail, RunMoved, RunRow};
+pub use run_list::{RunFilter, RunPhase};
+pub use secret::SecretHash;
+pub use session::{Membership, NewSession, SignedIn};
+pub use slot::{SlotChanged, SlotFilter, SlotRow};
+pub use store::Store;
+pub use user::{Credentials, NewUser, UserRow, UserUpdate};
