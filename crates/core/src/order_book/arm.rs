@@ -1,8 +1,10 @@
 //! What time and order of starts bring about: preparing, releasing, windows that close, stops that go on.
 
-use super::book::{OrderBook, not_started, stop_effect};
+use super::book::OrderBook;
+use super::follow::stop_effect;
 use super::io::Effect;
 use super::lane::{LaneKey, Rank};
+use super::settle::not_started;
 use super::stage::Stage;
 use crate::id::RunId;
 use crate::job::Overlap;

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use crate::id::RunId;
 use crate::job::StopSignal;
 use crate::order::{Claim, End, Order, Start};
@@ -49,10 +47,13 @@ pub enum Input {
     Revoke {
         /// Run.
         run: RunId,
-        /// End of its window.
-        not_after: Timestamp,
         /// Why; what the run is refused with if it was not started.
         reason: Reason,
+    },
+    /// The center believes that this run was accepted, and has not heard of its end.
+    Inquiry {
+        /// Run.
+        run: RunId,
     },
     /// Somebody asks for the end of a run.
     Kill {

@@ -22,12 +22,16 @@
 
 mod arm;
 mod book;
+mod follow;
+mod intake;
 mod io;
 mod lane;
 mod recover;
+mod settle;
 mod stage;
 
 pub use book::OrderBook;
-pub(crate) use book::not_started;
+
 pub use io::{Effect, Input, Limits, Phase};
 pub use recover::{Survey, SurveyedBoot};
+pub(crate) use settle::not_started;

@@ -2,23 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::book::{OrderBook, refused};
+use super::book::OrderBook;
 use super::io::{Effect, Limits};
 use super::lane::{LaneKey, Rank};
+use super::settle::refused;
 use super::stage::{Settled, Stage};
 use crate::id::RunId;
 use crate::life::{Found, Now};
 use crate::order::{Claim, Order, StopCause};
-use crate::plan::{earlier, later};
+use crate::plan::earlier;
 use crate::record::Record;
 use crate::run::Reason;
-
-/// Longest window of a run: the longest start deadline.
-const WINDOW_MAX: Duration = Duration::from_secs(7 * 86_400);
 
 /// Whether the host is still in the boot in which the ledger was last written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -232,7 +229,7 @@ impl OrderBook {
                 start,
             },
         };
-        self.settle(run, later(now.center, WINDOW_MAX), claim, out);
+        self.settle_unknown(now, run, claim, out);
     }
 }
 

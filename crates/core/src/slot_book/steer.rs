@@ -26,6 +26,13 @@ impl SlotBook {
         if generation <= self.generation {
             return;
         }
+        let is_same = self.jobs.len() == orders.len()
+            && orders
+                .iter()
+                .all(|order| self.wanted(order.job) == Some(order));
+        if is_same {
+            return;
+        }
         self.generation = generation;
         out.push(SlotEffect::Append(Record::DaemonsWanted {
             generation,

@@ -1,0 +1,135 @@
+//! What centers ask for.
+
+use std::sync::Arc;
+
+use super::book::OrderBook;
+use super::io::{Effect, Phase};
+use super::lane::{LaneKey, Rank};
+use super::settle::refused;
+use super::stage::Stage;
+use crate::id::RunId;
+use crate::life::Now;
+use crate::order::{Claim, Order, StopCause};
+use crate::record::Record;
+use crate::run::Reason;
+
+impl OrderBook {
+    pub(super) fn take_order(&mut self, now: Now, order: Arc<Order>, out: &mut Vec<Effect>) {
+        let run = order.run;
+        if self.is_known(run) {
+            out.push(Effect::Report { run });
+            return;
+        }
+        let open = self.open_count();
+        if self.is_closing || open >= self.limits.held_max + self.limits.held_max / 10 {
+            return;
+        }
+        let not_after = order.not_after;
+        if let Some(claim) = self.refusal(now, &order, open) {
+            self.settle(run, not_after, claim, out);
+            return;
+        }
+        out.push(Effect::Append(Record::Accepted {
+            order: Arc::clone(&order),
+            at: now.center,
+        }));
+        self.hold(order, false);
+    }
+
+    pub(super) fn refusal(&self, now: Now, order: &Order, open: usize) -> Option<Claim> {
+        if self
+            .blind_until
+            .is_some_and(|until| order.not_before <= until)
+        {
+            return Some(Claim::Lost {
+                reason: Reason::LedgerMissing,
+                start: None,
+            });
+        }
+        if now.center > order.not_after {
+            return Some(refused(Reason::StartDeadlineExceeded));
+        }
+        let is_full =
+            open >= self.limits.held_max || self.settled.len() >= self.limits.tombstones_max * 2;
+        is_full.then(|| refused(Reason::AgentFull))
+    }
+
+    pub(super) fn synced(&mut self, now: Now, run: RunId, out: &mut Vec<Effect>) {
+        let Some(held) = self.held.get_mut(&run) else {
+            return;
+        };
+        if held.stage == (Stage::Waiting { is_synced: false }) {
+            held.stage = Stage::Waiting { is_synced: true };
+            let order = Arc::clone(&held.order);
+            self.to_arm.insert(Rank::of(&order));
+            out.push(Effect::Report { run });
+            self.advance_lane(now, LaneKey::of(&order), out);
+        }
+    }
+
+    pub(super) fn revoke(&mut self, now: Now, run: RunId, reason: Reason, out: &mut Vec<Effect>) {
+        match self.held.get(&run).map(|held| held.stage.is_alive()) {
+            Some(false) => self.refuse(run, reason, out),
+            Some(true) => out.push(Effect::Report { run }),
+            // Its order never came. Should it still come, it finds this and starts nothing.
+            None if !self.is_known(run) => self.settle_unknown(now, run, refused(reason), out),
+            None => out.push(Effect::Report { run }),
+        }
+    }
+
+    /// The center believes that the run was accepted: if nothing is known of it, the ledger has lost it.
+    pub(super) fn inquire(&mut self, now: Now, run: RunId, out: &mut Vec<Effect>) {
+        if self.is_known(run) {
+            out.push(Effect::Report { run });
+        } else {
+            let claim = Claim::Lost {
+                reason: Reason::LedgerMissing,
+                start: None,
+            };
+            self.settle_unknown(now, run, claim, out);
+        }
+    }
+
+    pub(super) fn kill(&mut self, now: Now, run: RunId, out: &mut Vec<Effect>) {
+        match self.held.get(&run).map(|held| held.stage.is_alive()) {
+            Some(false) => self.refuse(run, Reason::KilledBeforeStart, out),
+            Some(true) => self.ask_to_stop(now, run, StopCause::Kill, out),
+            None if self.settled.contains_key(&run) => out.push(Effect::Report { run }),
+            None => {}
+        }
+    }
+
+    pub(super) fn acked(&mut self, run: RunId, phase: Phase, out: &mut Vec<Effect>) {
+        let Some(settled) = self.settled.get_mut(&run) else {
+            return;
+        };
+        if phase != Phase::Over || !settled.is_logged || settled.is_acked {
+            return;
+        }
+        settled.is_acked = true;
+        self.tombstones
+            .insert((settled.expires(self.limits.tombstone_margin), run));
+        out.extend([
+            Effect::Append(Record::Acked { run }),
+            Effect::Forget { run },
+        ]);
+    }
+
+    pub(super) fn shut_down(&mut self, now: Now, with_processes: bool, out: &mut Vec<Effect>) {
+        self.is_closing = true;
+        let runs: Vec<RunId> = self.held.keys().copied().collect();
+        for run in runs {
+            let Some(held) = self.held.get_mut(&run) else {
+                continue;
+            };
+            if held.stage.is_prepared() {
+                held.stage = Stage::Waiting { is_synced: true };
+                let lane = LaneKey::of(&held.order);
+                self.count_prepared(lane, -1);
+                out.push(Effect::Abandon { run });
+            } else if with_processes && held.stage.is_alive() {
+                self.ask_to_stop(now, run, StopCause::Shutdown, out);
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The end of runs: settled, in the ledger, acknowledged, forgotten.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::book::OrderBook;
+use super::io::Effect;
+use super::stage::{Settled, Stage};
+use crate::id::RunId;
+use crate::life::Now;
+use crate::order::{Claim, End, ExitStatus, OutputTotals, Usage};
+use crate::plan::{earlier, later};
+use crate::record::Record;
+use crate::run::Reason;
+
+/// Time between two attempts to write what the ledger could not take.
+const LEDGER_RETRY: Duration = Duration::from_secs(1);
+
+/// Longest window of a run: the longest start deadline.
+const WINDOW_MAX: Duration = Duration::from_secs(7 * 86_400);
+
+impl OrderBook {
+    /// Refuses a run that was not released.
+    pub(super) fn refuse(&mut self, run: RunId, reason: Reason, out: &mut Vec<Effect>) {
+        let Some(held) = self.held.get(&run) else {
+            return;
+        };
+        let not_after = held.order.not_after;
+        if held.stage.is_prepared() {
+            out.push(Effect::Abandon { run });
+        }
+        self.settle(run, not_after, refused(reason), out);
+    }
+
+    /// Answers for a run whose order is not known, so that it can never start.
+    pub(super) fn settle_unknown(
+        &mut self,
+        now: Now,
+        run: RunId,
+        claim: Claim,
+        out: &mut Vec<Effect>,
+    ) {
+        self.settle(run, later(now.center, WINDOW_MAX), claim, out);
+    }
+
+    /// Nothing more is going to happen to the run.
+    pub(super) fn settle(
+        &mut self,
+        run: RunId,
+        not_after: Timestamp,
+        claim: Claim,
+        out: &mut Vec<Effect>,
+    ) {
+        self.release(run);
+        let settled = Settled {
+            claim,
+            not_after,
+            is_logged: true,
+            is_acked: false,
+        };
+        out.extend([
+            Effect::Append(settled_record(run, &settled)),
+            Effect::Report { run },
+        ]);
+        if let Some(before) = self.settled.insert(run, settled)
+            && before.is_acked
+        {
+            self.tombstones
+                .remove(&(before.expires(self.limits.tombstone_margin), run));
+        }
+    }
+
+    pub(super) fn ledger_failed(&mut self, now: Now, run: RunId, out: &mut Vec<Effect>) {
+        if let Some(settled) = self.settled.get_mut(&run) {
+            settled.is_logged = settled.is_logged && settled.is_acked;
+            self.unlogged.insert(run);
+            self.unlogged_retry = now.boot.saturating_add(LEDGER_RETRY);
+            return;
+        }
+        let Some(held) = self.held.get_mut(&run) else {
+            return;
+        };
+        if held.stage == (Stage::Waiting { is_synced: false }) {
+            let not_after = held.order.not_after;
+            self.release(run);
+            // Said although the ledger does not have it: nothing ran, and no later session brings this order again.
+            let claim = refused(Reason::LedgerUnwritable);
+            self.settled.insert(
+                run,
+                Settled {
+                    claim,
+                    not_after,
+                    is_logged: true,
+                    is_acked: false,
+                },
+            );
+            self.unlogged.insert(run);
+            self.unlogged_retry = now.boot.saturating_add(LEDGER_RETRY);
+            out.push(Effect::Report { run });
+        } else if held.stopping.take().is_some() {
+            // That somebody asked could not be written; the stop itself goes on all the same.
+            self.begin_stop(now, run, out);
+        }
+    }
+
+    /// Tries again to write what the ledger could not take.
+    pub(super) fn retry_ledger(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if self.unlogged.is_empty() || now.boot < self.unlogged_retry {
+            return;
+        }
+        for run in std::mem::take(&mut self.unlogged) {
+            let Some(settled) = self.settled.get_mut(&run) else {
+                continue;
+            };
+            settled.is_logged = true;
+            if settled.is_acked {
+                out.extend([
+                    Effect::Append(Record::Acked { run }),
+                    Effect::Forget { run },
+                ]);
+            } else {
+                out.extend([
+                    Effect::Append(settled_record(run, settled)),
+                    Effect::Report { run },
+                ]);
+            }
+        }
+    }
+
+    /// Takes in a run that the ledger says is over.
+    pub(super) fn remember(&mut self, run: RunId, settled: Settled) {
+        if settled.is_acked {
+            self.tombstones
+                .insert((settled.expires(self.limits.tombstone_margin), run));
+        }
+        self.settled.insert(run, settled);
+    }
+
+    /// Drops ids that no order can come for any more.
+    pub(super) fn drop_tombstones(&mut self, now: Now) {
+        while let Some(&(expiry, run)) = self.tombstones.first() {
+            let is_crowded = self.tombstones.len() > self.limits.tombstones_max;
+            let closed = earlier(expiry, self.limits.tombstone_margin);
+            if now.center <= expiry && !(is_crowded && closed < now.center) {
+                break;
+            }
+            self.tombstones.pop_first();
+            self.settled.remove(&run);
+        }
+    }
+}
+
+pub(super) fn refused(reason: Reason) -> Claim {
+    Claim::Refused {
+        reason,
+        detail: None,
+    }
+}
+
+pub(super) fn settled_record(run: RunId, settled: &Settled) -> Record {
+    Record::Settled {
+        run,
+        not_after: settled.not_after,
+        claim: settled.claim.clone(),
+    }
+}
+
+/// The end of what could not be started.
+pub(crate) fn not_started(at: Timestamp, reason: Reason, detail: String) -> End {
+    End {
+        at,
+        status: ExitStatus::NotStarted { reason, detail },
+        stopped_for: None,
+        duration: Duration::ZERO,
+        usage: Usage::default(),
+        output: OutputTotals::default(),
+    }
+}
