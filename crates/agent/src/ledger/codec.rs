@@ -1,0 +1,336 @@
+//! Entries ↔ bytes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cronfleet_core::id::LifeId;
+use cronfleet_core::job::{StopPolicy, StopSignal};
+use cronfleet_core::order::{DaemonOrder, Order, ProcessReport, StopCause};
+use cronfleet_core::record::{LaunchDigest, LifeStarted, Record};
+use cronfleet_wire::convert::{self, MessageError};
+use cronfleet_wire::v1 as link;
+use prost::Message;
+use uuid::Uuid;
+
+use super::entry::Entry;
+
+/// Messages generated from `ledger.proto`.
+#[expect(unreachable_pub, reason = "generated")]
+#[expect(clippy::all, reason = "generated")]
+mod v1 {
+    tonic::include_proto!("cronfleet.ledger.v1");
+}
+
+use v1::entry::What;
+
+/// Bytes that are not an entry.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CodecError {
+    #[error(transparent)]
+    Wire(#[from] prost::DecodeError),
+    #[error(transparent)]
+    Message(#[from] MessageError),
+}
+
+/// Appends the bytes of an entry.
+pub(super) fn encode(entry: &Entry, bytes: &mut Vec<u8>) {
+    let what = match entry {
+        Entry::Book(record) => record_message(record),
+        Entry::Boot { boot_id } => What::BootId(boot_id.clone()),
+        Entry::OutputStored { life, offset } => {
+            What::OutputStored(v1::OutputStored { life: id(life.as_uuid()), offset: *offset })
+        }
+        Entry::ClockOffset(us) => What::ClockOffsetUs(*us),
+    };
+    let message = v1::Entry { what: Some(what) };
+    bytes.reserve(message.encoded_len());
+    message.encode_raw(bytes);
+}
+
+/// Reads an entry; `None` for a kind that this version does not know.
+pub(super) fn decode(bytes: &[u8]) -> Result<Option<Entry>, CodecError> {
+    let Some(what) = v1::Entry::decode(bytes)?.what else { return Ok(None) };
+    Ok(Some(match what {
+        What::BootId(boot_id) => Entry::Boot { boot_id },
+        What::OutputStored(stored) => {
+            Entry::OutputStored { life: convert::life_id(&stored.life)?, offset: stored.offset }
+        }
+        What::ClockOffsetUs(us) => Entry::ClockOffset(us),
+        what => Entry::Book(read_record(what)?),
+    }))
+}
+
+fn record_message(record: &Record) -> What {
+    match record {
+        Record::Accepted { order, at } => What::Accepted(v1::Accepted {
+            order: Some(convert::order(order, 0)),
+            at_us: convert::time_us(*at),
+        }),
+        Record::StopAsked { run, cause } => What::StopAsked(stop_asked((*run).into(), *cause)),
+        Record::Settled { run, not_after, claim } => What::Settled(v1::Settled {
+            claim: Some(convert::claim(*run, claim)),
+            not_after_us: convert::time_us(*not_after),
+        }),
+        Record::Acked { run } => What::Acked(id(run.as_uuid())),
+        Record::SessionEpoch(epoch) => What::SessionEpoch(*epoch),
+        Record::DaemonsWanted { generation, orders } => What::DaemonsWanted(v1::DaemonsWanted {
+            generation: *generation,
+            orders: orders.iter().map(|order| link::DaemonOrder::from(&**order)).collect(),
+        }),
+        Record::LifeStarted(started) => What::LifeStarted(life_started(started)),
+        Record::LifeStopAsked { process, cause } => {
+            What::LifeStopAsked(stop_asked((*process).into(), *cause))
+        }
+        Record::LifeEnded(report) => What::LifeEnded(link::ProcessReport::from(&**report)),
+        Record::LifeForgotten { process } => What::LifeForgotten(id(process.as_uuid())),
+        Record::SlotFinished { job, index, launch } => What::SlotFinished(v1::SlotFinished {
+            job: id(job.as_uuid()),
+            index: *index,
+            launch: Bytes::copy_from_slice(&launch.0),
+        }),
+    }
+}
+
+fn read_record(what: What) -> Result<Record, MessageError> {
+    Ok(match what {
+        What::Accepted(accepted) => Record::Accepted {
+            order: Arc::new(Order::try_from(accepted.order.ok_or(wrong("accepted.order"))?)?),
+            at: convert::time("accepted.at_us", accepted.at_us)?,
+        },
+        What::StopAsked(asked) => {
+            Record::StopAsked { run: convert::run_id(&asked.life)?, cause: cause(asked.cause)? }
+        }
+        What::Settled(settled) => {
+            let (run, claim) = convert::read_claim(settled.claim.ok_or(wrong("settled.claim"))?)?;
+            let not_after = convert::time("settled.not_after_us", settled.not_after_us)?;
+            Record::Settled { run, not_after, claim }
+        }
+        What::Acked(run) => Record::Acked { run: convert::run_id(&run)? },
+        What::SessionEpoch(epoch) => Record::SessionEpoch(epoch),
+        What::DaemonsWanted(wanted) => Record::DaemonsWanted {
+            generation: wanted.generation,
+            orders: wanted
+                .orders
+                .into_iter()
+                .map(|order| DaemonOrder::try_from(order).map(Arc::new))
+                .collect::<Result<_, _>>()?,
+        },
+        What::LifeStarted(started) => Record::LifeStarted(read_life_started(&started)?),
+        What::LifeStopAsked(asked) => Record::LifeStopAsked {
+            process: convert::process_id(&asked.life)?,
+            cause: cause(asked.cause)?,
+        },
+        What::LifeEnded(report) => Record::LifeEnded(Box::new(ProcessReport::try_from(report)?)),
+        What::LifeForgotten(process) => {
+            Record::LifeForgotten { process: convert::process_id(&process)? }
+        }
+        What::SlotFinished(finished) => Record::SlotFinished {
+            job: convert::job_id(&finished.job)?,
+            index: finished.index,
+            launch: digest(&finished.launch)?,
+        },
+        What::BootId(_) | What::OutputStored(_) | What::ClockOffsetUs(_) => {
+            return Err(wrong("entry.what"));
+        }
+    })
+}
+
+fn life_started(started: &LifeStarted) -> v1::LifeStarted {
+    v1::LifeStarted {
+        process: id(started.process.as_uuid()),
+        job: id(started.job.as_uuid()),
+        job_version: started.job_version,
+        index: started.index,
+        launch: Bytes::copy_from_slice(&started.launch.0),
+        stop_signal: started.stop.signal.number(),
+        stop_grace_us: u64::try_from(started.stop.grace.as_micros()).unwrap_or(u64::MAX),
+        restarts: started.restarts,
+    }
+}
+
+fn read_life_started(started: &v1::LifeStarted) -> Result<LifeStarted, MessageError> {
+    let signal = StopSignal::ALL
+        .into_iter()
+        .find(|signal| signal.number() == started.stop_signal)
+        .ok_or(wrong("life_started.stop_signal"))?;
+    Ok(LifeStarted {
+        process: convert::process_id(&started.process)?,
+        job: convert::job_id(&started.job)?,
+        job_version: started.job_version,
+        index: started.index,
+        launch: digest(&started.launch)?,
+        stop: StopPolicy { signal, grace: Duration::from_micros(started.stop_grace_us) },
+        restarts: started.restarts,
+    })
+}
+
+fn digest(bytes: &[u8]) -> Result<LaunchDigest, MessageError> {
+    bytes.try_into().map(LaunchDigest).map_err(|_| wrong("launch"))
+}
+
+fn stop_asked(life: LifeId, asked: StopCause) -> v1::StopAsked {
+    let cause = match asked {
+        StopCause::Kill => link::StopCause::Kill,
+        StopCause::Timeout => link::StopCause::Timeout,
+        StopCause::Shutdown => link::StopCause::Shutdown,
+        StopCause::ScaledDown => link::StopCause::ScaledDown,
+        StopCause::Replaced => link::StopCause::Replaced,
+    };
+    v1::StopAsked { life: id(life.as_uuid()), cause: cause.into() }
+}
+
+fn cause(number: i32) -> Result<StopCause, MessageError> {
+    match link::StopCause::try_from(number) {
+        Ok(link::StopCause::Kill) => Ok(StopCause::Kill),
+        Ok(link::StopCause::Timeout) => Ok(StopCause::Timeout),
+        Ok(link::StopCause::Shutdown) => Ok(StopCause::Shutdown),
+        Ok(link::StopCause::ScaledDown) => Ok(StopCause::ScaledDown),
+        Ok(link::StopCause::Replaced) => Ok(StopCause::Replaced),
+        Ok(link::StopCause::None) | Err(_) => Err(wrong("stop_asked.cause")),
+    }
+}
+
+fn id(uuid: Uuid) -> Bytes {
+    convert::id_bytes(uuid)
+}
+
+const fn wrong(field: &'static str) -> MessageError {
+    MessageError { field }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use cronfleet_core::backoff::Backoff;
+    use cronfleet_core::id::{JobId, ProcessId, RunId};
+    use cronfleet_core::job::{Command, DaemonSpec, Launch, OutputPolicy, Overlap, Restart};
+    use cronfleet_core::order::{Claim, End, ExitStatus, OutputTotals, Start, Usage};
+    use cronfleet_core::run::Reason;
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn launch() -> Launch {
+        Launch {
+            command: Command::Argv(vec!["/bin/true".into()]),
+            run_as: "root".into(),
+            directory: Some("/".into()),
+            environment: BTreeMap::from([("A".into(), "b".into())]),
+            umask: 0o22,
+            output: OutputPolicy { is_stored: true, cap_bytes: 5_000 },
+            stop: StopPolicy { signal: StopSignal::Usr1, grace: Duration::from_millis(7) },
+        }
+    }
+
+    fn end() -> End {
+        End {
+            at: Timestamp::UNIX_EPOCH,
+            status: ExitStatus::Signalled { signal: 9, has_core: true },
+            stopped_for: Some(StopCause::ScaledDown),
+            duration: Duration::from_micros(3),
+            usage: Usage::default(),
+            output: OutputTotals { written_bytes: 1, dropped_bytes: 0, end_offset: 14 },
+        }
+    }
+
+    fn order() -> Order {
+        Order {
+            run: RunId::from_u128(1),
+            job: JobId::from_u128(2),
+            job_name: "nightly".into(),
+            job_version: 3,
+            copy: 0,
+            copies: 1,
+            attempt: 1,
+            due: Timestamp::UNIX_EPOCH,
+            not_before: Timestamp::UNIX_EPOCH,
+            not_after: Timestamp::UNIX_EPOCH + Duration::from_secs(60),
+            overlap: Overlap::Allow,
+            timeout: Some(Duration::from_secs(1)),
+            launch: launch(),
+        }
+    }
+
+    fn daemon() -> DaemonOrder {
+        DaemonOrder {
+            job: JobId::from_u128(2),
+            job_name: "worker".into(),
+            job_version: 3,
+            processes: 4,
+            policy: DaemonSpec {
+                restart: Restart::OnFailure,
+                start_period: Duration::from_secs(1),
+                backoff: Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(9) },
+                crash_loop_failures: 5,
+                crash_loop_window: Duration::from_secs(60),
+            },
+            launch: launch(),
+        }
+    }
+
+    #[test]
+    fn every_entry_reads_back() {
+        let (run, process) = (RunId::from_u128(1), ProcessId::from_u128(4));
+        let start = Start { at: Timestamp::UNIX_EPOCH, pid: 7 };
+        let started = LifeStarted {
+            process,
+            job: JobId::from_u128(2),
+            job_version: 3,
+            index: 1,
+            launch: LaunchDigest([9; 16]),
+            stop: launch().stop,
+            restarts: 12,
+        };
+        let report = ProcessReport {
+            process,
+            job: JobId::from_u128(2),
+            job_version: 3,
+            index: 1,
+            start: Some(start),
+            end: Some(end()),
+            lost: Some(Reason::ExitUnknown),
+        };
+        let not_after = Timestamp::UNIX_EPOCH + Duration::from_secs(60);
+        let refused = Claim::Refused { reason: Reason::Overlap, detail: Some("why".into()) };
+        let records = [
+            Record::Accepted { order: Arc::new(order()), at: not_after },
+            Record::StopAsked { run, cause: StopCause::Timeout },
+            Record::Settled { run, not_after, claim: refused },
+            Record::Settled { run, not_after, claim: Claim::Ended { start: Some(start), end: end() } },
+            Record::Acked { run },
+            Record::SessionEpoch(u64::MAX),
+            Record::DaemonsWanted { generation: 8, orders: vec![Arc::new(daemon())] },
+            Record::LifeStarted(started),
+            Record::LifeStopAsked { process, cause: StopCause::Replaced },
+            Record::LifeEnded(Box::new(report)),
+            Record::LifeForgotten { process },
+            Record::SlotFinished {
+                job: JobId::from_u128(2),
+                index: 1,
+                launch: LaunchDigest([9; 16]),
+            },
+        ];
+        let own = [
+            Entry::Boot { boot_id: "b".into() },
+            Entry::OutputStored { life: run.into(), offset: 77 },
+            Entry::ClockOffset(-5),
+        ];
+        for entry in records.into_iter().map(Entry::Book).chain(own) {
+            let mut bytes = Vec::new();
+            encode(&entry, &mut bytes);
+            assert_eq!(decode(&bytes).unwrap(), Some(entry));
+        }
+    }
+
+    #[test]
+    fn unknown_kinds_are_passed_over_and_nonsense_is_refused() {
+        assert_eq!(decode(&[]).unwrap(), None);
+        // Field 200, a number.
+        assert_eq!(decode(&[0xc0, 0x0c, 0x01]).unwrap(), None);
+        assert!(decode(&[0xff]).is_err());
+        let cut = v1::Entry { what: Some(What::Acked(Bytes::from_static(b"short"))) };
+        assert!(decode(&cut.encode_to_vec()).is_err());
+    }
+}
