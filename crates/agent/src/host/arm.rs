@@ -142,7 +142,7 @@ impl Armed {
         }
     }
 
-    /// Gives the life up and waits, up to 5 s, until its shim has left, so that [`Host::forget`] works right away.
+    /// Gives the life up and waits, up to 5 s, until its shim has left and is reaped.
     pub async fn abandon(self) {
         let ShimProcess {
             socket,

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use cronfleet_shim::spec::{Limit, Resource as LimitedResource};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
@@ -19,6 +20,15 @@ use super::output::OutputReader;
 const SPAWNS_MAX: usize = 8;
 
 const LOCK: &str = "agent.lock";
+
+/// How long the lock of an agent that was just killed may stay: a shim that it was spawning at that moment holds a
+/// copy until it is itself.
+const LOCK_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// How long a shim may take to leave.
+const LEAVE_TIME_MAX: Duration = Duration::from_secs(2);
+
+const LOCK_LOOK: Duration = Duration::from_millis(2);
 
 /// Open file limit that commands get unless their spec names one; read before the agent raises its own.
 static INHERITED_OPEN_FILES: OnceLock<Option<Limit>> = OnceLock::new();
@@ -90,7 +100,7 @@ struct Inner {
 
 impl Host {
     /// Takes possession of the directories, creating what is missing, and raises the agent's own soft limit of open
-    /// files to its hard limit (two descriptors per life).
+    /// files to its hard limit (two descriptors per life). Blocks for up to a second while another agent leaves.
     ///
     /// # Errors
     /// [`HostError`]; nothing was changed but directories.
@@ -129,22 +139,28 @@ impl Host {
 
     /// Removes the folder of a life that is over. Its output stays until [`Host::forget_output`].
     ///
-    /// Call it only once the end is recorded elsewhere: afterwards the id would be accepted again.
-    /// Repeating it is harmless.
+    /// Call it only once the end is recorded elsewhere: afterwards the id would be accepted again. A shim that is
+    /// just leaving is waited for, up to 2 s. Repeating it is harmless.
     ///
     /// # Errors
     /// [`HostError::StillAlive`] while a shim holds it, or [`HostError::File`].
-    pub fn forget(&self, id: Uuid) -> Result<(), HostError> {
+    pub async fn forget(&self, id: Uuid) -> Result<(), HostError> {
         let life = self.folder(id);
         let in_file = |source| HostError::File {
             path: life.folder.clone(),
             source,
         };
-        // Held until the folder is gone, so that no shim can slip in meanwhile.
-        let Some(_lock) = life.try_lock().map_err(in_file)? else {
-            return Err(HostError::StillAlive { id });
-        };
-        remove(&life.folder)
+        let begun = Instant::now();
+        loop {
+            // Held until the folder is gone, so that no shim can slip in meanwhile.
+            if let Some(_lock) = life.try_lock().map_err(in_file)? {
+                return remove(&life.folder);
+            }
+            if begun.elapsed() > LEAVE_TIME_MAX {
+                return Err(HostError::StillAlive { id });
+            }
+            tokio::time::sleep(LOCK_LOOK).await;
+        }
     }
 
     /// Removes the output of a life. Repeating it is harmless.
@@ -209,12 +225,20 @@ fn lock(runtime_dir: &Path) -> Result<File, HostError> {
         .mode(0o600)
         .open(&path)
         .map_err(in_file)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(HostError::InUse {
-            runtime_dir: runtime_dir.to_owned(),
-        }),
-        Err(TryLockError::Error(source)) => Err(in_file(source)),
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_TIME_MAX => {
+                std::thread::sleep(LOCK_LOOK);
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(HostError::InUse {
+                    runtime_dir: runtime_dir.to_owned(),
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(in_file(source)),
+        }
     }
 }
 

@@ -1,0 +1,10 @@
+//! Lives on real processes, with the real shim, on the real file system. To be run as root on Linux.
+
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod kill;
+mod launch;
+mod output;
+mod rig;
+mod survival;
+mod unprivileged;

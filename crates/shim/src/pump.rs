@@ -1,0 +1,178 @@
+//! Moving output from the command's FIFOs into the spool.
+//!
+//! Commands write into FIFOs that they hold open for reading, too: they survive the shim, and nobody is ever killed
+//! by a broken pipe because of us.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::{OpenOptionsExt, fchown};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cronfleet_shim::frame::{DATA_LEN_MAX, HEADER_LEN, Header, Stream};
+
+use crate::spool::Spool;
+use crate::sys;
+
+/// Most frames per stream before the shim looks at everything else again.
+const ROUNDS: usize = 16;
+
+/// Most frames per stream that are fetched at the very end, when a stranger might still be writing.
+const LAST_ROUNDS: usize = 1024;
+
+/// One stream's FIFO, read end.
+pub(crate) struct Fifo {
+    stream: Stream,
+    file: File,
+}
+
+impl Fifo {
+    /// Creates a FIFO that belongs to the command's user, so that opening `/dev/stdout` works there, and gives its
+    /// read end and the command's end.
+    pub(crate) fn create(
+        path: &Path,
+        stream: Stream,
+        owner: Option<(u32, u32)>,
+    ) -> io::Result<(Self, OwnedFd)> {
+        sys::make_fifo(path)?;
+        // Both ends are opened for reading and writing, but apart: only ours must not wait.
+        let file = open(path, libc::O_NONBLOCK)?;
+        if let Some((uid, gid)) = owner {
+            fchown(&file, Some(uid), Some(gid))?;
+        }
+        let theirs = open(path, 0)?;
+        Ok((Self { stream, file }, theirs.into()))
+    }
+}
+
+fn open(path: &Path, flags: i32) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    options.custom_flags(flags | libc::O_NOFOLLOW).open(path)
+}
+
+/// Moves output and counts it.
+pub(crate) struct Pump {
+    fifos: [Fifo; 2],
+    spool: Option<Spool>,
+    /// A frame: head, then data.
+    buffer: Vec<u8>,
+    output_bytes: u64,
+}
+
+impl Pump {
+    /// Makes a pump; without a spool it only counts.
+    pub(crate) fn new(fifos: [Fifo; 2], spool: Option<Spool>) -> Self {
+        let read_len = spool.as_ref().map_or(DATA_LEN_MAX, Spool::read_len);
+        Self {
+            fifos,
+            spool,
+            buffer: vec![0; HEADER_LEN + read_len],
+            output_bytes: 0,
+        }
+    }
+
+    /// Descriptors to wait for.
+    pub(crate) fn descriptors(&self) -> [RawFd; 2] {
+        self.fifos.each_ref().map(|fifo| fifo.file.as_raw_fd())
+    }
+
+    /// Bytes the command has written.
+    pub(crate) fn output_bytes(&self) -> u64 {
+        self.output_bytes
+    }
+
+    /// Bytes that were not kept though they should have been.
+    pub(crate) fn dropped_bytes(&self) -> u64 {
+        self.spool.as_ref().map_or(0, Spool::dropped)
+    }
+
+    /// Logical offset after the last frame.
+    pub(crate) fn spool_end(&self) -> u64 {
+        self.spool.as_ref().map_or(0, Spool::end)
+    }
+
+    /// Moves some of what is there. Says whether the spool has grown.
+    pub(crate) fn turn(&mut self) -> bool {
+        self.move_frames(ROUNDS)
+    }
+
+    /// Moves what is left.
+    pub(crate) fn finish(&mut self) {
+        self.move_frames(LAST_ROUNDS);
+    }
+
+    fn move_frames(&mut self, rounds: usize) -> bool {
+        let mut has_grown = false;
+        for _ in 0..rounds {
+            let mut is_empty = true;
+            for index in 0..self.fifos.len() {
+                if let Some(kept) = self.move_frame(index) {
+                    is_empty = false;
+                    has_grown |= kept;
+                }
+            }
+            if is_empty {
+                break;
+            }
+        }
+        has_grown
+    }
+
+    /// Moves one frame; `None` if the FIFO is empty.
+    fn move_frame(&mut self, index: usize) -> Option<bool> {
+        let fifo = &mut self.fifos[index];
+        let len = fifo.file.read(&mut self.buffer[HEADER_LEN..]).ok()?;
+        if len == 0 {
+            return None;
+        }
+        self.output_bytes += len as u64;
+        let Some(spool) = &mut self.spool else {
+            return Some(false);
+        };
+        let header = Header {
+            at_us: wall_us(),
+            stream: fifo.stream,
+            len,
+        };
+        self.buffer[..HEADER_LEN].copy_from_slice(&header.encode());
+        let frame = &self.buffer[..header.frame_len()];
+        Some(spool.append(frame, len, sys::since_boot_us()))
+    }
+}
+
+/// Wall time in microseconds since the Unix epoch.
+pub(crate) fn wall_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// Throws away what processes that were left alone still write, until the last of them has closed the streams.
+///
+/// They would otherwise stand still as soon as a FIFO is full.
+pub(crate) fn discard(mut readers: Vec<File>) {
+    let mut buffer = [0; READ_LEN];
+    while !readers.is_empty() {
+        let first = readers.first().map(AsRawFd::as_raw_fd);
+        let second = readers.get(1).map(AsRawFd::as_raw_fd);
+        sys::poll([sys::Watched(first), sys::Watched(second)], None);
+        readers.retain_mut(|reader| match reader.read(&mut buffer) {
+            Ok(0) => false,
+            Ok(_) => true,
+            Err(e) => e.kind() == io::ErrorKind::WouldBlock,
+        });
+    }
+}
+
+/// Size of the buffer of [`discard`].
+const READ_LEN: usize = 4096;
+
+/// Opens the read end of a FIFO that others still write to.
+pub(crate) fn reader(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    options
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW)
+        .open(path)
+}
