@@ -163,11 +163,11 @@ impl OrderBook {
     }
 
     /// Records that make the same book again: a compacted ledger.
-    pub fn snapshot(&self, now: Now) -> Vec<Record> {
+    pub fn snapshot(&self) -> Vec<Record> {
         let held = self.held.iter().flat_map(|(run, held)| {
             let accepted = Record::Accepted {
                 order: Arc::clone(&held.order),
-                at: now.center,
+                at: held.accepted_at,
             };
             let asked = held
                 .asked
@@ -187,7 +187,7 @@ impl OrderBook {
     }
 
     /// Puts an order into every index.
-    pub(super) fn hold(&mut self, order: Arc<Order>, is_synced: bool) {
+    pub(super) fn hold(&mut self, order: Arc<Order>, accepted_at: Timestamp, is_synced: bool) {
         let rank = Rank::of(&order);
         let run = order.run;
         self.windows.insert((order.not_after, run));
@@ -200,7 +200,8 @@ impl OrderBook {
             .or_default()
             .queue
             .insert(rank);
-        self.held.insert(run, Held::new(order, is_synced));
+        self.held
+            .insert(run, Held::new(order, accepted_at, is_synced));
     }
 
     /// Takes a run out of every index.

@@ -33,7 +33,7 @@ impl OrderBook {
             order: Arc::clone(&order),
             at: now.center,
         }));
-        self.hold(order, false);
+        self.hold(order, now.center, false);
     }
 
     pub(super) fn refusal(&self, now: Now, order: &Order, open: usize) -> Option<Claim> {

@@ -40,7 +40,8 @@ pub struct Survey {
 /// What the ledger says.
 #[derive(Default)]
 struct Replay {
-    accepted: BTreeMap<RunId, Arc<Order>>,
+    /// Orders, and when they were accepted.
+    accepted: BTreeMap<RunId, (Arc<Order>, Timestamp)>,
     asked: BTreeMap<RunId, StopCause>,
     settled: BTreeMap<RunId, (Timestamp, Claim)>,
     acked: BTreeSet<RunId>,
@@ -55,7 +56,7 @@ impl Replay {
             match record {
                 Record::Accepted { order, at } => {
                     replay.last_seen = replay.last_seen.max(Some(at));
-                    replay.accepted.insert(order.run, order);
+                    replay.accepted.insert(order.run, (order, at));
                 }
                 Record::StopAsked { run, cause } => {
                     replay.asked.insert(run, cause);
@@ -83,12 +84,23 @@ impl Replay {
     }
 }
 
+/// What the ledger says about an accepted run.
+#[derive(Debug, Clone, Copy)]
+struct Past {
+    /// When it was accepted.
+    at: Timestamp,
+    /// Why it was asked to stop.
+    asked: Option<StopCause>,
+    /// Whether it may have run before the host was restarted.
+    is_of_old_boot: bool,
+}
+
 impl OrderBook {
     /// Makes the book from the ledger's records, oldest first, and what the host found. The ledger as read must be on the
     /// disk before this is called.
     ///
-    /// After a restart of the host, what was due before the boot and has no recorded end is lost; the rest starts normally.
-    /// If the clock contradicts the ledger (a boot before its last record), everything without a recorded end is lost.
+    /// What was accepted and due before the host booted and has no recorded end is lost; the rest starts normally. If
+    /// the clock contradicts the ledger (a boot before its last record), everything without a recorded end is lost.
     pub fn recover(
         limits: Limits,
         records: impl IntoIterator<Item = Record>,
@@ -111,16 +123,21 @@ impl OrderBook {
                 },
             );
         }
-        let lost_until = match survey.boot {
-            SurveyedBoot::Same => Timestamp::MIN,
-            SurveyedBoot::New => lost_until(now, replay.last_seen),
-        };
+        let booted = earlier(now.center, now.boot);
+        let is_clock_wrong =
+            survey.boot == SurveyedBoot::New && replay.last_seen.is_some_and(|seen| booted < seen);
         let mut found = survey.runs;
-        for (run, order) in std::mem::take(&mut replay.accepted) {
-            if !book.settled.contains_key(&run) {
-                let asked = replay.asked.get(&run).copied();
-                book.resume(now, order, found.remove(&run), asked, lost_until, &mut out);
+        for (run, (order, at)) in std::mem::take(&mut replay.accepted) {
+            if book.settled.contains_key(&run) {
+                continue;
             }
+            let is_of_old_boot = is_clock_wrong || (order.not_before <= booted && at <= booted);
+            let past = Past {
+                at,
+                asked: replay.asked.get(&run).copied(),
+                is_of_old_boot,
+            };
+            book.resume(now, order, found.remove(&run), past, &mut out);
         }
         for (run, trace) in found {
             book.judge_unknown(now, run, trace, &mut out);
@@ -135,10 +152,14 @@ impl OrderBook {
         now: Now,
         order: Arc<Order>,
         found: Option<Found>,
-        asked: Option<StopCause>,
-        lost_until: Timestamp,
+        past: Past,
         out: &mut Vec<Effect>,
     ) {
+        let Past {
+            at,
+            asked,
+            is_of_old_boot,
+        } = past;
         let (run, not_after) = (order.run, order.not_after);
         if found == Some(Found::NeverStarted) {
             out.push(Effect::Forget { run });
@@ -148,16 +169,14 @@ impl OrderBook {
             Some(Found::NeverStarted) if asked.is_some() => {
                 self.settle(run, not_after, refused(Reason::KilledBeforeStart), out);
             }
-            None if order.not_before <= lost_until => {
-                self.lose(run, not_after, Reason::HostRebooted, out)
-            }
+            None if is_of_old_boot => self.lose(run, not_after, Reason::HostRebooted, out),
             None if asked.is_some() => self.lose(run, not_after, Reason::AgentCrashed, out),
             None | Some(Found::NeverStarted) if now.center > not_after => {
                 self.settle(run, not_after, refused(Reason::AgentRestarted), out);
             }
-            None | Some(Found::NeverStarted) => self.hold(order, true),
+            None | Some(Found::NeverStarted) => self.hold(order, at, true),
             Some(Found::Alive { start, boot }) => {
-                self.hold(order, true);
+                self.hold(order, at, true);
                 self.set_alive(run, Stage::Running { start, boot }, asked);
                 self.begin_stop(now, run, out);
                 out.push(Effect::Report { run });
@@ -230,15 +249,5 @@ impl OrderBook {
             },
         };
         self.settle_unknown(now, run, claim, out);
-    }
-}
-
-/// Up to which due instant runs without a recorded end are lost in a new boot.
-fn lost_until(now: Now, last_seen: Option<Timestamp>) -> Timestamp {
-    let booted = earlier(now.center, now.boot);
-    if last_seen.is_some_and(|seen| booted < seen) {
-        Timestamp::MAX
-    } else {
-        booted
     }
 }

@@ -56,6 +56,8 @@ impl Stage {
 #[derive(Debug, Clone)]
 pub(super) struct Held {
     pub(super) order: Arc<Order>,
+    /// When it was accepted, on the center's clock.
+    pub(super) accepted_at: Timestamp,
     pub(super) stage: Stage,
     /// Why it was asked to stop, on record.
     pub(super) asked: Option<StopCause>,
@@ -68,10 +70,11 @@ pub(super) struct Held {
 }
 
 impl Held {
-    pub(super) const fn new(order: Arc<Order>, is_synced: bool) -> Self {
+    pub(super) const fn new(order: Arc<Order>, accepted_at: Timestamp, is_synced: bool) -> Self {
         let stage = Stage::Waiting { is_synced };
         Self {
             order,
+            accepted_at,
             stage,
             asked: None,
             stopping: None,

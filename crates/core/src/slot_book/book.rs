@@ -40,6 +40,8 @@ pub struct SlotBook {
     pub(super) reports_by_age: VecDeque<ProcessId>,
     pub(super) alarms: BTreeSet<(Duration, SlotKey)>,
     pub(super) is_closing: bool,
+    /// Whether lives are still being taken up, so that an empty slot may not be empty.
+    pub(super) is_recovering: bool,
 }
 
 /// Uniform draws, for new process ids and for jitter.
@@ -58,6 +60,7 @@ impl SlotBook {
             reports_by_age: VecDeque::new(),
             alarms: BTreeSet::new(),
             is_closing: false,
+            is_recovering: false,
         }
     }
 

@@ -7,6 +7,7 @@ use super::book::{Draws, SlotBook};
 use super::io::{SlotEffect, SlotLimits};
 use super::slot::{Life, Rest, Slot, SlotKey};
 use crate::id::ProcessId;
+use crate::job::Restart;
 use crate::life::{Found, Now};
 use crate::order::{DaemonOrder, ProcessReport, StopCause};
 use crate::order_book::SurveyedBoot;
@@ -91,6 +92,7 @@ impl SlotBook {
             book.reports_by_age.push_back(report.process);
             book.reports.insert(report.process, report);
         }
+        book.is_recovering = true;
         let mut found = survey.processes;
         for (process, started) in replay.lives {
             let asked = replay.asked.get(&process).copied();
@@ -110,6 +112,7 @@ impl SlotBook {
         for (process, trace) in found {
             book.judge_unknown(process, &trace, &mut out);
         }
+        book.is_recovering = false;
         book.steer_all(now, draws, &mut out);
         (book, out)
     }
@@ -181,10 +184,9 @@ impl SlotBook {
     /// Leaves alone what ended well, unless it has changed since.
     fn keep_finished(&mut self, finished: &BTreeMap<SlotKey, LaunchDigest>) {
         for (key, launch) in finished {
-            let is_same = self
-                .jobs
-                .get(&key.0)
-                .is_some_and(|wanted| wanted.launch == *launch);
+            let is_same = self.jobs.get(&key.0).is_some_and(|wanted| {
+                wanted.launch == *launch && wanted.order.policy.restart == Restart::OnFailure
+            });
             if let Some(slot) = self
                 .slots
                 .get_mut(key)

@@ -9,6 +9,7 @@ use super::book::{Draws, SlotBook, Wanted};
 use super::io::SlotEffect;
 use super::slot::{Life, Rest, Slot, SlotKey};
 use crate::id::{JobId, ProcessId};
+use crate::job::Restart;
 use crate::life::{Now, StopMove, Stopping};
 use crate::order::{DaemonOrder, SlotState, StopCause};
 use crate::record::{LifeStarted, Record};
@@ -64,7 +65,9 @@ impl SlotBook {
                     .slots
                     .entry((job, index))
                     .or_insert_with(|| Slot::new(now.center));
-                if is_changed && slot.life.is_none() {
+                let may_go_on = wanted.order.policy.restart == Restart::Always;
+                let is_stuck = slot.rest == Rest::Finished && may_go_on;
+                if slot.life.is_none() && (is_changed || is_stuck) {
                     slot.forgive();
                 }
             }
@@ -107,6 +110,9 @@ impl SlotBook {
         job: JobId,
         out: &mut Vec<SlotEffect>,
     ) {
+        if self.is_recovering {
+            return;
+        }
         let wanted = self.jobs.get(&job).cloned();
         let processes = wanted.as_ref().map_or(0, |wanted| wanted.order.processes);
         let keys: Vec<SlotKey> = self

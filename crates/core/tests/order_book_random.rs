@@ -1,0 +1,552 @@
+//! Random histories against the order book: a host and a ledger that behave as the real ones do, and may die at any moment.
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cronfleet_core::id::{JobId, RunId};
+use cronfleet_core::job::{Command, Launch, OutputPolicy, Overlap, StopPolicy, StopSignal};
+use cronfleet_core::life::{Found, Now};
+use cronfleet_core::order::{Claim, End, ExitStatus, Order, OutputTotals, Start, Usage};
+use cronfleet_core::order_book::{Effect, Input, Limits, OrderBook, Phase, Survey, SurveyedBoot};
+use cronfleet_core::record::Record;
+use cronfleet_core::run::Reason;
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+/// What a host has of a run.
+#[derive(Debug, Clone, PartialEq)]
+enum Trace {
+    Preparing,
+    Ready,
+    Released,
+    Alive { start: Start, boot: Duration },
+    Over { start: Option<Start>, end: End },
+    Gone { start: Start },
+}
+
+#[derive(Debug, Clone)]
+enum Action {
+    Advance(u64),
+    Order {
+        run: u8,
+        lane: u8,
+        due_in: u16,
+        window: u16,
+        forbid: bool,
+        timeout: Option<u16>,
+    },
+    Resend(u8),
+    Revoke(u8),
+    Kill(u8),
+    Inquire(u8),
+    Host {
+        run: u8,
+        choice: u8,
+    },
+    Sync,
+    Ack(u8),
+    RestartAgent,
+    RestartHost,
+    FailLedger(bool),
+    Compact,
+}
+
+struct World {
+    book: OrderBook,
+    limits: Limits,
+    center: Timestamp,
+    boot: Duration,
+    /// Records written, and how many of them would survive the machine.
+    ledger: Vec<Record>,
+    synced: usize,
+    is_ledger_broken: bool,
+    host: BTreeMap<RunId, Trace>,
+    orders: BTreeMap<RunId, Arc<Order>>,
+    /// Runs whose command was executed, ever.
+    executed: BTreeSet<RunId>,
+    said: BTreeMap<RunId, Claim>,
+}
+
+fn run_id(number: u8) -> RunId {
+    RunId::from_u128(u128::from(number) + 1)
+}
+
+fn end(at: Timestamp, status: ExitStatus) -> End {
+    End {
+        at,
+        status,
+        stopped_for: None,
+        duration: Duration::ZERO,
+        usage: Usage::default(),
+        output: OutputTotals::default(),
+    }
+}
+
+impl World {
+    fn new(armed_max: usize) -> Self {
+        let limits = Limits {
+            armed_max,
+            ..Limits::default()
+        };
+        Self {
+            book: OrderBook::new(limits),
+            limits,
+            center: Timestamp::from_second(1_800_000_000).unwrap(),
+            boot: Duration::from_secs(1_000),
+            ledger: Vec::new(),
+            synced: 0,
+            is_ledger_broken: false,
+            host: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            executed: BTreeSet::new(),
+            said: BTreeMap::new(),
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            center: self.center,
+            boot: self.boot,
+        }
+    }
+
+    fn feed(&mut self, input: Input) {
+        let effects = self.book.handle(self.now(), input);
+        self.perform(effects);
+        self.book.assert_consistent();
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        let mut failed = BTreeSet::new();
+        for effect in effects {
+            match effect {
+                Effect::Append(record) => {
+                    if self.is_ledger_broken {
+                        failed.extend(record_run(&record));
+                    } else {
+                        self.ledger.push(record);
+                    }
+                }
+                Effect::Arm { run } if !failed.contains(&run) => self.arm(run),
+                Effect::Go { run } if !failed.contains(&run) => self.go(run),
+                Effect::Abandon { run } => {
+                    assert!(!self.executed.contains(&run), "let go of what runs");
+                    self.host.remove(&run);
+                }
+                Effect::Stop { run, .. } if !failed.contains(&run) => self.end(run, 15),
+                Effect::KillAll { run } => self.end(run, 9),
+                Effect::Report { run } if !failed.contains(&run) => self.report(run),
+                Effect::Forget { run } if !failed.contains(&run) => {
+                    self.host.remove(&run);
+                }
+                Effect::Arm { .. }
+                | Effect::Go { .. }
+                | Effect::Stop { .. }
+                | Effect::Report { .. }
+                | Effect::Forget { .. } => {}
+            }
+        }
+        for run in failed {
+            self.feed(Input::LedgerFailed { run });
+        }
+    }
+
+    fn arm(&mut self, run: RunId) {
+        let is_synced = self.ledger[..self.synced]
+            .iter()
+            .any(|record| matches!(record, Record::Accepted { order, .. } if order.run == run));
+        assert!(
+            is_synced,
+            "{run} is prepared before its order is on the disk"
+        );
+        let before = self.host.insert(run, Trace::Preparing);
+        assert_eq!(before, None, "{run} has a folder already");
+    }
+
+    fn go(&mut self, run: RunId) {
+        let order = Arc::clone(&self.orders[&run]);
+        assert_eq!(
+            self.host.get(&run),
+            Some(&Trace::Ready),
+            "{run} is not ready"
+        );
+        assert!(!self.executed.contains(&run), "{run} is released twice");
+        assert!(
+            self.center >= order.not_before && self.center <= order.not_after,
+            "{run} out of its window"
+        );
+        for (other, trace) in &self.host {
+            let same_lane = self.orders[other].copy == order.copy && *other != run;
+            let alive = matches!(trace, Trace::Released | Trace::Alive { .. });
+            assert!(
+                !(same_lane && alive && order.overlap == Overlap::Forbid),
+                "{run} overlaps {other}"
+            );
+            let earlier = (self.orders[other].not_before, *other) < (order.not_before, run);
+            let waits = matches!(trace, Trace::Preparing | Trace::Ready);
+            assert!(!(same_lane && earlier && waits), "{run} overtakes {other}");
+        }
+        self.host.insert(run, Trace::Released);
+    }
+
+    fn end(&mut self, run: RunId, signal: i32) {
+        if let Some(Trace::Alive { start, .. }) = self.host.get(&run) {
+            let status = ExitStatus::Signalled {
+                signal,
+                has_core: false,
+            };
+            let (start, end) = (Some(*start), end(self.center, status));
+            self.host.insert(run, Trace::Over { start, end });
+        }
+    }
+
+    fn report(&mut self, run: RunId) {
+        let Some(claim) = self.book.claim(run) else {
+            return;
+        };
+        match &claim {
+            Claim::Accepted => {}
+            Claim::Refused { .. } => assert!(!self.executed.contains(&run), "{run} ran: {claim:?}"),
+            Claim::Running(_) => assert!(self.executed.contains(&run), "{run} never ran"),
+            Claim::Ended { end, .. } => {
+                let ran = !matches!(end.status, ExitStatus::NotStarted { .. });
+                assert_eq!(ran, self.executed.contains(&run), "{run}: {claim:?}");
+            }
+            Claim::Lost { .. } => {}
+        }
+        if let Some(before) = self.said.get(&run)
+            && Phase::of(before) == Phase::Over
+            && !matches!(before, Claim::Lost { .. })
+        {
+            let is_same = match (before, &claim) {
+                // Said without the ledger: a machine that then lost the ledger's tail may know less, never otherwise.
+                (_, Claim::Accepted | Claim::Running(_) | Claim::Lost { .. }) => true,
+                (Claim::Refused { .. }, Claim::Refused { .. }) => true,
+                (before, claim) => before == claim,
+            };
+            assert!(is_same, "{run}: {before:?} became {claim:?}");
+        }
+        self.said.insert(run, claim);
+    }
+
+    /// Something happens on the host to a run.
+    fn host_step(&mut self, run: RunId, choice: u8) {
+        let start = Start {
+            at: self.center,
+            pid: 7,
+        };
+        match self.host.get(&run).cloned() {
+            Some(Trace::Preparing) => match choice % 8 {
+                0 => {
+                    self.host.remove(&run);
+                    let detail = String::new();
+                    self.feed(Input::ArmFailed {
+                        run,
+                        reason: Reason::UserUnknown,
+                        detail,
+                    });
+                }
+                1 => self.feed(Input::NeverStarted { run }),
+                _ => {
+                    self.host.insert(run, Trace::Ready);
+                    self.feed(Input::Armed { run });
+                }
+            },
+            Some(Trace::Ready) if choice % 8 == 0 => self.feed(Input::NeverStarted { run }),
+            Some(Trace::Released) => match choice % 8 {
+                0 => {
+                    self.host.remove(&run);
+                    let detail = String::new();
+                    self.feed(Input::StartFailed {
+                        run,
+                        reason: Reason::CommandMissing,
+                        detail,
+                    });
+                }
+                1 => self.feed(Input::NeverStarted { run }),
+                _ => {
+                    assert!(self.executed.insert(run), "{run} is executed twice");
+                    self.host.insert(
+                        run,
+                        Trace::Alive {
+                            start,
+                            boot: self.boot,
+                        },
+                    );
+                    self.feed(Input::Started {
+                        run,
+                        start,
+                        boot: self.boot,
+                    });
+                }
+            },
+            Some(Trace::Alive { start, .. }) => match choice % 8 {
+                0 => {
+                    self.host.insert(run, Trace::Gone { start });
+                    self.feed(Input::Vanished {
+                        run,
+                        start: Some(start),
+                    });
+                }
+                1..4 => {
+                    let end = end(self.center, ExitStatus::Exited(i32::from(choice % 2)));
+                    self.host.insert(
+                        run,
+                        Trace::Over {
+                            start: Some(start),
+                            end,
+                        },
+                    );
+                }
+                _ => {}
+            },
+            Some(Trace::Over { start, end }) => self.feed(Input::Ended { run, start, end }),
+            Some(Trace::Ready | Trace::Gone { .. }) | None => {}
+        }
+    }
+
+    fn recover(&mut self, boot: SurveyedBoot) {
+        let mut runs = BTreeMap::new();
+        for (run, trace) in std::mem::take(&mut self.host) {
+            let found = match &trace {
+                // A shim whose agent is gone leaves unless it was told to go.
+                Trace::Preparing | Trace::Ready => Found::NeverStarted,
+                Trace::Released => {
+                    assert!(self.executed.insert(run), "{run} is executed twice");
+                    let start = Start {
+                        at: self.center,
+                        pid: 7,
+                    };
+                    self.host.insert(
+                        run,
+                        Trace::Alive {
+                            start,
+                            boot: self.boot,
+                        },
+                    );
+                    Found::Alive {
+                        start,
+                        boot: self.boot,
+                    }
+                }
+                Trace::Alive { start, boot } => Found::Alive {
+                    start: *start,
+                    boot: *boot,
+                },
+                Trace::Gone { start } => Found::Vanished {
+                    start: Some(*start),
+                },
+                Trace::Over { start, end } => Found::Ended {
+                    start: *start,
+                    end: end.clone(),
+                },
+            };
+            self.host.entry(run).or_insert(trace);
+            runs.insert(run, found);
+        }
+        self.synced = self.ledger.len();
+        let survey = Survey {
+            boot,
+            is_ledger_lost: false,
+            runs,
+        };
+        let (book, effects) =
+            OrderBook::recover(self.limits, self.ledger.clone(), survey, self.now());
+        self.book = book;
+        self.perform(effects);
+        self.book.assert_consistent();
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Advance(ms) => {
+                self.center += Duration::from_millis(ms);
+                self.boot += Duration::from_millis(ms);
+                self.feed(Input::Tick);
+            }
+            Action::Order {
+                run,
+                lane,
+                due_in,
+                window,
+                forbid,
+                timeout,
+            } => {
+                let run = run_id(run);
+                let due = self.center + Duration::from_millis(u64::from(due_in));
+                let order = self.orders.entry(run).or_insert_with(|| {
+                    Arc::new(order(run, u32::from(lane), due, window, forbid, timeout))
+                });
+                let order = Arc::clone(order);
+                self.feed(Input::Order(order));
+            }
+            Action::Resend(run) => {
+                if let Some(order) = self.orders.get(&run_id(run)).cloned() {
+                    self.feed(Input::Order(order));
+                }
+            }
+            Action::Revoke(run) => {
+                if self.orders.contains_key(&run_id(run)) {
+                    self.feed(Input::Revoke {
+                        run: run_id(run),
+                        reason: Reason::Superseded,
+                    });
+                }
+            }
+            Action::Kill(run) => self.feed(Input::Kill { run: run_id(run) }),
+            Action::Inquire(run) => {
+                if self.said.contains_key(&run_id(run)) {
+                    self.feed(Input::Inquiry { run: run_id(run) });
+                }
+            }
+            Action::Host { run, choice } => self.host_step(run_id(run), choice),
+            Action::Sync => self.sync(),
+            Action::Ack(run) => {
+                let run = run_id(run);
+                if let Some(claim) = self.said.get(&run) {
+                    let phase = Phase::of(claim);
+                    self.feed(Input::Acked { run, phase });
+                }
+            }
+            Action::RestartAgent => self.recover(SurveyedBoot::Same),
+            Action::RestartHost => {
+                self.ledger.truncate(self.synced);
+                self.host.clear();
+                self.center += Duration::from_secs(20);
+                self.boot = Duration::from_secs(5);
+                self.recover(SurveyedBoot::New);
+            }
+            Action::FailLedger(is_broken) => self.is_ledger_broken = is_broken,
+            Action::Compact => {
+                self.sync();
+                if !self.is_ledger_broken {
+                    self.ledger = self.book.snapshot();
+                    self.synced = self.ledger.len();
+                }
+            }
+        }
+    }
+
+    fn sync(&mut self) {
+        let fresh: Vec<RunId> = self.ledger[self.synced..]
+            .iter()
+            .filter(|record| record.is_synced_first())
+            .filter_map(record_run)
+            .collect();
+        self.synced = self.ledger.len();
+        fresh
+            .into_iter()
+            .for_each(|run| self.feed(Input::Synced { run }));
+    }
+
+    /// Everything works again and time goes on: every run must come to its end.
+    fn settle(&mut self) {
+        self.is_ledger_broken = false;
+        for _ in 0..200 {
+            self.act(Action::Sync);
+            self.act(Action::Advance(1_000));
+            for run in 0..16 {
+                self.host_step(run_id(run), 3);
+            }
+        }
+        for run in self.orders.keys() {
+            if let Some(claim) = self.book.claim(*run) {
+                assert_eq!(Phase::of(&claim), Phase::Over, "{run} stays at {claim:?}");
+            }
+        }
+        assert!(!self.book.has_processes());
+    }
+}
+
+fn record_run(record: &Record) -> Option<RunId> {
+    match record {
+        Record::Accepted { order, .. } => Some(order.run),
+        Record::StopAsked { run, .. } | Record::Settled { run, .. } | Record::Acked { run } => {
+            Some(*run)
+        }
+        _ => None,
+    }
+}
+
+fn order(
+    run: RunId,
+    lane: u32,
+    due: Timestamp,
+    window: u16,
+    forbid: bool,
+    timeout: Option<u16>,
+) -> Order {
+    Order {
+        run,
+        job: JobId::from_u128(1),
+        job_name: "job".into(),
+        job_version: 1,
+        copy: lane,
+        copies: 2,
+        attempt: 1,
+        due,
+        not_before: due,
+        not_after: due + Duration::from_millis(u64::from(window)),
+        overlap: if forbid {
+            Overlap::Forbid
+        } else {
+            Overlap::Allow
+        },
+        timeout: timeout.map(|ms| Duration::from_millis(u64::from(ms))),
+        launch: Launch {
+            command: Command::Argv(vec!["/bin/true".into()]),
+            run_as: "nobody".into(),
+            directory: None,
+            environment: BTreeMap::new(),
+            umask: 0o022,
+            output: OutputPolicy {
+                is_stored: false,
+                cap_bytes: 4_096,
+            },
+            stop: StopPolicy {
+                signal: StopSignal::Term,
+                grace: Duration::from_secs(2),
+            },
+        },
+    }
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let run = 0..16_u8;
+    prop_oneof![
+        6 => (0..2_500_u64).prop_map(Action::Advance),
+        6 => (run.clone(), 0..2_u8, 0..6_000_u16, 0..8_000_u16, any::<bool>(), proptest::option::of(100..4_000_u16))
+            .prop_map(|(run, lane, due_in, window, forbid, timeout)| {
+                Action::Order { run, lane, due_in, window, forbid, timeout }
+            }),
+        1 => run.clone().prop_map(Action::Resend),
+        1 => run.clone().prop_map(Action::Revoke),
+        1 => run.clone().prop_map(Action::Kill),
+        1 => run.clone().prop_map(Action::Inquire),
+        20 => (run.clone(), any::<u8>()).prop_map(|(run, choice)| Action::Host { run, choice }),
+        8 => Just(Action::Sync),
+        2 => run.prop_map(Action::Ack),
+        1 => Just(Action::RestartAgent),
+        1 => Just(Action::RestartHost),
+        1 => prop::bool::weighted(0.3).prop_map(Action::FailLedger),
+        1 => Just(Action::Compact),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_history_breaks_a_promise(
+        armed_max in 1..5_usize,
+        actions in proptest::collection::vec(action(), 1..120),
+    ) {
+        let mut world = World::new(armed_max);
+        for action in actions {
+            world.act(action);
+        }
+        world.settle();
+    }
+}
