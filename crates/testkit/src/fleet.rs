@@ -1,0 +1,365 @@
+//! A center and one agent as separate programs in a temporary directory.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use cronfleet_api::agent::JoinTokenCreate;
+use cronfleet_api::job::{Command, JobSpec, OutputPolicy, ScheduledSpec, StopPolicy, Target};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::api::Api;
+use crate::program::Program;
+use crate::wait::eventually;
+
+/// Name of the group that the fleet's agent serves.
+pub const GROUP: &str = "default";
+
+/// Time for a program to come up.
+const UP_WAIT: Duration = Duration::from_secs(30);
+
+/// A center and an agent; both end with it.
+#[derive(Debug)]
+pub struct Fleet {
+    binary: PathBuf,
+    dir: TempDir,
+    listen: String,
+    agent_listen: String,
+    /// The center, unless it is down.
+    pub center: Option<Program>,
+    /// The agent, unless it is down.
+    pub agent: Option<Program>,
+    /// Signed in as administrator.
+    pub api: Api,
+    /// The group [`GROUP`].
+    pub group: Uuid,
+}
+
+impl Fleet {
+    /// Starts center and agent with the given `cronfleet` binary, creates the administrator, lets the agent join.
+    ///
+    /// # Errors
+    /// Something does not come up; the message has what was printed.
+    pub async fn start(binary: &Path) -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new()
+            .prefix("cronfleet-test-")
+            .tempdir()?;
+        let (listen, agent_listen) = (free_address()?, free_address()?);
+        let api = Api::new(&listen);
+        let mut fleet = Self {
+            binary: binary.to_owned(),
+            dir,
+            listen,
+            agent_listen,
+            center: None,
+            agent: None,
+            api,
+            group: Uuid::nil(),
+        };
+        fleet.start_center().await?;
+        let printed = fleet
+            .center
+            .as_ref()
+            .context("the center is down")?
+            .printed()?;
+        let code = setup_code(&printed).with_context(|| format!("no setup code in:\n{printed}"))?;
+        fleet.api.set_up(&code).await?;
+        fleet.group = fleet.group_of_agent().await?;
+        let token = fleet
+            .api
+            .join_token(&JoinTokenCreate {
+                group_ids: vec![fleet.group],
+                is_preapproved: true,
+                ttl_seconds: None,
+                uses_max: None,
+            })
+            .await?;
+        fleet.join(&token.token)?;
+        fleet.start_agent().await?;
+        Ok(fleet)
+    }
+
+    async fn group_of_agent(&self) -> anyhow::Result<Uuid> {
+        if let Some(group) = self
+            .api
+            .groups()
+            .await?
+            .into_iter()
+            .find(|group| group.name == GROUP)
+        {
+            return Ok(group.id);
+        }
+        let create = serde_json::json!({ "name": GROUP, "run_as": [user()?] });
+        let group: cronfleet_api::group::Group = self
+            .api
+            .call(reqwest::Method::POST, "/groups", &create)
+            .await?;
+        Ok(group.id)
+    }
+
+    fn join(&self, token: &str) -> anyhow::Result<()> {
+        let data_dir = self.path("agent");
+        let done = std::process::Command::new(&self.binary)
+            .args([
+                "agent",
+                "join",
+                "--center",
+                &self.agent_listen,
+                "--token",
+                token,
+                "--data-dir",
+            ])
+            .arg(&data_dir)
+            .output()?;
+        ensure!(
+            done.status.success(),
+            "agent join: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        Ok(())
+    }
+
+    /// Starts the center (again) and waits until it serves.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub async fn start_center(&mut self) -> anyhow::Result<()> {
+        let data_dir = self.path("center");
+        let arguments = [
+            "center",
+            "--data-dir",
+            data_dir.to_str().context("path")?,
+            "--listen",
+            &self.listen,
+            "--agent-listen",
+            &self.agent_listen,
+        ];
+        let mut center = Program::start(&self.binary, &arguments, &self.path("center.log"))?;
+        let url = format!("http://{}/readyz", self.listen);
+        eventually("the center is ready", UP_WAIT, async || {
+            if let Some(status) = center.ended()? {
+                anyhow::bail!("the center ended with {status}:\n{}", center.printed()?);
+            }
+            Ok(reqwest::get(&url)
+                .await
+                .is_ok_and(|answer| answer.status().is_success())
+                .then_some(()))
+        })
+        .await?;
+        self.center = Some(center);
+        Ok(())
+    }
+
+    /// Starts the agent (again) and waits until it is online.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub async fn start_agent(&mut self) -> anyhow::Result<()> {
+        self.spawn_agent()?;
+        let log = self.path("agent.log");
+        eventually("the agent is online", UP_WAIT, async || {
+            if let Some(status) = self.agent.as_mut().context("the agent is down")?.ended()? {
+                anyhow::bail!(
+                    "the agent ended with {status}:\n{}",
+                    std::fs::read_to_string(&log)?
+                );
+            }
+            Ok(self
+                .api
+                .agents()
+                .await?
+                .iter()
+                .any(|agent| agent.is_online)
+                .then_some(()))
+        })
+        .await
+    }
+
+    /// Starts the agent (again) without waiting.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn spawn_agent(&mut self) -> anyhow::Result<()> {
+        let data_dir = self.path("agent");
+        let runtime_dir = self.path("run");
+        let arguments = [
+            "agent",
+            "--data-dir",
+            data_dir.to_str().context("path")?,
+            "--runtime-dir",
+            runtime_dir.to_str().context("path")?,
+        ];
+        self.agent = Some(Program::start(
+            &self.binary,
+            &arguments,
+            &self.path("agent.log"),
+        )?);
+        Ok(())
+    }
+
+    /// Kills the center with SIGKILL.
+    ///
+    /// # Errors
+    /// It is down already.
+    pub fn kill_center(&mut self) -> anyhow::Result<()> {
+        self.center.take().context("the center is down")?.kill()
+    }
+
+    /// Kills the agent with SIGKILL.
+    ///
+    /// # Errors
+    /// It is down already.
+    pub fn kill_agent(&mut self) -> anyhow::Result<()> {
+        self.agent.take().context("the agent is down")?.kill()
+    }
+
+    /// A path in the fleet's temporary directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// The program under test.
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// Address of the center's REST interface, `host:port`.
+    pub fn address(&self) -> &str {
+        &self.listen
+    }
+
+    /// What center and agent have printed, for messages of failed tests.
+    pub fn logs(&self) -> String {
+        let read = |name| std::fs::read_to_string(self.path(name)).unwrap_or_default();
+        format!(
+            "--- center ---\n{}\n--- agent ---\n{}",
+            read("center.log"),
+            read("agent.log")
+        )
+    }
+
+    /// Definition of a scheduled job that runs a shell script on every agent of the group as the test's own user.
+    ///
+    /// # Errors
+    /// The test's own user has no name.
+    pub fn scheduled(name: &str, expression: &str, script: &str) -> anyhow::Result<JobSpec> {
+        Ok(JobSpec {
+            scheduled: Some(ScheduledSpec {
+                expression: expression.to_owned(),
+                time_zone: Some("UTC".to_owned()),
+                overlap: Default::default(),
+                start_deadline_ms: None,
+                timeout_ms: None,
+                retry: Default::default(),
+            }),
+            ..base(name, script)?
+        })
+    }
+
+    /// Definition of a daemon job that keeps `processes` shells running a script.
+    ///
+    /// # Errors
+    /// The test's own user has no name.
+    pub fn daemon(name: &str, processes: u32, script: &str) -> anyhow::Result<JobSpec> {
+        Ok(JobSpec {
+            daemon: Some(Default::default()),
+            processes,
+            ..base(name, script)?
+        })
+    }
+}
+
+impl Drop for Fleet {
+    /// Ends the agent together with the processes it holds, then the center.
+    fn drop(&mut self) {
+        drop(self.agent.take());
+        drop(self.center.take());
+        end_shims(&self.path("run"));
+    }
+}
+
+/// Kills what the shims below a runtime directory hold; they follow their agent's death on purpose.
+fn end_shims(runtime_dir: &Path) {
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return;
+    };
+    let prefix = runtime_dir.to_string_lossy().into_owned();
+    for entry in processes.flatten() {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<i32>().ok())
+        else {
+            continue;
+        };
+        let Ok(arguments) = std::fs::read(entry.path().join("cmdline")) else {
+            continue;
+        };
+        let is_shim = String::from_utf8_lossy(&arguments)
+            .split('\0')
+            .nth(1)
+            .is_some_and(|a| a.starts_with(&prefix));
+        if is_shim {
+            let _gone = nix::sys::signal::kill(
+                nix::unistd::Pid::from_raw(pid),
+                nix::sys::signal::Signal::SIGUSR1,
+            );
+        }
+    }
+}
+
+fn base(name: &str, script: &str) -> anyhow::Result<JobSpec> {
+    Ok(JobSpec {
+        name: name.to_owned(),
+        description: String::new(),
+        scheduled: None,
+        daemon: None,
+        command: Command {
+            argv: Some(vec![
+                "/bin/sh".to_owned(),
+                "-c".to_owned(),
+                script.to_owned(),
+            ]),
+            script: None,
+        },
+        run_as: user()?,
+        directory: Some("/".to_owned()),
+        environment: Default::default(),
+        umask: None,
+        target: Target {
+            all: true,
+            agent_ids: Vec::new(),
+        },
+        processes: 1,
+        output: OutputPolicy::default(),
+        stop: StopPolicy::default(),
+    })
+}
+
+/// Name of the user that the test runs as.
+fn user() -> anyhow::Result<String> {
+    let user = nix::unistd::User::from_uid(nix::unistd::Uid::effective())?;
+    Ok(user.context("the current user has no name")?.name)
+}
+
+/// A free address on loopback.
+fn free_address() -> anyhow::Result<String> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+}
+
+/// The setup code in what a center printed: five groups of four characters.
+fn setup_code(printed: &str) -> Option<String> {
+    let is_code = |word: &&str| {
+        word.len() == 24
+            && word.split('-').count() == 5
+            && word
+                .split('-')
+                .all(|group| group.len() == 4 && group.bytes().all(|b| b.is_ascii_alphanumeric()))
+    };
+    printed
+        .split(|c: char| c.is_whitespace() || "|│\"'`:".contains(c))
+        .find(is_code)
+        .map(str::to_owned)
+}

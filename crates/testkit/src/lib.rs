@@ -1,0 +1,12 @@
+//! Starts the real product for tests and benchmarks, and talks to it: real binary, real processes, temporary directories,
+//! free ports on loopback. Everything that was started ends with the [`Fleet`].
+
+mod api;
+mod fleet;
+mod program;
+mod wait;
+
+pub use api::{Api, RunQuery};
+pub use fleet::{Fleet, GROUP};
+pub use program::Program;
+pub use wait::{eventually, sleep_until};
