@@ -254,7 +254,9 @@ impl World {
                     self.feed(Input::Armed { run });
                 }
             },
-            Some(Trace::Ready) if choice % 8 == 0 => self.feed(Input::NeverStarted { run }),
+            Some(Trace::Ready) if choice.is_multiple_of(8) => {
+                self.feed(Input::NeverStarted { run })
+            }
             Some(Trace::Released) => match choice % 8 {
                 0 => {
                     self.host.remove(&run);

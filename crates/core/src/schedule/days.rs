@@ -136,7 +136,7 @@ mod tests {
 
     fn by_weekday(rule: DayRule) -> DayRule {
         DayRule {
-            days: u32::MAX & !1,
+            days: !1,
             days_star: true,
             ..rule
         }

@@ -64,8 +64,7 @@ impl Every {
                 ));
             }
             units_used = place + 1;
-            millis =
-                millis.saturating_add(u64::from(number.number()).saturating_mul(UNITS[place].1));
+            millis = millis.saturating_add(number.large_number().saturating_mul(UNITS[place].1));
             rest = behind;
         }
         check_length(text, millis)?;

@@ -6,9 +6,8 @@ use super::at::parse_at;
 use super::days::DayRule;
 use super::error::{ErrorCode, Field, ScheduleError};
 use super::every::Every;
-use super::field::{
-    DAY_OF_MONTH, DAY_OF_WEEK, FieldSet, HOUR, MINUTE, MONTH, SECOND, YEAR, parse_field,
-};
+use super::field::{FieldSet, parse_field};
+use super::field_spec::{DAY_OF_MONTH, DAY_OF_WEEK, HOUR, MINUTE, MONTH, SECOND, YEAR};
 use super::pattern::{Pattern, Years};
 use super::piece::Piece;
 use super::walk::{DstRule, Walk};

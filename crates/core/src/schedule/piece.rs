@@ -72,10 +72,15 @@ impl<'a> Piece<'a> {
 
     /// The number that the digits of the piece write; `u32::MAX` when it is larger.
     pub(super) fn number(self) -> u32 {
-        self.text.bytes().fold(0, |number: u32, digit| {
+        u32::try_from(self.large_number()).unwrap_or(u32::MAX)
+    }
+
+    /// The number that the digits of the piece write; `u64::MAX` when it is larger.
+    pub(super) fn large_number(self) -> u64 {
+        self.text.bytes().fold(0, |number: u64, digit| {
             number
                 .saturating_mul(10)
-                .saturating_add(u32::from(digit.wrapping_sub(b'0')))
+                .saturating_add(u64::from(digit.wrapping_sub(b'0')))
         })
     }
 

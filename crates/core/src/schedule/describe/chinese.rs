@@ -9,23 +9,16 @@ const WEEKDAYS: [&str; 8] = ["", "周一", "周二", "周三", "周四", "周五
 const UNIT_NAMES: [&str; 5] = ["天", "小时", "分钟", "秒", "毫秒"];
 
 pub(super) fn cron(date: &DatePhrase, time: &TimePhrase, zone: &str) -> String {
-    let years = if date.years.is_empty() {
-        String::new()
-    } else {
-        format!("{}年", list(&date.years, ""))
-    };
     let has_date = date.days != DaysPhrase::Every || !date.months.is_empty();
-    let sentence = match time {
-        TimePhrase::Clock(times) => format!("{}{}", dates(date), spaced(&clock_list(times))),
+    let mut sentence = match time {
+        TimePhrase::Clock(times) => joined(&[&dates(date), &clock_list(times)]),
         _ if has_date => format!("{}，{}", dates(date), times(time)),
         _ => times(time),
     };
-    let before = if years.is_empty() {
-        String::new()
-    } else {
-        format!("{years}，")
-    };
-    format!("{before}{sentence}（{zone}）")
+    if !date.years.is_empty() {
+        sentence = format!("{}，{sentence}", joined(&[&list(&date.years), "年"]));
+    }
+    format!("{sentence}（{zone}）")
 }
 
 pub(super) fn every(parts: &[(u64, usize)]) -> String {
@@ -50,32 +43,24 @@ fn times(time: &TimePhrase) -> String {
             last,
         } => {
             let with_seconds = *unit == Unit::Second;
-            format!(
-                "{} 至 {} {}",
-                clock(*first, with_seconds),
-                clock(*last, with_seconds),
-                period(*every, *unit)
-            )
+            let (first, last) = (clock(*first, with_seconds), clock(*last, with_seconds));
+            joined(&[&first, "至", &last, &period(*every, *unit)])
         }
-        TimePhrase::MinutesOfHour { minutes, second } => {
-            let at_second = if *second == 0 {
-                String::new()
-            } else {
-                format!(" {second} 秒")
-            };
-            match runs(minutes).as_slice() {
-                [run] if run.first < run.last => {
-                    format!(
-                        "每小时第 {} 至 {} 分，{}{}",
-                        run.first,
-                        run.last,
-                        period(run.step, Unit::Minute),
-                        of_second(*second)
-                    )
-                }
-                _ => format!("每小时第 {} 分{at_second}", list(minutes, "")),
+        TimePhrase::MinutesOfHour { minutes, second } => match runs(minutes).as_slice() {
+            [run] if run.first < run.last => {
+                let (first, last) = (run.first, run.last);
+                let at_second = if *second == 0 {
+                    String::new()
+                } else {
+                    format!("第 {second} 秒")
+                };
+                format!(
+                    "每小时第 {first} 至 {last} 分，{}{at_second}",
+                    period(run.step, Unit::Minute)
+                )
             }
-        }
+            _ => joined(&["每小时第", &list(minutes), "分", &seconds_past(*second)]),
+        },
         TimePhrase::Fields {
             seconds,
             minutes,
@@ -108,22 +93,20 @@ fn period(every: u32, unit: Unit) -> String {
 /// A period over the whole day, and where it starts unless that is with the hour, minute or day.
 fn periodic(every: u32, unit: Unit, phase: u32) -> String {
     let period = period(every, unit);
+    let (minute, seconds) = (phase / 60, seconds_past(phase % 60));
     match (unit, every, phase) {
         (Unit::Hour, 1, 0) => "每小时整点".to_owned(),
         (_, _, 0) => period,
         (Unit::Second, ..) => format!("{period}（从第 {phase} 秒起）"),
         (Unit::Minute, 1, _) => format!("{period}第 {phase} 秒"),
-        (Unit::Minute, ..) => format!(
-            "{period}（从第 {} 分{}起）",
-            phase / 60,
-            of_seconds(phase % 60)
-        ),
-        (Unit::Hour, 1, _) => format!("{period}第 {} 分{}", phase / 60, of_seconds(phase % 60)),
+        (Unit::Minute, ..) => format!("{period}（从第 {minute} 分{seconds}起）"),
+        (Unit::Hour, 1, _) => format!("{period}第 {minute} 分{seconds}"),
         (Unit::Hour, ..) => format!("{period}（从 {} 起）", clock(phase, false)),
     }
 }
 
-fn of_seconds(second: u32) -> String {
+/// ` 30 秒`, or nothing for 0.
+fn seconds_past(second: u32) -> String {
     if second == 0 {
         String::new()
     } else {
@@ -131,27 +114,14 @@ fn of_seconds(second: u32) -> String {
     }
 }
 
-fn of_second(second: u32) -> String {
-    if second == 0 {
-        String::new()
-    } else {
-        format!("第 {second} 秒")
-    }
-}
-
 fn fields(seconds: Option<&[u32]>, minutes: Option<&[u32]>, hours: Option<&[u32]>) -> String {
-    let hour = hours.map_or_else(
-        || "每小时".to_owned(),
-        |hours| format!("{} 时", list(hours, "")),
-    );
-    let minute = minutes.map_or_else(
-        || "每分钟".to_owned(),
-        |minutes| format!("第 {} 分", list(minutes, "")),
-    );
-    let second = seconds.map_or_else(
-        || "每秒".to_owned(),
-        |seconds| format!("第 {} 秒", list(seconds, "")),
-    );
+    let of = |values: Option<&[u32]>, before: &str, unit: &str, all: &str| match values {
+        Some(values) => joined(&[before, &list(values), unit]),
+        None => all.to_owned(),
+    };
+    let hour = of(hours, "", "时", "每小时");
+    let minute = of(minutes, "第", "分", "每分钟");
+    let second = of(seconds, "第", "秒", "每秒");
     if seconds == Some(&[0]) {
         format!("{hour}的{minute}")
     } else {
@@ -202,7 +172,7 @@ fn month_days(days: &MonthDays, in_these: &[u32]) -> String {
     }
     let items = items.join("、");
     let of = if in_these.len() > 1 { "的" } else { "" };
-    format!("{}{of}{}", months(in_these), spaced(&items))
+    joined(&[&months(in_these), of, &items])
 }
 
 /// `每周一`, `每周一至周五`, `每月最后一个周五`.
@@ -270,11 +240,11 @@ fn months(these: &[u32]) -> String {
     format!("每年 {}", items.join("、"))
 }
 
-/// Numbers with a unit behind the last one only: `1、5 至 9`.
-fn list(values: &[u32], unit: &str) -> String {
+/// Numbers without a unit: `1、5 至 9`.
+fn list(values: &[u32]) -> String {
     let items: Vec<String> = runs(values)
         .iter()
-        .map(|run| range(run, |value| format!("{value}{unit}")))
+        .map(|run| range(run, |value| value.to_string()))
         .collect();
     items.join("、")
 }
@@ -286,31 +256,32 @@ fn range(run: &Progression, name: impl Fn(u32) -> String) -> String {
             first,
             last,
             step: 1,
-        } => format!("{}至{}", spaced_end(&name(*first)), spaced(&name(*last))),
+        } => joined(&[&name(*first), "至", &name(*last)]),
         Progression { first, last, step } => {
             format!(
-                "{}至{}（步长 {step}）",
-                spaced_end(&name(*first)),
-                spaced(&name(*last))
+                "{}（步长 {step}）",
+                joined(&[&name(*first), "至", &name(*last)])
             )
         }
     }
 }
 
-/// A space between Chinese and a digit that follows.
-fn spaced(text: &str) -> String {
-    if text.starts_with(|first: char| first.is_ascii_digit()) {
-        format!(" {text}")
-    } else {
-        text.to_owned()
+/// Texts in one line, with a space where Chinese and a digit meet.
+fn joined(texts: &[&str]) -> String {
+    let mut line = String::new();
+    for text in texts {
+        let (before, after) = (line.chars().next_back(), text.chars().next());
+        if let (Some(before), Some(after)) = (before, after) {
+            let is_punctuation = |character: char| "，、。（）：".contains(character);
+            let is_digit = |character: char| character.is_ascii_digit();
+            if is_digit(before) != is_digit(after)
+                && !is_punctuation(before)
+                && !is_punctuation(after)
+            {
+                line.push(' ');
+            }
+        }
+        line.push_str(text);
     }
-}
-
-/// A space between a digit and Chinese that follows.
-fn spaced_end(text: &str) -> String {
-    if text.ends_with(|last: char| last.is_ascii_digit()) {
-        format!("{text} ")
-    } else {
-        text.to_owned()
-    }
+    line
 }

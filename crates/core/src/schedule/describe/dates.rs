@@ -66,11 +66,6 @@ impl DatePhrase {
             years: years.unwrap_or_default(),
         }
     }
-
-    /// Whether every date matches.
-    pub(super) fn is_any(&self) -> bool {
-        self.days == DaysPhrase::Every && self.months.is_empty() && self.years.is_empty()
-    }
 }
 
 impl DaysPhrase {

@@ -35,8 +35,14 @@ const UNIT_NAMES: [&str; 5] = ["day", "hour", "minute", "second", "millisecond"]
 
 pub(super) fn cron(date: &DatePhrase, time: &TimePhrase, zone: &str) -> String {
     let mut sentence = match time {
-        TimePhrase::Clock(times) => format!("{} {}", dates(date), at_clock(times)),
-        _ if date.is_any() => times(time),
+        TimePhrase::Clock(times) => {
+            let comma = if matches!(date.days, DaysPhrase::Both(..)) {
+                ","
+            } else {
+                ""
+            };
+            format!("{}{comma} {}", dates(date), at_clock(times))
+        }
         _ if date.days == DaysPhrase::Every && date.months.is_empty() => times(time),
         _ => format!("{}, {}", times(time), dates(date)),
     };

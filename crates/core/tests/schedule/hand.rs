@@ -1,22 +1,14 @@
 //! Schedules against tables worked out by hand from calendars and zone rules.
 
-use cronfleet_core::schedule::{Context, DstPolicy, GapPolicy, OverlapPolicy, Schedule};
+use cronfleet_core::schedule::{DstPolicy, GapPolicy, OverlapPolicy};
 use jiff::Timestamp;
 
-fn schedule(text: &str, zone: &str) -> Schedule {
-    Schedule::parse(text, &Context { zone, spread: 0 })
-        .unwrap_or_else(|error| panic!("{text}: {error}"))
-}
-
-fn instant(text: &str) -> Timestamp {
-    text.parse()
-        .unwrap_or_else(|error| panic!("{text}: {error}"))
-}
+use crate::{bundled_zone, instant, schedule};
 
 /// The first runs at or after a local time, as local times with their offset.
 fn local_runs(text: &str, zone: &str, from: &str, count: usize) -> Vec<String> {
     let schedule = schedule(text, zone);
-    let tz = jiff::tz::TimeZone::get(zone).unwrap();
+    let tz = bundled_zone(zone);
     let from = tz.to_timestamp(from.parse().unwrap()).unwrap();
     let before = from - jiff::SignedDuration::from_nanos(1);
     schedule
@@ -78,7 +70,7 @@ fn a_wall_clock_time_runs_once_on_each_day_of_a_new_york_year() {
         1_000,
     );
     assert_eq!(runs.len(), 365);
-    let tz = jiff::tz::TimeZone::get("America/New_York").unwrap();
+    let tz = bundled_zone("America/New_York");
     for (run, day) in runs.iter().zip(1..) {
         let local = tz.to_datetime(*run);
         assert_eq!(local.date().day_of_year(), day);
