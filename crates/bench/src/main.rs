@@ -1,0 +1,49 @@
+//! Figures of the real product, each beside what the machine itself can do in the same run.
+//!
+//! `cronfleet-bench <cronfleet binary> [burst|sustained|memory]`. Figures go to standard output as Markdown tables.
+
+mod bare;
+mod burst;
+mod figures;
+mod memory;
+mod sustained;
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+/// Figures of the real product.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The `cronfleet` binary, built for release.
+    binary: PathBuf,
+    /// What to measure; everything when absent.
+    what: Vec<What>,
+}
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Start lag of 10, 200 and 1,000 jobs due in one second.
+    Burst,
+    /// Runs per second that one agent sustains with output recorded.
+    Sustained,
+    /// Memory of an idle agent and of a center with 10,000 jobs.
+    Memory,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let wants = |what| arguments.what.is_empty() || arguments.what.contains(&what);
+    if wants(What::Burst) {
+        burst::measure(&arguments.binary).await?;
+    }
+    if wants(What::Sustained) {
+        sustained::measure(&arguments.binary).await?;
+    }
+    if wants(What::Memory) {
+        memory::measure(&arguments.binary).await?;
+    }
+    Ok(())
+}
