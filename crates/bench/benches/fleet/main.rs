@@ -1,6 +1,6 @@
 //! Figures of the real product, each beside what the machine itself can do in the same run.
 //!
-//! `cronfleet-bench <cronfleet binary> [burst|sustained|memory]`. Figures go to standard output as Markdown tables.
+//! `cargo xtask bench fleet [-- burst|sustained|memory]`. Figures go to standard output as Markdown tables.
 
 mod bare;
 mod burst;
@@ -16,7 +16,11 @@ use clap::{Parser, ValueEnum};
 #[derive(Debug, Parser)]
 struct Arguments {
     /// The `cronfleet` binary, built for release.
+    #[arg(long, env = "CRONFLEET_BINARY")]
     binary: PathBuf,
+    /// Given by `cargo bench`; means nothing.
+    #[arg(long, hide = true)]
+    bench: bool,
     /// What to measure; everything when absent.
     what: Vec<What>,
 }
