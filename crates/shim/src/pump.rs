@@ -8,12 +8,16 @@ use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{OpenOptionsExt, fchown};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cronfleet_shim::frame::{DATA_LEN_MAX, HEADER_LEN, Header, Stream};
 
 use crate::spool::Spool;
 use crate::sys;
+
+/// A frame: head, then data. Not on the heap because untouched pages of a static cost nothing.
+static BUFFER: Mutex<[u8; HEADER_LEN + DATA_LEN_MAX]> = Mutex::new([0; HEADER_LEN + DATA_LEN_MAX]);
 
 /// Most frames per stream before the shim looks at everything else again.
 const ROUNDS: usize = 16;
@@ -56,19 +60,21 @@ fn open(path: &Path, flags: i32) -> io::Result<File> {
 pub(crate) struct Pump {
     fifos: [Fifo; 2],
     spool: Option<Spool>,
-    /// A frame: head, then data.
-    buffer: Vec<u8>,
+    buffer: MutexGuard<'static, [u8; HEADER_LEN + DATA_LEN_MAX]>,
+    /// Most data bytes in one frame.
+    read_len: usize,
     output_bytes: u64,
 }
 
 impl Pump {
-    /// Makes a pump; without a spool it only counts.
+    /// Makes the pump, of which there is one; without a spool it only counts.
     pub(crate) fn new(fifos: [Fifo; 2], spool: Option<Spool>) -> Self {
         let read_len = spool.as_ref().map_or(DATA_LEN_MAX, Spool::read_len);
         Self {
             fifos,
             spool,
-            buffer: vec![0; HEADER_LEN + read_len],
+            buffer: BUFFER.lock().unwrap_or_else(PoisonError::into_inner),
+            read_len,
             output_bytes: 0,
         }
     }
@@ -123,7 +129,8 @@ impl Pump {
     /// Moves one frame; `None` if the FIFO is empty.
     fn move_frame(&mut self, index: usize) -> Option<bool> {
         let fifo = &mut self.fifos[index];
-        let len = fifo.file.read(&mut self.buffer[HEADER_LEN..]).ok()?;
+        let data = &mut self.buffer[HEADER_LEN..HEADER_LEN + self.read_len];
+        let len = fifo.file.read(data).ok()?;
         if len == 0 {
             return None;
         }

@@ -46,11 +46,16 @@ pub(super) struct ShimProcess {
 /// A child that is reaped even if nobody waits for it.
 #[derive(Debug)]
 pub(super) struct ShimChild {
+    pid: i32,
     child: Option<Child>,
     host: Host,
 }
 
 impl ShimChild {
+    fn pid(&self) -> i32 {
+        self.pid
+    }
+
     /// Reaps the child, now that it has ended.
     pub(super) fn reap(&mut self) {
         self.host.bury(self.child.take());
@@ -104,6 +109,12 @@ impl Armed {
     #[must_use]
     pub fn id(&self) -> Uuid {
         self.life.id
+    }
+
+    /// Process number of its shim.
+    #[must_use]
+    pub fn shim_pid(&self) -> i32 {
+        self.shim.child.pid()
     }
 
     /// Executes the command. The instant of the start is the one in [`Life::started`].
@@ -274,6 +285,7 @@ fn spawn_shim(host: &Host, life: &LifeFolder) -> io::Result<Spawned> {
         .spawn()?;
     let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
     let child = ShimChild {
+        pid,
         child: Some(child),
         host: host.clone(),
     };

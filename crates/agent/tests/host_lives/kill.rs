@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use cronfleet_agent::host::{Change, End, Stragglers};
 use tokio::time::timeout;
 
-use crate::rig::{PATIENCE, Rig, finish, is_alive, python, said, sh, until};
+use crate::rig::{PATIENCE, Rig, finish, is_alive, new_id, python, said, sh, until};
 
 /// A tree of 60 processes: plain children, new sessions and double forks in turn, all deaf to polite signals, all
 /// writing their number into a file.
@@ -193,10 +193,8 @@ async fn a_process_that_may_stay_stays_and_can_go_on_writing() {
 #[tokio::test]
 async fn killing_a_prepared_life_means_that_it_never_starts() {
     let rig = Rig::new();
-    let id = crate::rig::new_id();
-    let mut armed = rig.host.arm(id, &sh("touch stamp")).await.unwrap();
-    let prepared = prepared_child(&rig, id);
-    kill(prepared);
+    let mut armed = rig.host.arm(new_id(), &sh("touch stamp")).await.unwrap();
+    kill(prepared_child(armed.shim_pid()));
     let error = timeout(PATIENCE, armed.lost()).await.unwrap();
     assert_eq!(error.code(), "spawn_failed");
     assert!(armed.go().await.is_err());
@@ -242,17 +240,7 @@ async fn orphans_are_reaped_while_the_command_runs() {
 }
 
 /// The child that a shim holds ready.
-fn prepared_child(rig: &Rig, id: uuid::Uuid) -> i32 {
-    let lock = fs::read_to_string(rig.folder(id).join("lock")).unwrap();
-    let shim: i32 = lock
-        .lines()
-        .nth(2)
-        .unwrap()
-        .split(' ')
-        .next()
-        .unwrap()
-        .parse()
-        .unwrap();
+fn prepared_child(shim: i32) -> i32 {
     let children = fs::read_to_string(format!("/proc/{shim}/task/{shim}/children")).unwrap();
     children.trim().parse().unwrap()
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod figures;
 mod kill;
 mod launch;
 mod output;

@@ -231,10 +231,13 @@ pub(crate) fn is_alive(pid: i32) -> bool {
         .is_ok_and(|stat| !stat.rsplit_once(')').unwrap().1.starts_with(" Z"))
 }
 
-/// Path of the shim, built if it is older than its sources.
+/// Path of the shim: the one that `CRONFLEET_SHIM` names, or ours, built if it is older than its sources.
 pub(crate) fn shim() -> PathBuf {
     static SHIM: OnceLock<PathBuf> = OnceLock::new();
     SHIM.get_or_init(|| {
+        if let Some(named) = std::env::var_os("CRONFLEET_SHIM") {
+            return named.into();
+        }
         let target = std::env::current_exe().unwrap();
         let shim = target.ancestors().nth(2).unwrap().join("cronfleet-shim");
         let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shim");

@@ -249,9 +249,7 @@ async fn a_shim_that_dies_before_the_start_starts_nothing() {
     let rig = Rig::new();
     let spec = sh(&format!("touch {}", rig.path("stamp").display()));
     let mut armed = rig.host.arm(new_id(), &spec).await.unwrap();
-    let lock = fs::read_to_string(rig.folder(armed.id()).join("lock")).unwrap();
-    let shim = lock.lines().nth(2).unwrap().split(' ').next().unwrap();
-    kill_9(shim.parse().unwrap());
+    kill_9(armed.shim_pid());
     let lost = timeout(PATIENCE, armed.lost()).await.unwrap();
     assert!(matches!(lost, StartError::ShimVanished { started: None }));
     assert!(matches!(
