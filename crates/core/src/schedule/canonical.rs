@@ -10,14 +10,14 @@ use super::{Plan, Schedule};
 
 pub(super) fn canonical(schedule: &Schedule) -> String {
     match &schedule.plan {
-        Plan::Cron { pattern, .. } => cron(pattern),
+        Plan::Cron(cron) => pattern(&cron.pattern),
         Plan::Every(every) => format!("@every {}", duration(*every)),
         Plan::At(at) => format!("@at {}", instant(*at, schedule)),
         Plan::Reboot => "@reboot".to_owned(),
     }
 }
 
-fn cron(pattern: &Pattern) -> String {
+fn pattern(pattern: &Pattern) -> String {
     let mut fields = Vec::with_capacity(7);
     if pattern.seconds != 1 || pattern.seconds_star || pattern.years.is_some() {
         fields.push(field(pattern.seconds, 0, 59, pattern.seconds_star));
@@ -40,7 +40,8 @@ fn field(mask: u64, min: u32, max: u32, star: bool) -> String {
     if !star {
         return progressions(&bits(mask).collect::<Vec<_>>());
     }
-    let step = (1..=max.max(1))
+    // A step larger than the field leaves its first value, which every star has.
+    let step = (1..=u64::BITS)
         .find(|&step| mask & steps(min, max, step) == steps(min, max, step))
         .unwrap_or(1);
     let rest: Vec<u32> = bits(mask & !steps(min, max, step)).collect();

@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 
 use super::calendar::DAY_SECONDS;
+use super::cron::{at_second, floor_second};
 use super::pattern::Pattern;
 use super::walk::DstRule;
 use super::zone::Segment;
-use super::{Plan, Schedule, at_second, floor_second};
+use super::{Plan, Schedule};
 
 /// What a cron schedule does on days on which clocks change, where it differs from the rule of cron.
 ///
@@ -141,9 +142,9 @@ fn effect(schedule: &Schedule, second: i64, before: &Segment, after: &Segment) -
 /// Whether the start of a segment is due only because of times inside the gap before it.
 fn stands_in(schedule: &Schedule, after: &Segment) -> bool {
     match &schedule.plan {
-        Plan::Cron { pattern, .. } => {
+        Plan::Cron(cron) => {
             let local = after.local_start();
-            pattern.next_local(local, &mut 0) != Some(local)
+            cron.pattern.next_local(local, &mut 0) != Some(local)
         }
         Plan::Every(_) | Plan::At(_) | Plan::Reboot => false,
     }

@@ -17,6 +17,7 @@
 mod at;
 mod calendar;
 mod canonical;
+mod cron;
 mod days;
 mod describe;
 mod dst;
@@ -44,9 +45,9 @@ pub use self::parse::TEXT_LEN_MAX;
 pub use self::warning::Warning;
 pub use self::zone::{time_zone_database_version, time_zone_names};
 
+use self::cron::Cron;
 use self::every::Every;
-use self::pattern::{Pattern, Steps};
-use self::walk::{DstRule, Walk};
+use self::pattern::Steps;
 use self::zone::Zone;
 
 /// The due instants of a job, as a pure function of time.
@@ -58,7 +59,7 @@ pub struct Schedule {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Plan {
-    Cron { pattern: Pattern, dst: DstRule },
+    Cron(Cron),
     Every(Every),
     At(Timestamp),
     Reboot,
@@ -102,8 +103,8 @@ impl Schedule {
     /// The same schedule with another behaviour on days on which clocks change. Only cron expressions have any.
     #[must_use]
     pub fn with_dst_policy(mut self, policy: DstPolicy) -> Schedule {
-        if let Plan::Cron { pattern, dst } = &mut self.plan {
-            *dst = policy.rule(pattern);
+        if let Plan::Cron(cron) = &mut self.plan {
+            *cron = cron.with_rule(policy.rule(&cron.pattern), &self.zone);
         }
         self
     }
@@ -111,7 +112,7 @@ impl Schedule {
     /// What kind of schedule this is.
     pub fn kind(&self) -> Kind {
         match self.plan {
-            Plan::Cron { .. } => Kind::Cron,
+            Plan::Cron(_) => Kind::Cron,
             Plan::Every(_) => Kind::Every,
             Plan::At(_) => Kind::At,
             Plan::Reboot => Kind::Reboot,
@@ -127,10 +128,7 @@ impl Schedule {
     pub fn next_after_counted(&self, t: Timestamp) -> (Option<Timestamp>, u32) {
         let mut steps: Steps = 0;
         let next = match &self.plan {
-            Plan::Cron { .. } => self
-                .walk()
-                .and_then(|walk| walk.next_after(floor_second(t), &mut steps))
-                .and_then(at_second),
+            Plan::Cron(cron) => cron.next_after(&self.zone, t, &mut steps),
             Plan::Every(every) => every.next_after(t),
             Plan::At(at) => Some(*at).filter(|at| *at > t),
             Plan::Reboot => None,
@@ -141,10 +139,7 @@ impl Schedule {
     /// The last due instant strictly before `t`. `None`: there is none, or [`Kind::Reboot`].
     pub fn prev_before(&self, t: Timestamp) -> Option<Timestamp> {
         match &self.plan {
-            Plan::Cron { .. } => self
-                .walk()
-                .and_then(|walk| walk.prev_before(ceil_second(t), &mut 0))
-                .and_then(at_second),
+            Plan::Cron(cron) => cron.prev_before(&self.zone, t),
             Plan::Every(every) => every.prev_before(t),
             Plan::At(at) => Some(*at).filter(|at| *at < t),
             Plan::Reboot => None,
@@ -175,14 +170,7 @@ impl Schedule {
             return 0;
         }
         match &self.plan {
-            Plan::Cron { .. } => self.walk().map_or(0, |walk| {
-                walk.count(
-                    floor_second(after),
-                    floor_second(until_inclusive),
-                    max,
-                    &mut 0,
-                )
-            }),
+            Plan::Cron(cron) => cron.count(&self.zone, after, until_inclusive, max),
             Plan::Every(every) => every.count(after, until_inclusive).min(max),
             Plan::At(at) => u64::from(after < *at && *at <= until_inclusive).min(max),
             Plan::Reboot => 0,
@@ -192,14 +180,7 @@ impl Schedule {
     /// Whether `t` is a due instant.
     pub fn matches(&self, t: Timestamp) -> bool {
         match &self.plan {
-            Plan::Cron { .. } => {
-                let second = floor_second(t);
-                second == ceil_second(t)
-                    && self
-                        .walk()
-                        .and_then(|walk| walk.next_after(second - 1, &mut 0))
-                        == Some(second)
-            }
+            Plan::Cron(cron) => cron.matches(&self.zone, t),
             Plan::Every(every) => every.matches(t),
             Plan::At(at) => *at == t,
             Plan::Reboot => false,
@@ -232,29 +213,4 @@ impl Schedule {
     pub fn dst_notes(&self, t: Timestamp) -> Option<DstNote> {
         dst::note(self, t)
     }
-
-    fn walk(&self) -> Option<Walk<'_>> {
-        match &self.plan {
-            Plan::Cron { pattern, dst } => Some(Walk {
-                pattern,
-                zone: &self.zone,
-                rule: *dst,
-            }),
-            Plan::Every(_) | Plan::At(_) | Plan::Reboot => None,
-        }
-    }
-}
-
-/// The last whole second at or before `t`.
-fn floor_second(t: Timestamp) -> i64 {
-    t.as_second() - i64::from(t.subsec_nanosecond() < 0)
-}
-
-/// The first whole second at or after `t`.
-fn ceil_second(t: Timestamp) -> i64 {
-    t.as_second() + i64::from(t.subsec_nanosecond() > 0)
-}
-
-fn at_second(second: i64) -> Option<Timestamp> {
-    Timestamp::from_second(second).ok()
 }

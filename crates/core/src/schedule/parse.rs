@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::at::parse_at;
+use super::cron::Cron;
 use super::days::DayRule;
 use super::error::{ErrorCode, Field, ScheduleError};
 use super::every::Every;
@@ -10,7 +11,7 @@ use super::field::{FieldSet, parse_field};
 use super::field_spec::{DAY_OF_MONTH, DAY_OF_WEEK, HOUR, MINUTE, MONTH, SECOND, YEAR};
 use super::pattern::{Pattern, Years};
 use super::piece::Piece;
-use super::walk::{DstRule, Walk};
+use super::walk::DstRule;
 use super::zone::{Zone, similar_name};
 use super::{Context, Plan, Schedule};
 
@@ -231,8 +232,16 @@ fn parse_cron(text: Piece<'_>, zone: &Arc<Zone>, job: u128) -> Result<Plan, Sche
         years: years.and_then(|years| Years::unless_all(years.words)),
     };
     let dst = DstRule::of(&pattern);
-    check_ever_runs(&pattern, dst, zone, text, day)?;
-    Ok(Plan::Cron { pattern, dst })
+    if !pattern.has_date() {
+        let hint = "no date until the end of 2199 has this day, weekday, month and year at once";
+        let message = "this date never comes";
+        return Err(day.refuse(ErrorCode::Never, Field::DayOfMonth, message, hint));
+    }
+    Cron::new(pattern, dst, zone).map(Plan::Cron).ok_or_else(|| {
+        let message = format!("this time never comes in {}", zone.name());
+        let hint = "clocks go forward over it each time; write the minute and hour without \"*\" to run after the change";
+        text.refuse(ErrorCode::Never, Field::Expression, message, hint)
+    })
 }
 
 fn words(text: Piece<'_>) -> Vec<Piece<'_>> {
@@ -270,39 +279,4 @@ fn day_rule(days: &FieldSet, weekdays: &FieldSet) -> DayRule {
         // A star does the same already.
         plus: weekdays.plus && !days.star && !weekdays.star,
     }
-}
-
-fn check_ever_runs(
-    pattern: &Pattern,
-    rule: DstRule,
-    zone: &Zone,
-    text: Piece<'_>,
-    day: Piece<'_>,
-) -> Result<(), ScheduleError> {
-    let mut steps = 0;
-    if pattern
-        .next_local(i64::from(i32::MIN), &mut steps)
-        .is_none()
-    {
-        let hint = "no date until the end of 2199 has this day, weekday, month and year at once";
-        return Err(day.refuse(
-            ErrorCode::Never,
-            Field::DayOfMonth,
-            "this date never comes",
-            hint,
-        ));
-    }
-    if (Walk {
-        pattern,
-        zone,
-        rule,
-    })
-    .next_after(i64::from(i32::MIN), &mut steps)
-    .is_none()
-    {
-        let message = format!("this time never comes in {}", zone.name());
-        let hint = "clocks go forward over it each time; write the minute and hour without \"*\" to run after the change";
-        return Err(text.refuse(ErrorCode::Never, Field::Expression, message, hint));
-    }
-    Ok(())
 }

@@ -65,6 +65,19 @@ impl Pattern {
         !(self.seconds_star || self.minutes_star || self.hours_star)
     }
 
+    /// Whether any date until 2199 matches.
+    pub(super) fn has_date(&self) -> bool {
+        self.date_at_or_after(
+            Date {
+                year: YEAR_MIN,
+                month: 1,
+                day: 1,
+            },
+            &mut 0,
+        )
+        .is_some()
+    }
+
     /// The first matching local second at or after `from`.
     pub(super) fn next_local(&self, from: i64, steps: &mut Steps) -> Option<i64> {
         let mut day = from.div_euclid(DAY_SECONDS);
@@ -80,7 +93,7 @@ impl Pattern {
     }
 
     /// The last matching local second at or before `until`.
-    pub(super) fn prev_local(&self, until: i64, steps: &mut Steps) -> Option<i64> {
+    pub(super) fn prev_local(&self, until: i64) -> Option<i64> {
         let mut day = until.div_euclid(DAY_SECONDS);
         let date = date_of(day);
         if self.asks_for_date(date)
@@ -88,14 +101,14 @@ impl Pattern {
         {
             return Some(day * DAY_SECONDS + i64::from(second));
         }
-        day = self.date_at_or_before(date_of(day - 1), steps)?;
+        day = self.date_at_or_before(date_of(day - 1))?;
         let last = (DAY_SECONDS - 1) as u32;
         self.time_at_or_before(last)
             .map(|second| day * DAY_SECONDS + i64::from(second))
     }
 
     /// How many local seconds from `from` to `until`, both included, match.
-    pub(super) fn count_local(&self, from: i64, until: i64, steps: &mut Steps) -> u64 {
+    pub(super) fn count_local(&self, from: i64, until: i64) -> u64 {
         if from > until {
             return 0;
         }
@@ -111,7 +124,7 @@ impl Pattern {
             };
         }
         let a_day = self.times_below(DAY_SECONDS as u32);
-        let mut count = self.count_dates(first + 1, last - 1, steps) * a_day;
+        let mut count = self.count_dates(first + 1, last - 1) * a_day;
         if on_first {
             count += a_day - before_from;
         }
@@ -156,7 +169,7 @@ impl Pattern {
     }
 
     /// The day number of the last date at or before `until` that the pattern asks for.
-    fn date_at_or_before(&self, until: Date, steps: &mut Steps) -> Option<i64> {
+    fn date_at_or_before(&self, until: Date) -> Option<i64> {
         let (mut month, mut day) = (until.month, until.day);
         for year in (YEAR_MIN..=until.year.min(YEAR_MAX)).rev() {
             if year < until.year {
@@ -166,7 +179,6 @@ impl Pattern {
                 continue;
             }
             while let Some(asked) = bit_at_or_before(u64::from(self.months), month) {
-                *steps += 1;
                 let until_day = if asked == month { day } else { 31 };
                 let days = u64::from(self.days.days_of(year, asked));
                 if let Some(found) = bit_at_or_before(days, until_day) {
@@ -179,7 +191,7 @@ impl Pattern {
     }
 
     /// How many dates from day number `first` to `last`, both included, the pattern asks for.
-    fn count_dates(&self, first: i64, last: i64, steps: &mut Steps) -> u64 {
+    fn count_dates(&self, first: i64, last: i64) -> u64 {
         if first > last {
             return 0;
         }
@@ -195,7 +207,6 @@ impl Pattern {
                 if self.months >> month & 1 == 0 {
                     continue;
                 }
-                *steps += 1;
                 let mut days = u64::from(self.days.days_of(year, month));
                 if (year, month) == (from.year, from.month) {
                     days &= !low_bits(from.day);

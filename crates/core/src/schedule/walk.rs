@@ -75,20 +75,19 @@ impl Walk<'_> {
     }
 
     /// The last run strictly before `before` (seconds since the epoch).
-    pub(super) fn prev_before(&self, before: i64, steps: &mut Steps) -> Option<i64> {
+    pub(super) fn prev_before(&self, before: i64) -> Option<i64> {
         let (first, end) = horizon();
         let mut at = before.min(end) - 1;
         while at >= first {
-            *steps += 1;
             let segment = &self.zone.segments()[self.zone.segment_at(at)];
             let until = at + segment.offset;
-            let found = self.pattern.prev_local(until, steps);
+            let found = self.pattern.prev_local(until);
             if let Some(local) =
                 found.filter(|&local| local >= self.local_from(segment, segment.start))
             {
                 return Some(local - segment.offset);
             }
-            if self.runs_at_gap_end(segment, steps) {
+            if self.runs_at_gap_end(segment, &mut 0) {
                 return Some(segment.start);
             }
             at = segment.start - 1;
@@ -102,20 +101,19 @@ impl Walk<'_> {
     }
 
     /// How many runs there are in `(after, until]`; stops counting once `max` is reached.
-    pub(super) fn count(&self, after: i64, until: i64, max: u64, steps: &mut Steps) -> u64 {
+    pub(super) fn count(&self, after: i64, until: i64, max: u64) -> u64 {
         let (first, end) = horizon();
         let (mut at, until) = (after.max(first - 1) + 1, until.min(end - 1));
         let mut count = 0;
         while at <= until && count < max {
-            *steps += 1;
             let place = self.zone.segment_at(at);
             let segment = &self.zone.segments()[place];
             let last = until.min(self.zone.segment_end(place) - 1);
             let from = self.local_from(segment, at);
-            count += self.pattern.count_local(from, last + segment.offset, steps);
+            count += self.pattern.count_local(from, last + segment.offset);
             let counted_already =
                 || self.pattern.next_local(from, &mut 0) == Some(segment.local_start());
-            if at == segment.start && self.runs_at_gap_end(segment, steps) && !counted_already() {
+            if at == segment.start && self.runs_at_gap_end(segment, &mut 0) && !counted_already() {
                 count += 1;
             }
             at = last + 1;

@@ -123,13 +123,13 @@ impl Warning {
 }
 
 pub(super) fn warnings(schedule: &Schedule) -> Vec<Warning> {
-    let Plan::Cron { pattern, dst } = &schedule.plan else {
+    let Plan::Cron(cron) = &schedule.plan else {
         return Vec::new();
     };
-    let mut warnings = day_warnings(pattern);
-    warnings.extend(uneven_steps(pattern));
-    warnings.extend(every_unit_of_one(pattern));
-    warnings.extend(clock_changes(pattern, *dst, &schedule.zone));
+    let mut warnings = day_warnings(&cron.pattern);
+    warnings.extend(uneven_steps(&cron.pattern));
+    warnings.extend(every_unit_of_one(&cron.pattern));
+    warnings.extend(clock_changes(&cron.pattern, cron.dst, &schedule.zone));
     warnings
 }
 

@@ -212,7 +212,7 @@ fn weekdays() -> impl Strategy<Value = Items> {
         (0..=6_u32, 1..=6_u32).prop_map(|(weekday, n)| Item::Nth { weekday, n }),
         value(0, 6)
     ];
-    prop_oneof![4 => plain(0, 6, 8), 1 => items(0, 6, special, 2)]
+    prop_oneof![8 => plain(0, 6, 8), 1 => items(0, 6, star_step(7), 1), 2 => items(0, 6, special, 2)]
 }
 
 prop_compose! {

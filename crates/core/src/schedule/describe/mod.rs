@@ -28,12 +28,16 @@ pub enum Language {
 pub(super) fn describe(schedule: &Schedule, language: Language) -> String {
     let zone = schedule.zone_name();
     match (&schedule.plan, language) {
-        (Plan::Cron { pattern, .. }, Language::En) => {
-            english::cron(&DatePhrase::of(pattern), &TimePhrase::of(pattern), zone)
-        }
-        (Plan::Cron { pattern, .. }, Language::ZhHans) => {
-            chinese::cron(&DatePhrase::of(pattern), &TimePhrase::of(pattern), zone)
-        }
+        (Plan::Cron(cron), Language::En) => english::cron(
+            &DatePhrase::of(&cron.pattern),
+            &TimePhrase::of(&cron.pattern),
+            zone,
+        ),
+        (Plan::Cron(cron), Language::ZhHans) => chinese::cron(
+            &DatePhrase::of(&cron.pattern),
+            &TimePhrase::of(&cron.pattern),
+            zone,
+        ),
         (Plan::Every(every), Language::En) => english::every(&parts(*every)),
         (Plan::Every(every), Language::ZhHans) => chinese::every(&parts(*every)),
         (Plan::At(at), Language::En) => {
