@@ -1,15 +1,23 @@
 //! Agents as people see and manage them.
 
+use std::collections::{HashMap, HashSet};
+
 use cronfleet_core::access::Reach;
 use cronfleet_core::id::{AgentId, GroupId};
+use cronfleet_core::order::Claim;
+use cronfleet_core::run::{Reason, RunEvent};
 use jiff::Timestamp;
+use sea_orm::ConnectionTrait;
 
-use crate::error::StoreError;
-use crate::job_edit::Revocation;
+use crate::engine::Engine;
+use crate::error::{Conflict, StoreError, Thing};
+use crate::group::lock_group;
 use crate::page::{NameKey, Page};
 use crate::run::RunMoved;
-use crate::sql::stored_word;
-use crate::store::Store;
+use crate::run_state::{active_of_agent, end_runs};
+use crate::sql::{Row, Sql, stored_word};
+use crate::store::{Store, Tx};
+use crate::withdraw::{Withdrawn, withdraw_from_agent};
 
 /// Whether an agent may work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -137,7 +145,40 @@ impl Store {
         after: Option<&NameKey>,
         limit: u32,
     ) -> Result<Page<AgentRow, NameKey>, StoreError> {
-        later(reach, filter, (after, limit))
+        let mut sql = select_agents().and_contains(&["a.name", "a.hostname"], &filter.part);
+        sql = match filter.state {
+            Some(state) => sql.with(" AND a.state = ?", state),
+            None => sql.with(" AND a.state <> ?", AgentState::Revoked),
+        };
+        if let Some(group) = filter.group {
+            sql = serves(sql, &Reach::Groups(vec![group]));
+        }
+        sql = serves(sql, reach);
+        if let Some(only) = &filter.only {
+            sql = sql.and_in("a.id", only.iter().copied());
+        }
+        if !filter.except.is_empty() {
+            sql = sql
+                .text(" AND NOT (")
+                .is_in("a.id", filter.except.iter().copied())
+                .text(")");
+        }
+        if let Some(after) = after {
+            sql = sql
+                .with(" AND a.name >= ? AND (a.name > ?", after.name.as_str())
+                .bind(after.name.as_str())
+                .with(" OR a.id > ?)", after.id);
+        }
+        let rows = sql
+            .with(" ORDER BY a.name, a.id LIMIT ?", limit + 1)
+            .all(self.reader(), read_agent)
+            .await?;
+        let mut page = Page::cut(rows, limit, |agent| NameKey {
+            name: agent.name.clone(),
+            id: agent.id.as_uuid(),
+        });
+        fill_lists(self.engine(), self.reader(), reach, &mut page.items).await?;
+        Ok(page)
     }
 
     /// An agent, if it serves a group within reach.
@@ -145,7 +186,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn agent(&self, reach: &Reach, id: AgentId) -> Result<Option<AgentRow>, StoreError> {
-        later(reach, id, ())
+        let sql = serves(select_agents().with(" AND a.id = ?", id), reach);
+        let mut rows = sql.all(self.reader(), read_agent).await?;
+        fill_lists(self.engine(), self.reader(), reach, &mut rows).await?;
+        Ok(rows.pop())
     }
 
     /// Active agents that serve a group, sorted.
@@ -153,7 +197,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn agents_serving(&self, group: GroupId) -> Result<Vec<AgentId>, StoreError> {
-        later(group, (), ())
+        Sql::new(
+            "SELECT a.id FROM group_agents ga JOIN agents a ON a.id = ga.agent_id \
+             WHERE ga.group_id = ? AND a.state = 'active' ORDER BY a.id",
+        )
+        .bind(group)
+        .all(self.reader(), Row::next)
+        .await
     }
 
     /// Lets a pending agent work, with these groups or those of its join token.
@@ -165,7 +215,23 @@ impl Store {
         id: AgentId,
         groups: Option<&[GroupId]>,
     ) -> Result<(), StoreError> {
-        later(id, groups, ())
+        let tx = self.begin().await?;
+        match lock_agent(&tx, id).await? {
+            AgentState::Revoked => return Err(Conflict::AgentState.into()),
+            AgentState::Pending | AgentState::Active => {}
+        }
+        Sql::new("UPDATE agents SET state = 'active' WHERE id = ?")
+            .bind(id)
+            .execute(&*tx)
+            .await?;
+        if let Some(groups) = groups {
+            Sql::new("DELETE FROM group_agents WHERE agent_id = ?")
+                .bind(id)
+                .execute(&*tx)
+                .await?;
+            put_groups(&tx, id, groups).await?;
+        }
+        tx.commit().await
     }
 
     /// Shuts an agent out for good. Its runs end: those never sent `skipped(agent_removed)`, all others
@@ -178,7 +244,28 @@ impl Store {
         id: AgentId,
         now: Timestamp,
     ) -> Result<Vec<RunMoved>, StoreError> {
-        later(id, now, ())
+        let tx = self.begin().await?;
+        lock_agent(&tx, id).await?;
+        Sql::new(
+            "UPDATE agents SET state = 'revoked', session_epoch = session_epoch + 1 WHERE id = ?",
+        )
+        .bind(id)
+        .execute(&*tx)
+        .await?;
+        Sql::new("DELETE FROM slots WHERE agent_id = ?")
+            .bind(id)
+            .execute(&*tx)
+            .await?;
+        let heads = active_of_agent(&tx, id).await?;
+        let mut moved =
+            end_runs(&tx, &heads, &RunEvent::Withdraw(Reason::AgentRemoved), now).await?;
+        let gone = Claim::Lost {
+            reason: Reason::AgentGone,
+            start: None,
+        };
+        moved.extend(end_runs(&tx, &heads, &RunEvent::Claim(&gone), now).await?);
+        tx.commit().await?;
+        Ok(moved)
     }
 
     /// Changes an agent. Runs of groups that it no longer serves are withdrawn as in [`Store::update_group`].
@@ -190,13 +277,175 @@ impl Store {
         id: AgentId,
         update: &AgentUpdate,
         now: Timestamp,
-    ) -> Result<Vec<Revocation>, StoreError> {
-        later(id, update, now)
+    ) -> Result<Withdrawn, StoreError> {
+        let tx = self.begin().await?;
+        lock_agent(&tx, id).await?;
+        if let Some(name) = &update.name {
+            Sql::new("UPDATE agents SET name = ? WHERE id = ?")
+                .bind(name.as_str())
+                .bind(id)
+                .execute(&*tx)
+                .await?;
+        }
+        let mut withdrawn = Withdrawn::default();
+        if let Some(groups) = &update.groups {
+            let before: HashSet<GroupId> =
+                Sql::new("SELECT group_id FROM group_agents WHERE agent_id = ?")
+                    .bind(id)
+                    .all(&*tx, Row::next)
+                    .await?
+                    .into_iter()
+                    .collect();
+            Sql::new("DELETE FROM group_agents WHERE agent_id = ?")
+                .bind(id)
+                .execute(&*tx)
+                .await?;
+            put_groups(&tx, id, groups).await?;
+            let left = before
+                .into_iter()
+                .filter(|group| !groups.contains(group))
+                .collect();
+            withdrawn = withdraw_from_agent(&tx, id, &left, now).await?;
+        }
+        tx.commit().await?;
+        Ok(withdrawn)
     }
 }
 
 stored_word!(AgentState "agent state");
 
-fn later<A, B, C, T>(_: A, _: B, _: C) -> Result<T, StoreError> {
-    Err(StoreError::corrupt("function", "not written yet"))
+fn select_agents() -> Sql {
+    Sql::new(
+        "SELECT a.id, a.name, a.state, a.key_fingerprint, a.certificate_serial, a.session_epoch, a.boot_id, \
+         a.joined_at, a.last_seen_at, a.hostname, a.os, a.arch, a.version, a.is_root, a.cpu_count, \
+         a.memory_total_bytes, a.memory_available_bytes, a.load_1m, a.running_count, a.clock_offset_us, \
+         a.round_trip_us FROM agents a WHERE 1 = 1",
+    )
+}
+
+/// Reads [`select_agents`]; the lists are still empty.
+fn read_agent(row: &mut Row) -> Result<AgentRow, StoreError> {
+    Ok(AgentRow {
+        id: row.next()?,
+        name: row.next()?,
+        state: row.next()?,
+        key_fingerprint: row.next()?,
+        certificate_serial: row.next()?,
+        session_epoch: row.next()?,
+        boot_id: row.maybe()?,
+        joined_at: row.next()?,
+        last_seen_at: row.maybe()?,
+        facts: AgentFacts {
+            hostname: row.next()?,
+            os: row.next()?,
+            arch: row.next()?,
+            version: row.next()?,
+            is_root: row.next()?,
+            cpu_count: row.next()?,
+            memory_total_bytes: row.next()?,
+        },
+        memory_available_bytes: row.next()?,
+        load_1m: row.next()?,
+        running_count: row.next()?,
+        clock_offset_us: row.maybe()?,
+        round_trip_us: row.maybe()?,
+        groups: Vec::new(),
+        slots_wanted: 0,
+        slots_running: 0,
+    })
+}
+
+/// Goes on with the condition that the agent serves a group within reach.
+fn serves(sql: Sql, reach: &Reach) -> Sql {
+    match reach {
+        Reach::Everything => sql,
+        Reach::Groups(_) => sql
+            .text(" AND EXISTS (SELECT 1 FROM group_agents ga WHERE ga.agent_id = a.id")
+            .and_reach("ga.group_id", reach)
+            .text(")"),
+    }
+}
+
+/// Adds groups and slot counts within reach, one query each for all agents.
+async fn fill_lists(
+    engine: Engine,
+    on: &impl ConnectionTrait,
+    reach: &Reach,
+    agents: &mut [AgentRow],
+) -> Result<(), StoreError> {
+    let ids: Vec<AgentId> = agents.iter().map(|agent| agent.id).collect();
+    let mut place: HashMap<AgentId, &mut AgentRow> =
+        agents.iter_mut().map(|agent| (agent.id, agent)).collect();
+    let groups = Sql::new("SELECT agent_id, group_id FROM group_agents WHERE ")
+        .is_in("agent_id", ids.iter().copied())
+        .and_reach("group_id", reach)
+        .text(" ORDER BY group_id")
+        .all(on, |row| {
+            Ok((row.next::<AgentId>()?, row.next::<GroupId>()?))
+        })
+        .await?;
+    for (agent, group) in groups {
+        if let Some(row) = place.get_mut(&agent) {
+            row.groups.push(group);
+        }
+    }
+    let wanted = Sql::new(format!(
+        "SELECT ga.agent_id, {} FROM group_agents ga JOIN agents a ON a.id = ga.agent_id \
+         JOIN jobs j ON j.group_id = ga.group_id WHERE a.state = 'active' AND j.kind = 'daemon' AND j.is_deleted = 0 \
+         AND j.is_paused = 0 AND (j.is_target_all = 1 OR EXISTS (SELECT 1 FROM job_targets t \
+         WHERE t.job_id = j.id AND t.agent_id = ga.agent_id)) AND ",
+        engine.sum("j.processes")
+    ))
+    .is_in("ga.agent_id", ids.iter().copied())
+    .and_reach("ga.group_id", reach)
+    .text(" GROUP BY ga.agent_id")
+    .all(on, |row| Ok((row.next::<AgentId>()?, row.next::<u32>()?)))
+    .await?;
+    for (agent, count) in wanted {
+        if let Some(row) = place.get_mut(&agent) {
+            row.slots_wanted = count;
+        }
+    }
+    let running = Sql::new(
+        "SELECT s.agent_id, COUNT(*) FROM slots s JOIN jobs j ON j.id = s.job_id WHERE s.state = 'running' AND ",
+    )
+    .is_in("s.agent_id", ids.iter().copied())
+    .and_reach("j.group_id", reach)
+    .text(" GROUP BY s.agent_id")
+    .all(on, |row| Ok((row.next::<AgentId>()?, row.next::<u32>()?)))
+    .await?;
+    for (agent, count) in running {
+        if let Some(row) = place.get_mut(&agent) {
+            row.slots_running = count;
+        }
+    }
+    Ok(())
+}
+
+/// The state of an agent, which stays so until the end of the transaction.
+pub(crate) async fn lock_agent(tx: &Tx, id: AgentId) -> Result<AgentState, StoreError> {
+    Sql::new("SELECT state FROM agents WHERE id = ?")
+        .bind(id)
+        .text(tx.engine.for_update())
+        .one(&**tx, Row::next)
+        .await?
+        .ok_or(StoreError::Missing { what: Thing::Agent })
+}
+
+/// Lets an agent serve groups.
+pub(crate) async fn put_groups(
+    tx: &Tx,
+    agent: AgentId,
+    groups: &[GroupId],
+) -> Result<(), StoreError> {
+    for &group in groups {
+        lock_group(tx, group).await?;
+        Sql::new("INSERT INTO group_agents (group_id, agent_id) VALUES (?, ?)")
+            .bind(group)
+            .bind(agent)
+            .text(tx.engine.or_ignore())
+            .execute(&**tx)
+            .await?;
+    }
+    Ok(())
 }

@@ -3,9 +3,10 @@
 use cronfleet_core::id::AgentId;
 use jiff::Timestamp;
 
-use crate::agent::AgentFacts;
-use crate::error::StoreError;
-use crate::store::Store;
+use crate::agent::{AgentFacts, AgentState};
+use crate::error::{Conflict, StoreError, Thing};
+use crate::sql::Sql;
+use crate::store::{Store, Tx};
 
 /// An agent's session as the center that holds it knows it. Guards every write that belongs to the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +64,56 @@ impl Store {
         epoch_seen: u64,
         now: Timestamp,
     ) -> Result<Option<SessionOpened>, StoreError> {
-        later(agent, (center, boot_id, facts), (epoch_seen, now))
+        let tx = self.begin().await?;
+        let found = Sql::new("SELECT state, session_epoch, boot_id FROM agents WHERE id = ?")
+            .bind(agent)
+            .text(tx.engine.for_update())
+            .one(&*tx, |row| {
+                Ok((
+                    row.next::<AgentState>()?,
+                    row.next::<u64>()?,
+                    row.maybe::<String>()?,
+                ))
+            })
+            .await?;
+        let Some((state @ (AgentState::Pending | AgentState::Active), epoch_before, boot_before)) =
+            found
+        else {
+            return Ok(None);
+        };
+        let epoch = epoch_before.max(epoch_seen) + 1;
+        Sql::new(
+            "UPDATE agents SET session_epoch = ?, center = ?, boot_id = ?, last_seen_at = ?, hostname = ?, os = ?, \
+             arch = ?, version = ?, is_root = ?, cpu_count = ?, memory_total_bytes = ? WHERE id = ?",
+        )
+        .bind(epoch)
+        .bind(center)
+        .bind(boot_id)
+        .bind(now)
+        .bind(facts.hostname.as_str())
+        .bind(facts.os.as_str())
+        .bind(facts.arch.as_str())
+        .bind(facts.version.as_str())
+        .bind(facts.is_root)
+        .bind(facts.cpu_count)
+        .bind(facts.memory_total_bytes)
+        .bind(agent)
+        .execute(&*tx)
+        .await?;
+        Sql::new("UPDATE runs SET unreachable_since = NULL WHERE active_agent = ?")
+            .bind(agent)
+            .execute(&*tx)
+            .await?;
+        tx.commit().await?;
+        Ok(Some(SessionOpened {
+            session: Session {
+                agent,
+                epoch,
+                center: center.to_owned(),
+            },
+            is_active: state == AgentState::Active,
+            is_new_boot: boot_before.as_deref() != Some(boot_id),
+        }))
     }
 
     /// Stores many heartbeats at once.
@@ -71,7 +121,26 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn put_heartbeats(&self, heartbeats: &[Heartbeat]) -> Result<(), StoreError> {
-        later(heartbeats, (), ())
+        if heartbeats.is_empty() {
+            return Ok(());
+        }
+        let tx = self.begin().await?;
+        for heartbeat in heartbeats {
+            Sql::new(
+                "UPDATE agents SET last_seen_at = ?, load_1m = ?, memory_available_bytes = ?, running_count = ?, \
+                 clock_offset_us = ?, round_trip_us = ? WHERE id = ?",
+            )
+            .bind(heartbeat.seen_at)
+            .bind(heartbeat.load_1m)
+            .bind(heartbeat.memory_available_bytes)
+            .bind(heartbeat.running_count)
+            .bind(heartbeat.clock_offset_us)
+            .bind(heartbeat.round_trip_us)
+            .bind(heartbeat.agent)
+            .execute(&*tx)
+            .await?;
+        }
+        tx.commit().await
     }
 
     /// Records that a session is over: what the agent holds is unreachable since `now`. Nothing happens if the agent has a
@@ -80,15 +149,46 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn close_session(&self, session: &Session, now: Timestamp) -> Result<(), StoreError> {
-        later(session, now, ())
+        let tx = self.begin().await?;
+        let closed = Sql::new(
+            "UPDATE agents SET last_seen_at = ?, center = NULL WHERE id = ? AND session_epoch = ?",
+        )
+        .bind(now)
+        .bind(session.agent)
+        .bind(session.epoch)
+        .execute(&*tx)
+        .await?;
+        if closed == 1 {
+            Sql::new(
+                "UPDATE runs SET unreachable_since = ? WHERE active_agent = ? AND state <> 'planned' \
+                 AND unreachable_since IS NULL",
+            )
+            .bind(now)
+            .bind(session.agent)
+            .execute(&*tx)
+            .await?;
+        }
+        tx.commit().await
     }
 
-    /// Records, when a center starts, that no agent is connected: what they hold is unreachable since they were last seen.
+    /// Records, when a center starts, that no agent is connected: what they hold is unreachable since `now`, because only
+    /// from now on could they reach a center.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn close_all_sessions(&self, now: Timestamp) -> Result<(), StoreError> {
-        later(now, (), ())
+        let tx = self.begin().await?;
+        Sql::new("UPDATE agents SET center = NULL WHERE center IS NOT NULL")
+            .execute(&*tx)
+            .await?;
+        Sql::new(
+            "UPDATE runs SET unreachable_since = ? WHERE active_agent IS NOT NULL AND state <> 'planned' \
+             AND unreachable_since IS NULL",
+        )
+        .bind(now)
+        .execute(&*tx)
+        .await?;
+        tx.commit().await
     }
 
     /// Records the certificate that an agent now uses.
@@ -96,10 +196,36 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`].
     pub async fn put_certificate(&self, agent: AgentId, serial: &str) -> Result<(), StoreError> {
-        later(agent, serial, ())
+        let tx = self.begin().await?;
+        let changed = Sql::new("UPDATE agents SET certificate_serial = ? WHERE id = ?")
+            .bind(serial)
+            .bind(agent)
+            .execute(&*tx)
+            .await?;
+        if changed != 1 {
+            return Err(StoreError::Missing { what: Thing::Agent });
+        }
+        tx.commit().await
     }
 }
 
-fn later<A, B, C, T>(_: A, _: B, _: C) -> Result<T, StoreError> {
-    Err(StoreError::corrupt("function", "not written yet"))
+impl Session {
+    /// Makes sure that this is the agent's newest session and the agent active, until the end of the transaction.
+    pub(crate) async fn guard(&self, tx: &Tx) -> Result<(), StoreError> {
+        let (epoch, state) = Sql::new("SELECT session_epoch, state FROM agents WHERE id = ?")
+            .bind(self.agent)
+            .text(tx.engine.for_update())
+            .one(&**tx, |row| {
+                Ok((row.next::<u64>()?, row.next::<AgentState>()?))
+            })
+            .await?
+            .ok_or(StoreError::Missing { what: Thing::Agent })?;
+        if epoch != self.epoch {
+            return Err(Conflict::StaleSession.into());
+        }
+        match state {
+            AgentState::Active => Ok(()),
+            AgentState::Pending | AgentState::Revoked => Err(Conflict::AgentState.into()),
+        }
+    }
 }

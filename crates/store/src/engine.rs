@@ -68,10 +68,10 @@ impl Engine {
         }
     }
 
-    /// Most values bound in one statement, with room to spare.
-    pub(crate) const fn values_max(self) -> usize {
+    /// The sum of an integer expression, as an integer.
+    pub(crate) fn sum(self, expression: &str) -> String {
         match self {
-            Self::Sqlite => 16_000,
+            Self::Sqlite => format!("SUM({expression})"),
         }
     }
 }

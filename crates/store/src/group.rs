@@ -1,13 +1,17 @@
 //! Groups: they own jobs, are served by agents, and give users their roles.
 
+use std::collections::{HashMap, HashSet};
+
 use cronfleet_core::access::{Reach, Role};
 use cronfleet_core::id::{AgentId, GroupId, UserId};
 use jiff::Timestamp;
+use sea_orm::ConnectionTrait;
 
-use crate::error::StoreError;
-use crate::job_edit::Revocation;
+use crate::error::{Conflict, StoreError, Thing};
 use crate::page::{NameKey, Page};
-use crate::store::Store;
+use crate::sql::{Row, Sql};
+use crate::store::{Store, Tx};
+use crate::withdraw::{Withdrawn, withdraw_from_agent};
 
 /// A group with its lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +86,23 @@ impl Store {
         after: Option<&NameKey>,
         limit: u32,
     ) -> Result<Page<GroupRow, NameKey>, StoreError> {
-        later(reach, after, limit)
+        let mut sql = Sql::new(format!(
+            "SELECT {GROUP_COLUMNS} FROM job_groups g WHERE 1 = 1"
+        ))
+        .and_reach("g.id", reach);
+        if let Some(after) = after {
+            sql = sql.with(" AND g.name > ?", after.name.as_str());
+        }
+        let rows = sql
+            .with(" ORDER BY g.name LIMIT ?", limit + 1)
+            .all(self.reader(), read_group)
+            .await?;
+        let mut page = Page::cut(rows, limit, |group| NameKey {
+            name: group.name.clone(),
+            id: group.id.as_uuid(),
+        });
+        fill_lists(self.reader(), &mut page.items).await?;
+        Ok(page)
     }
 
     /// A group, if it is within reach.
@@ -90,7 +110,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn group(&self, reach: &Reach, id: GroupId) -> Result<Option<GroupRow>, StoreError> {
-        later(reach, id, ())
+        load_group(self.reader(), reach, id).await
     }
 
     /// Creates a group.
@@ -102,7 +122,18 @@ impl Store {
         group: &NewGroup,
         now: Timestamp,
     ) -> Result<GroupRow, StoreError> {
-        later(group, now, ())
+        let tx = self.begin().await?;
+        Sql::new("INSERT INTO job_groups (id, name, description, created_at) VALUES (?, ?, ?, ?)")
+            .bind(group.id)
+            .bind(group.name.as_str())
+            .bind(group.description.as_str())
+            .bind(now)
+            .execute(&*tx)
+            .await
+            .map_err(|error| StoreError::unless_unique(error, Conflict::GroupNameTaken))?;
+        put_run_as(&tx, group.id, &group.run_as).await?;
+        put_agents(&tx, group.id, &group.agents).await?;
+        finish(tx, group.id).await
     }
 
     /// Changes a group. Runs of its jobs on agents that no longer serve it are withdrawn: those never sent end
@@ -115,8 +146,43 @@ impl Store {
         id: GroupId,
         update: &GroupUpdate,
         now: Timestamp,
-    ) -> Result<(GroupRow, Vec<Revocation>), StoreError> {
-        later(id, update, now)
+    ) -> Result<(GroupRow, Withdrawn), StoreError> {
+        let tx = self.begin().await?;
+        let mut sql = Sql::new("UPDATE job_groups SET created_at = created_at");
+        sql = sql.with_some(", name = ?", update.name.as_deref());
+        sql = sql.with_some(", description = ?", update.description.as_deref());
+        let changed = sql
+            .with(" WHERE id = ?", id)
+            .execute(&*tx)
+            .await
+            .map_err(|error| StoreError::unless_unique(error, Conflict::GroupNameTaken))?;
+        if changed != 1 {
+            return Err(StoreError::Missing { what: Thing::Group });
+        }
+        if let Some(run_as) = &update.run_as {
+            Sql::new("DELETE FROM group_run_as WHERE group_id = ?")
+                .bind(id)
+                .execute(&*tx)
+                .await?;
+            put_run_as(&tx, id, run_as).await?;
+        }
+        let mut withdrawn = Withdrawn::default();
+        if let Some(agents) = &update.agents {
+            let before: Vec<AgentId> =
+                Sql::new("SELECT agent_id FROM group_agents WHERE group_id = ?")
+                    .bind(id)
+                    .all(&*tx, Row::next)
+                    .await?;
+            Sql::new("DELETE FROM group_agents WHERE group_id = ?")
+                .bind(id)
+                .execute(&*tx)
+                .await?;
+            put_agents(&tx, id, agents).await?;
+            for agent in before.into_iter().filter(|agent| !agents.contains(agent)) {
+                withdrawn.add(withdraw_from_agent(&tx, agent, &HashSet::from([id]), now).await?);
+            }
+        }
+        Ok((finish(tx, id).await?, withdrawn))
     }
 
     /// Deletes a group with its memberships.
@@ -124,7 +190,31 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`], [`Conflict::GroupOwnsJobs`](crate::Conflict::GroupOwnsJobs).
     pub async fn delete_group(&self, id: GroupId) -> Result<(), StoreError> {
-        later(id, (), ())
+        let tx = self.begin().await?;
+        lock_group(&tx, id).await?;
+        if Sql::new("SELECT 1 FROM jobs WHERE group_id = ? AND is_deleted = 0")
+            .bind(id)
+            .exists(&*tx)
+            .await?
+        {
+            return Err(Conflict::GroupOwnsJobs.into());
+        }
+        for table in [
+            "group_members",
+            "group_run_as",
+            "group_agents",
+            "join_token_groups",
+        ] {
+            Sql::new(format!("DELETE FROM {table} WHERE group_id = ?"))
+                .bind(id)
+                .execute(&*tx)
+                .await?;
+        }
+        Sql::new("DELETE FROM job_groups WHERE id = ?")
+            .bind(id)
+            .execute(&*tx)
+            .await?;
+        tx.commit().await
     }
 
     /// Gives a user a role in a group, in place of the one she may have.
@@ -137,7 +227,23 @@ impl Store {
         user: UserId,
         role: Role,
     ) -> Result<(), StoreError> {
-        later(group, user, role)
+        let tx = self.begin().await?;
+        lock_group(&tx, group).await?;
+        if !Sql::new("SELECT 1 FROM users WHERE id = ?")
+            .bind(user)
+            .exists(&*tx)
+            .await?
+        {
+            return Err(StoreError::Missing { what: Thing::User });
+        }
+        Sql::new("INSERT INTO group_members (group_id, user_id, role) VALUES (?, ?, ?)")
+            .bind(group)
+            .bind(user)
+            .bind(role)
+            .text(&tx.engine.or_update("group_id, user_id", &["role"]))
+            .execute(&*tx)
+            .await?;
+        tx.commit().await
     }
 
     /// Takes a user's role away; answers whether there was one.
@@ -145,10 +251,163 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn delete_member(&self, group: GroupId, user: UserId) -> Result<bool, StoreError> {
-        later(group, user, ())
+        let tx = self.begin().await?;
+        let deleted = Sql::new("DELETE FROM group_members WHERE group_id = ? AND user_id = ?")
+            .bind(group)
+            .bind(user)
+            .execute(&*tx)
+            .await?;
+        tx.commit().await?;
+        Ok(deleted == 1)
     }
 }
 
-fn later<A, B, C, T>(_: A, _: B, _: C) -> Result<T, StoreError> {
-    Err(StoreError::corrupt("function", "not written yet"))
+const GROUP_COLUMNS: &str = "g.id, g.name, g.description, g.created_at";
+
+fn read_group(row: &mut Row) -> Result<GroupRow, StoreError> {
+    Ok(GroupRow {
+        id: row.next()?,
+        name: row.next()?,
+        description: row.next()?,
+        created_at: row.next()?,
+        run_as: Vec::new(),
+        agents: Vec::new(),
+        members: Vec::new(),
+        job_count: 0,
+    })
+}
+
+async fn load_group(
+    on: &impl ConnectionTrait,
+    reach: &Reach,
+    id: GroupId,
+) -> Result<Option<GroupRow>, StoreError> {
+    let mut groups = Sql::new(format!(
+        "SELECT {GROUP_COLUMNS} FROM job_groups g WHERE g.id = ?"
+    ))
+    .bind(id)
+    .and_reach("g.id", reach)
+    .all(on, read_group)
+    .await?;
+    fill_lists(on, &mut groups).await?;
+    Ok(groups.pop())
+}
+
+/// Makes sure that a group exists, and goes on existing until the end of the transaction.
+pub(crate) async fn lock_group(tx: &Tx, id: GroupId) -> Result<(), StoreError> {
+    let sql = Sql::new("SELECT 1 FROM job_groups WHERE id = ?")
+        .bind(id)
+        .text(tx.engine.for_update());
+    if sql.exists(&**tx).await? {
+        Ok(())
+    } else {
+        Err(StoreError::Missing { what: Thing::Group })
+    }
+}
+
+/// Commits and answers the group as it now is.
+async fn finish(tx: Tx, id: GroupId) -> Result<GroupRow, StoreError> {
+    let group = load_group(&*tx, &Reach::Everything, id)
+        .await?
+        .ok_or(StoreError::Missing { what: Thing::Group })?;
+    tx.commit().await?;
+    Ok(group)
+}
+
+/// Adds members, users to run as, agents and job counts, one query each for all groups.
+async fn fill_lists(on: &impl ConnectionTrait, groups: &mut [GroupRow]) -> Result<(), StoreError> {
+    let ids: Vec<GroupId> = groups.iter().map(|group| group.id).collect();
+    let mut place: HashMap<GroupId, &mut GroupRow> =
+        groups.iter_mut().map(|group| (group.id, group)).collect();
+    let run_as = Sql::new("SELECT group_id, run_as FROM group_run_as WHERE ")
+        .is_in("group_id", ids.iter().copied())
+        .text(" ORDER BY run_as")
+        .all(on, |row| {
+            Ok((row.next::<GroupId>()?, row.next::<String>()?))
+        })
+        .await?;
+    for (group, user) in run_as {
+        if let Some(row) = place.get_mut(&group) {
+            row.run_as.push(user);
+        }
+    }
+    let agents = Sql::new(
+        "SELECT ga.group_id, ga.agent_id FROM group_agents ga JOIN agents a ON a.id = ga.agent_id \
+         WHERE a.state <> 'revoked' AND ",
+    )
+    .is_in("ga.group_id", ids.iter().copied())
+    .text(" ORDER BY ga.agent_id")
+    .all(on, |row| {
+        Ok((row.next::<GroupId>()?, row.next::<AgentId>()?))
+    })
+    .await?;
+    for (group, agent) in agents {
+        if let Some(row) = place.get_mut(&group) {
+            row.agents.push(agent);
+        }
+    }
+    let members = Sql::new(
+        "SELECT m.group_id, u.id, u.login, u.display_name, m.role FROM group_members m \
+         JOIN users u ON u.id = m.user_id WHERE ",
+    )
+    .is_in("m.group_id", ids.iter().copied())
+    .text(" ORDER BY u.login_key")
+    .all(on, |row| {
+        let group: GroupId = row.next()?;
+        let member = MemberRow {
+            user: row.next()?,
+            login: row.next()?,
+            display_name: row.next()?,
+            role: row.next()?,
+        };
+        Ok((group, member))
+    })
+    .await?;
+    for (group, member) in members {
+        if let Some(row) = place.get_mut(&group) {
+            row.members.push(member);
+        }
+    }
+    let counts = Sql::new("SELECT group_id, COUNT(*) FROM jobs WHERE is_deleted = 0 AND ")
+        .is_in("group_id", ids.iter().copied())
+        .text(" GROUP BY group_id")
+        .all(on, |row| Ok((row.next::<GroupId>()?, row.next::<u64>()?)))
+        .await?;
+    for (group, count) in counts {
+        if let Some(row) = place.get_mut(&group) {
+            row.job_count = count;
+        }
+    }
+    Ok(())
+}
+
+async fn put_run_as(tx: &Tx, group: GroupId, run_as: &[String]) -> Result<(), StoreError> {
+    for user in run_as {
+        Sql::new("INSERT INTO group_run_as (group_id, run_as) VALUES (?, ?)")
+            .bind(group)
+            .bind(user.as_str())
+            .text(tx.engine.or_ignore())
+            .execute(&**tx)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn put_agents(tx: &Tx, group: GroupId, agents: &[AgentId]) -> Result<(), StoreError> {
+    for &agent in agents {
+        if !Sql::new("SELECT 1 FROM agents WHERE id = ? AND state <> 'revoked'")
+            .bind(agent)
+            .exists(&**tx)
+            .await?
+        {
+            return Err(StoreError::Missing { what: Thing::Agent });
+        }
+        Sql::new("INSERT INTO group_agents (group_id, agent_id) VALUES (?, ?)")
+            .bind(group)
+            .bind(agent)
+            .text(tx.engine.or_ignore())
+            .execute(&**tx)
+            .await?;
+    }
+    Ok(())
 }

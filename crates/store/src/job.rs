@@ -2,11 +2,17 @@
 
 use cronfleet_core::access::Reach;
 use cronfleet_core::id::{GroupId, JobId, UserId};
-use cronfleet_core::job::JobSpec;
+use cronfleet_core::job::{JobSpec, Target};
 use jiff::Timestamp;
 
-use crate::error::StoreError;
-use crate::store::Store;
+use crate::error::{Conflict, StoreError};
+use crate::group::lock_group;
+use crate::job_list::JobKindWord;
+use crate::page::Page;
+use crate::run_state::BATCH;
+use crate::spec::{from_json, to_json};
+use crate::sql::{Row, Sql};
+use crate::store::{Store, Tx};
 
 /// What a job's schedule says, told by the caller, who can read schedules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,7 +59,35 @@ impl Store {
     /// # Errors
     /// [`Conflict::JobNameTaken`](crate::Conflict::JobNameTaken), [`StoreError::Missing`] if the group does not exist.
     pub async fn create_job(&self, job: &NewJob, now: Timestamp) -> Result<(), StoreError> {
-        later(job, now, ())
+        let tx = self.begin().await?;
+        lock_group(&tx, job.group).await?;
+        let next_due = if job.is_paused {
+            None
+        } else {
+            job.timing.next_due
+        };
+        Sql::new(
+            "INSERT INTO jobs (id, group_id, name, name_key, kind, version, is_paused, is_deleted, is_target_all, \
+             processes, is_reboot, shard, watermark, next_due, created_at) \
+             VALUES (?, ?, ?, ?, ?, 1, ?, 0, ?, ?, ?, 0, ?, ?, ?)",
+        )
+        .bind(job.id)
+        .bind(job.group)
+        .bind(job.spec.name.as_str())
+        .bind(job.spec.name.as_str())
+        .bind(JobKindWord::of(&job.spec.kind))
+        .bind(job.is_paused)
+        .bind(job.spec.target == Target::All)
+        .bind(job.spec.processes)
+        .bind(job.timing.is_reboot)
+        .bind(now)
+        .bind(next_due)
+        .bind(now)
+        .execute(&*tx)
+        .await
+        .map_err(|error| StoreError::unless_unique(error, Conflict::JobNameTaken))?;
+        insert_version(&tx, job.id, 1, &job.spec, job.author, now).await?;
+        tx.commit().await
     }
 
     /// Versions of a job within reach (deleted ones included), newest first; `before` is the last version seen.
@@ -66,8 +100,13 @@ impl Store {
         job: JobId,
         before: Option<u32>,
         limit: u32,
-    ) -> Result<crate::page::Page<JobVersionRow, u32>, StoreError> {
-        later(reach, job, (before, limit))
+    ) -> Result<Page<JobVersionRow, u32>, StoreError> {
+        let rows = select_versions(job, reach)
+            .with_some(" AND v.version < ?", before)
+            .with(" ORDER BY v.version DESC LIMIT ?", limit + 1)
+            .all(self.reader(), read_version)
+            .await?;
+        Ok(Page::cut(rows, limit, |version| version.version))
     }
 
     /// One version of a job within reach.
@@ -80,10 +119,62 @@ impl Store {
         job: JobId,
         version: u32,
     ) -> Result<Option<JobVersionRow>, StoreError> {
-        later(reach, job, version)
+        select_versions(job, reach)
+            .with(" AND v.version = ?", version)
+            .one(self.reader(), read_version)
+            .await
     }
 }
 
-fn later<A, B, C, T>(_: A, _: B, _: C) -> Result<T, StoreError> {
-    Err(StoreError::corrupt("function", "not written yet"))
+fn select_versions(job: JobId, reach: &Reach) -> Sql {
+    Sql::new(
+        "SELECT v.version, v.spec, u.login, v.created_at FROM job_versions v JOIN jobs j ON j.id = v.job_id \
+         LEFT JOIN users u ON u.id = v.author_id WHERE v.job_id = ?",
+    )
+    .bind(job)
+    .and_reach("j.group_id", reach)
+}
+
+fn read_version(row: &mut Row) -> Result<JobVersionRow, StoreError> {
+    Ok(JobVersionRow {
+        version: row.next()?,
+        spec: from_json(&row.next::<String>()?)?,
+        author: row.maybe()?.unwrap_or_default(),
+        created_at: row.next()?,
+    })
+}
+
+/// Stores a version, and the chosen agents in the form that queries can join.
+pub(crate) async fn insert_version(
+    tx: &Tx,
+    job: JobId,
+    version: u32,
+    spec: &JobSpec,
+    author: UserId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    Sql::new("INSERT INTO job_versions (job_id, version, spec, author_id, created_at) VALUES (?, ?, ?, ?, ?)")
+        .bind(job)
+        .bind(version)
+        .bind(to_json(spec)?)
+        .bind(author)
+        .bind(now)
+        .execute(&**tx)
+        .await?;
+    Sql::new("DELETE FROM job_targets WHERE job_id = ?")
+        .bind(job)
+        .execute(&**tx)
+        .await?;
+    let Target::Agents(agents) = &spec.target else {
+        return Ok(());
+    };
+    for batch in agents.chunks(BATCH) {
+        let mut sql =
+            Sql::new("INSERT INTO job_targets (job_id, agent_id) VALUES ").tuples(batch.len(), 2);
+        for &agent in batch {
+            sql = sql.bind(job).bind(agent);
+        }
+        sql.text(tx.engine.or_ignore()).execute(&**tx).await?;
+    }
+    Ok(())
 }

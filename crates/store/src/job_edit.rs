@@ -5,36 +5,26 @@
 //! agent has answered); the watermark becomes `t`, so that planning begins anew there. What an agent started all the same
 //! stands: the planner then records the new version's run of that due instant as `skipped(superseded)`.
 
-use cronfleet_core::id::{AgentId, JobId, RunId, UserId};
-use cronfleet_core::job::JobSpec;
+use cronfleet_core::id::{GroupId, JobId, UserId};
+use cronfleet_core::job::{JobSpec, Target};
 use cronfleet_core::run::Reason;
 use jiff::Timestamp;
 
-use crate::error::StoreError;
-use crate::job::Timing;
-use crate::run::RunMoved;
-use crate::store::Store;
-
-/// A run that is to be asked back from its agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Revocation {
-    /// Agent.
-    pub agent: AgentId,
-    /// Run.
-    pub run: RunId,
-    /// Why, for the agent to answer with.
-    pub reason: Reason,
-}
+use crate::error::{Conflict, StoreError, Thing};
+use crate::job::{Timing, insert_version};
+use crate::job_list::JobKindWord;
+use crate::run_state::active_of_job;
+use crate::sql::Sql;
+use crate::store::{Store, Tx};
+use crate::withdraw::{Withdrawal, Withdrawn, withdraw};
 
 /// What an edit did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct JobEdited {
     /// Version now in force.
     pub version: u32,
-    /// Runs to ask back.
-    pub revoke: Vec<Revocation>,
-    /// Runs that ended.
-    pub moved: Vec<RunMoved>,
+    /// What became of its runs.
+    pub withdrawn: Withdrawn,
 }
 
 impl Store {
@@ -52,7 +42,32 @@ impl Store {
         author: UserId,
         now: Timestamp,
     ) -> Result<JobEdited, StoreError> {
-        later(job, (expected_version, spec), (timing, author, now))
+        let tx = self.begin().await?;
+        let head = lock_job(&tx, job).await?;
+        head.expect_version(expected_version)?;
+        head.expect_planned(now)?;
+        let version = head.version + 1;
+        let next_due = if head.is_paused {
+            None
+        } else {
+            timing.next_due
+        };
+        Sql::new("UPDATE jobs SET name = ?, name_key = ?, kind = ?, version = ?, is_target_all = ?, processes = ?")
+            .bind(spec.name.as_str())
+            .bind(spec.name.as_str())
+            .bind(JobKindWord::of(&spec.kind))
+            .bind(version)
+            .bind(spec.target == Target::All)
+            .bind(spec.processes)
+            .with(", is_reboot = ?", timing.is_reboot)
+            .with(", watermark = ?", now)
+            .with(", next_due = ?", next_due)
+            .with(" WHERE id = ?", job)
+            .execute(&*tx)
+            .await
+            .map_err(|error| StoreError::unless_unique(error, Conflict::JobNameTaken))?;
+        insert_version(&tx, job, version, spec, author, now).await?;
+        finish(tx, job, version, Withdrawal::Superseded, now).await
     }
 
     /// Pauses a job: nothing more becomes due. Pausing a paused job changes nothing.
@@ -60,7 +75,21 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`], [`Conflict::PlanningBehind`](crate::Conflict::PlanningBehind).
     pub async fn pause_job(&self, job: JobId, now: Timestamp) -> Result<JobEdited, StoreError> {
-        later(job, now, ())
+        let tx = self.begin().await?;
+        let head = lock_job(&tx, job).await?;
+        if head.is_paused {
+            return Ok(JobEdited {
+                version: head.version,
+                withdrawn: Withdrawn::default(),
+            });
+        }
+        head.expect_planned(now)?;
+        Sql::new("UPDATE jobs SET is_paused = 1, next_due = NULL, watermark = ? WHERE id = ?")
+            .bind(now)
+            .bind(job)
+            .execute(&*tx)
+            .await?;
+        finish(tx, job, head.version, Withdrawal::Paused, now).await
     }
 
     /// Resumes a job from `now` on: what would have been due meanwhile never was. Resuming a job that is not paused changes
@@ -75,7 +104,33 @@ impl Store {
         timing: Timing,
         now: Timestamp,
     ) -> Result<JobEdited, StoreError> {
-        later(job, expected_version, (timing, now))
+        let tx = self.begin().await?;
+        let head = lock_job(&tx, job).await?;
+        head.expect_version(expected_version)?;
+        let edited = JobEdited {
+            version: head.version,
+            withdrawn: Withdrawn::default(),
+        };
+        if !head.is_paused {
+            return Ok(edited);
+        }
+        Sql::new("UPDATE jobs SET is_paused = 0, next_due = ?, watermark = ? WHERE id = ?")
+            .bind(timing.next_due)
+            .bind(now)
+            .bind(job)
+            .execute(&*tx)
+            .await?;
+        // What has not been given back yet is wanted again.
+        let index = tx.engine.index("runs_active");
+        Sql::new(format!(
+            "UPDATE runs{index} SET revoke_reason = NULL WHERE active_agent IS NOT NULL AND job_id = ? AND revoke_reason = ?"
+        ))
+        .bind(job)
+        .bind(Reason::Paused)
+        .execute(&*tx)
+        .await?;
+        tx.commit().await?;
+        Ok(edited)
     }
 
     /// Deletes a job: its name is free again, its runs stay. Runs never sent end `skipped(deleted)`.
@@ -83,10 +138,76 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`], [`Conflict::PlanningBehind`](crate::Conflict::PlanningBehind).
     pub async fn delete_job(&self, job: JobId, now: Timestamp) -> Result<JobEdited, StoreError> {
-        later(job, now, ())
+        let tx = self.begin().await?;
+        let head = lock_job(&tx, job).await?;
+        head.expect_planned(now)?;
+        Sql::new("UPDATE jobs SET is_deleted = 1, name_key = NULL, next_due = NULL, watermark = ? WHERE id = ?")
+            .bind(now)
+            .bind(job)
+            .execute(&*tx)
+            .await?;
+        finish(tx, job, head.version, Withdrawal::Deleted, now).await
     }
 }
 
-fn later<A, B, C, T>(_: A, _: B, _: C) -> Result<T, StoreError> {
-    Err(StoreError::corrupt("function", "not written yet"))
+/// What decides about a job.
+pub(crate) struct JobHead {
+    pub(crate) group: GroupId,
+    version: u32,
+    is_paused: bool,
+    watermark: Timestamp,
+    next_due: Option<Timestamp>,
+}
+
+impl JobHead {
+    pub(crate) fn expect_version(&self, expected: u32) -> Result<(), Conflict> {
+        if self.version == expected {
+            Ok(())
+        } else {
+            Err(Conflict::StaleVersion {
+                current: self.version,
+            })
+        }
+    }
+
+    /// Refuses to move the watermark over due instants that nobody has decided: they would vanish.
+    fn expect_planned(&self, t: Timestamp) -> Result<(), Conflict> {
+        let is_behind = self.watermark < t && self.next_due.is_some_and(|due| due <= t);
+        if is_behind {
+            Err(Conflict::PlanningBehind)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// A job that is not deleted; it stays as it is until the end of the transaction.
+pub(crate) async fn lock_job(tx: &Tx, job: JobId) -> Result<JobHead, StoreError> {
+    Sql::new("SELECT group_id, version, is_paused, watermark, next_due FROM jobs WHERE id = ? AND is_deleted = 0")
+        .bind(job)
+        .text(tx.engine.for_update())
+        .one(&**tx, |row| {
+            Ok(JobHead {
+                group: row.next()?,
+                version: row.next()?,
+                is_paused: row.next()?,
+                watermark: row.next()?,
+                next_due: row.maybe()?,
+            })
+        })
+        .await?
+        .ok_or(StoreError::Missing { what: Thing::Job })
+}
+
+async fn finish(
+    tx: Tx,
+    job: JobId,
+    version: u32,
+    withdrawal: Withdrawal,
+    t: Timestamp,
+) -> Result<JobEdited, StoreError> {
+    let heads = active_of_job(&tx, job).await?;
+    let withdrawn = withdraw(&tx, &heads, withdrawal, t).await?;
+    tx.commit().await?;
+    Ok(JobEdited { version, withdrawn })
 }

@@ -1,10 +1,13 @@
 //! Requests to kill runs.
 
 use cronfleet_core::id::{AgentId, RunId, UserId};
+use cronfleet_core::run::{Reason, RunEvent};
 use jiff::Timestamp;
 
-use crate::error::StoreError;
+use crate::error::{StoreError, Thing};
 use crate::run::RunMoved;
+use crate::run_state::{HEAD_COLUMNS, end_runs, read_head};
+use crate::sql::{Row, Sql};
 use crate::store::Store;
 
 /// What a request to kill did.
@@ -29,7 +32,34 @@ impl Store {
         user: UserId,
         now: Timestamp,
     ) -> Result<KillAnswer, StoreError> {
-        later(run, user, now)
+        let tx = self.begin().await?;
+        let head = Sql::new(format!("SELECT {HEAD_COLUMNS} FROM runs WHERE id = ?"))
+            .bind(run)
+            .text(tx.engine.for_update())
+            .one(&*tx, read_head)
+            .await?
+            .ok_or(StoreError::Missing { what: Thing::Run })?;
+        if head.state.is_ended() {
+            return Ok(KillAnswer::AlreadyEnded);
+        }
+        Sql::new("UPDATE runs SET kill_requested_by = ?, kill_requested_at = ? WHERE id = ? AND kill_requested_at IS NULL")
+            .bind(user)
+            .bind(now)
+            .bind(run)
+            .execute(&*tx)
+            .await?;
+        let agent = head.key.agent;
+        let moved = end_runs(
+            &tx,
+            &[head],
+            &RunEvent::Withdraw(Reason::KilledBeforeStart),
+            now,
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(moved
+            .first()
+            .map_or(KillAnswer::Ask(agent), |moved| KillAnswer::Ended(*moved)))
     }
 
     /// Runs that the agent is to kill.
@@ -37,10 +67,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn pending_kills(&self, agent: AgentId) -> Result<Vec<RunId>, StoreError> {
-        later(agent, (), ())
+        Sql::new(
+            "SELECT id FROM runs WHERE active_agent = ? AND kill_requested_at IS NOT NULL AND state <> 'planned' \
+             ORDER BY id",
+        )
+        .bind(agent)
+        .all(self.reader(), Row::next)
+        .await
     }
-}
-
-fn later<A, B, C, T>(_: A, _: B, _: C) -> Result<T, StoreError> {
-    Err(StoreError::corrupt("function", "not written yet"))
 }

@@ -10,6 +10,9 @@ use cronfleet_core::order::OutputTotals;
 use jiff::Timestamp;
 
 use crate::error::StoreError;
+use crate::output_row::append;
+use crate::run::read_output;
+use crate::sql::{Row, Sql};
 use crate::store::Store;
 
 /// Output of one life to append.
@@ -112,7 +115,18 @@ impl Store {
         output: &[LifeChunks],
         now: Timestamp,
     ) -> Result<Vec<LifeId>, StoreError> {
-        later(agent, output, now)
+        let mut refused = Vec::new();
+        if output.is_empty() {
+            return Ok(refused);
+        }
+        let tx = self.begin().await?;
+        for one in output {
+            if !append(&tx, agent, one, now).await? {
+                refused.push(one.life);
+            }
+        }
+        tx.commit().await?;
+        Ok(refused)
     }
 
     /// A life within reach.
@@ -120,7 +134,18 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn life(&self, reach: &Reach, life: LifeId) -> Result<Option<LifeRow>, StoreError> {
-        later(reach, life, ())
+        for kind in [LifeKind::Run, LifeKind::Process] {
+            let sql = Sql::new(select_life(kind))
+                .bind(life)
+                .and_reach("j.group_id", reach);
+            if let Some(row) = sql
+                .one(self.reader(), |row| read_life(row, life, kind))
+                .await?
+            {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
     }
 
     /// Chunks of a life from the one that contains `from` (or follows it) on, by offset, until `bytes_max` framed bytes are
@@ -134,7 +159,26 @@ impl Store {
         from: u64,
         bytes_max: u64,
     ) -> Result<Vec<ChunkRow>, StoreError> {
-        later(life, from, bytes_max)
+        // A chunk that contains `from` begins less than the longest chunk before it.
+        let begin = from.saturating_sub(u64::from(NewChunk::LENGTH_MAX));
+        let mut chunks = Vec::new();
+        let mut bytes = 0;
+        let mut next = begin;
+        while bytes < bytes_max {
+            let page = Sql::new(SELECT_CHUNKS)
+                .bind(life)
+                .with(" AND start_offset >= ?", next)
+                .with(" AND start_offset + length > ?", from)
+                .with(" ORDER BY start_offset LIMIT ?", CHUNKS_PER_READ)
+                .all(self.reader(), read_chunk)
+                .await?;
+            let Some(last) = page.last() else {
+                break;
+            };
+            next = last.offset + 1;
+            take_until(&mut chunks, page, &mut bytes, bytes_max);
+        }
+        Ok(chunks)
     }
 
     /// The last chunks of a life, by offset, that together hold at least `bytes` framed bytes or all there is.
@@ -142,10 +186,87 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn tail_output(&self, life: LifeId, bytes: u64) -> Result<Vec<ChunkRow>, StoreError> {
-        later(life, bytes, ())
+        let mut chunks = Vec::new();
+        let mut found = 0;
+        let mut before: Option<u64> = None;
+        while found < bytes {
+            let page = Sql::new(SELECT_CHUNKS)
+                .bind(life)
+                .with_some(" AND start_offset < ?", before)
+                .with(" ORDER BY start_offset DESC LIMIT ?", CHUNKS_PER_READ)
+                .all(self.reader(), read_chunk)
+                .await?;
+            let Some(first) = page.last() else {
+                break;
+            };
+            before = Some(first.offset);
+            take_until(&mut chunks, page, &mut found, bytes);
+        }
+        chunks.reverse();
+        Ok(chunks)
     }
 }
 
-fn later<A, B, C, T>(_: A, _: B, _: C) -> Result<T, StoreError> {
-    Err(StoreError::corrupt("function", "not written yet"))
+/// Chunks read with one statement.
+const CHUNKS_PER_READ: u32 = 16;
+
+const SELECT_CHUNKS: &str =
+    "SELECT start_offset, length, is_compressed, data FROM output_chunks WHERE life_id = ?";
+
+fn read_chunk(row: &mut Row) -> Result<ChunkRow, StoreError> {
+    Ok(ChunkRow {
+        offset: row.next()?,
+        length: row.next()?,
+        is_compressed: row.next()?,
+        data: row.next()?,
+    })
+}
+
+/// Moves chunks over until together they have `bytes_max` bytes.
+fn take_until(chunks: &mut Vec<ChunkRow>, page: Vec<ChunkRow>, bytes: &mut u64, bytes_max: u64) {
+    for chunk in page {
+        if *bytes >= bytes_max {
+            break;
+        }
+        *bytes += u64::from(chunk.length);
+        chunks.push(chunk);
+    }
+}
+
+fn select_life(kind: LifeKind) -> String {
+    let (table, is_ended) = match kind {
+        LifeKind::Run => ("runs", "CASE WHEN l.outcome IS NULL THEN 0 ELSE 1 END"),
+        LifeKind::Process => (
+            "processes",
+            "CASE WHEN l.ended_at IS NULL THEN 0 ELSE 1 END",
+        ),
+    };
+    format!(
+        "SELECT l.job_id, l.job_version, j.group_id, l.agent_id, {is_ended}, l.output_written_bytes, \
+         l.output_dropped_bytes, l.output_end_offset, o.seen_to, o.end_offset, o.stored_bytes, o.trimmed_bytes \
+         FROM {table} l JOIN jobs j ON j.id = l.job_id \
+         LEFT JOIN outputs o ON o.life_id = l.id AND o.agent_id = l.agent_id WHERE l.id = ?"
+    )
+}
+
+fn read_life(row: &mut Row, life: LifeId, kind: LifeKind) -> Result<LifeRow, StoreError> {
+    let (job, job_version, group, agent) = (row.next()?, row.next()?, row.next()?, row.next()?);
+    let is_ended = row.next()?;
+    let totals = read_output(row)?;
+    let seen_to = row.maybe()?.unwrap_or_default();
+    let end_offset: Option<u64> = row.maybe()?;
+    Ok(LifeRow {
+        life,
+        kind,
+        job,
+        job_version,
+        group,
+        agent,
+        is_ended,
+        totals,
+        seen_to,
+        end_offset: end_offset.or(totals.map(|totals| totals.end_offset)),
+        stored_bytes: row.maybe()?.unwrap_or_default(),
+        trimmed_bytes: row.maybe()?.unwrap_or_default(),
+    })
 }

@@ -1,14 +1,24 @@
 //! Planning: which jobs are to be planned, and committing what was decided.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cronfleet_core::id::{AgentId, GroupId, JobId};
-use cronfleet_core::plan::Plan;
+use cronfleet_core::job::{JobKind, JobSpec};
+use cronfleet_core::plan::{Plan, PlannedRun};
+use cronfleet_core::run::{Reason, RunState};
 use jiff::Timestamp;
 
 use crate::error::StoreError;
+use crate::lapse::record_lapse;
+use crate::older_run::{Place, older_runs};
+use crate::plan_guard::{move_watermarks, unchanged_groups};
 use crate::run::RunMoved;
+use crate::run_state::{Fate, NewRun, insert_runs};
+use crate::spec::from_json;
+use crate::sql::{Row, Sql};
 use crate::store::Store;
+use crate::target::agents_of_jobs;
 
 /// A job that has due instants to decide.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +70,8 @@ pub struct PlansCommitted {
 }
 
 impl Store {
-    /// Jobs of a shard whose next due instant is not after `until`, earliest first.
+    /// Jobs of a shard whose next due instant is not after `until`, by id, starting behind `after`: the caller walks through
+    /// all of them once, so that jobs which stay due (no agent yet) cannot hold up the others.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
@@ -68,9 +79,20 @@ impl Store {
         &self,
         shard: u32,
         until: Timestamp,
+        after: Option<JobId>,
         limit: u32,
     ) -> Result<Vec<JobToPlan>, StoreError> {
-        later(shard, until, limit)
+        let found = Sql::new(format!(
+            "SELECT {JOB_COLUMNS} FROM jobs j JOIN job_versions v ON v.job_id = j.id AND v.version = j.version \
+             WHERE j.shard = ? AND j.next_due <= ?"
+        ))
+        .bind(shard)
+        .bind(until)
+        .with_some(" AND j.id > ?", after)
+        .with(" ORDER BY j.id LIMIT ?", limit)
+        .all(self.reader(), read_job)
+        .await?;
+        self.resolve(found).await
     }
 
     /// When the next job of a shard becomes due; `None` if none is going to.
@@ -78,7 +100,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn next_due(&self, shard: u32) -> Result<Option<Timestamp>, StoreError> {
-        later(shard, (), ())
+        Ok(Sql::new("SELECT MIN(next_due) FROM jobs WHERE shard = ?")
+            .bind(shard)
+            .one(self.reader(), Row::maybe)
+            .await?
+            .flatten())
     }
 
     /// Jobs that run at the start of this agent's host and are not paused.
@@ -86,7 +112,17 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn reboot_jobs(&self, agent: AgentId) -> Result<Vec<JobToPlan>, StoreError> {
-        later(agent, (), ())
+        let found = Sql::new(format!(
+            "SELECT {JOB_COLUMNS} FROM jobs j JOIN job_versions v ON v.job_id = j.id AND v.version = j.version \
+             WHERE j.is_reboot = 1 AND j.is_deleted = 0 AND j.is_paused = 0 \
+             AND EXISTS (SELECT 1 FROM group_agents ga WHERE ga.group_id = j.group_id AND ga.agent_id = ?) ORDER BY j.id"
+        ))
+        .bind(agent)
+        .all(self.reader(), read_job)
+        .await?;
+        let mut jobs = self.resolve(found).await?;
+        jobs.retain(|job| job.agents.contains(&agent));
+        Ok(jobs)
     }
 
     /// Stores runs, lapses and watermarks of many jobs in one transaction. A job that has changed since it was read is left
@@ -99,7 +135,51 @@ impl Store {
         plans: &[JobPlan],
         now: Timestamp,
     ) -> Result<PlansCommitted, StoreError> {
-        later(plans, now, ())
+        let mut committed = PlansCommitted::default();
+        if plans.is_empty() {
+            return Ok(committed);
+        }
+        let tx = self.begin().await?;
+        let groups = unchanged_groups(&tx, plans).await?;
+        let mut accepted = Vec::new();
+        for plan in plans {
+            match groups.get(&plan.job) {
+                Some(&group) => accepted.push((plan, group)),
+                None => committed.left_out.push(plan.job),
+            }
+        }
+        let older = older_runs(&tx, &accepted).await?;
+        let mut runs = Vec::new();
+        let mut agents = BTreeSet::new();
+        for (plan, group) in &accepted {
+            for planned in &plan.plan.runs {
+                let fate = older
+                    .get(&Place::of(planned))
+                    .copied()
+                    .unwrap_or(Fate::Planned);
+                runs.push(NewRun {
+                    planned,
+                    group: *group,
+                    requested_by: None,
+                    fate,
+                });
+                match fate {
+                    Fate::Planned => {
+                        agents.insert(planned.key.agent);
+                    }
+                    Fate::After(_) => {}
+                    Fate::Superseded => committed.moved.push(superseded(planned, *group)),
+                }
+            }
+            for lapse in &plan.plan.lapses {
+                record_lapse(&tx, plan.job, *group, lapse, now).await?;
+            }
+        }
+        committed.run_count = insert_runs(&tx, &runs, now).await?;
+        committed.agents = agents.into_iter().collect();
+        move_watermarks(&tx, &accepted).await?;
+        tx.commit().await?;
+        Ok(committed)
     }
 
     /// Takes a job whose definition cannot be planned (an unknown time zone, say) out of planning until it is saved again;
@@ -112,10 +192,72 @@ impl Store {
         job: JobId,
         expected_version: u32,
     ) -> Result<(), StoreError> {
-        later(job, expected_version, ())
+        let tx = self.begin().await?;
+        Sql::new("UPDATE jobs SET next_due = NULL WHERE id = ? AND version = ?")
+            .bind(job)
+            .bind(expected_version)
+            .execute(&*tx)
+            .await?;
+        tx.commit().await
     }
 }
 
-fn later<A, B, C, T>(_: A, _: B, _: C) -> Result<T, StoreError> {
-    Err(StoreError::corrupt("function", "not written yet"))
+impl Store {
+    /// Adds the agents; leaves out what is not scheduled.
+    async fn resolve(&self, found: Vec<FoundJob>) -> Result<Vec<JobToPlan>, StoreError> {
+        let targets = found
+            .iter()
+            .map(|job| (job.id, job.group, &job.spec.target));
+        let mut agents = agents_of_jobs(self.reader(), targets).await?;
+        Ok(found
+            .into_iter()
+            .filter_map(|job| {
+                let JobKind::Scheduled(scheduled) = job.spec.kind else {
+                    return None;
+                };
+                Some(JobToPlan {
+                    job: job.id,
+                    group: job.group,
+                    version: job.version,
+                    expression: scheduled.expression,
+                    time_zone: scheduled.time_zone,
+                    start_deadline: scheduled.start_deadline,
+                    processes: job.spec.processes,
+                    watermark: job.watermark,
+                    agents: agents.remove(&job.id).unwrap_or_default(),
+                })
+            })
+            .collect())
+    }
+}
+
+struct FoundJob {
+    id: JobId,
+    group: GroupId,
+    version: u32,
+    watermark: Timestamp,
+    spec: JobSpec,
+}
+
+const JOB_COLUMNS: &str = "j.id, j.group_id, j.version, j.watermark, v.spec";
+
+fn read_job(row: &mut Row) -> Result<FoundJob, StoreError> {
+    Ok(FoundJob {
+        id: row.next()?,
+        group: row.next()?,
+        version: row.next()?,
+        watermark: row.next()?,
+        spec: from_json(&row.next::<String>()?)?,
+    })
+}
+
+fn superseded(run: &PlannedRun, group: GroupId) -> RunMoved {
+    RunMoved {
+        run: run.id,
+        job: run.key.job,
+        group,
+        agent: run.key.agent,
+        state: RunState::Ended(Reason::Superseded.outcome()),
+        reason: Some(Reason::Superseded),
+    }
 }

@@ -7,8 +7,11 @@ use cronfleet_core::id::{AgentId, GroupId, JobId, RunId};
 use cronfleet_core::order::{OutputTotals, Usage};
 use cronfleet_core::run::{Cause, Reason, RunState};
 use jiff::Timestamp;
+use sea_orm::ConnectionTrait;
 
 use crate::error::StoreError;
+use crate::run_state::{id_ceiling, id_floor, read_state};
+use crate::sql::{Row, Sql};
 use crate::store::Store;
 
 /// A run that moved: enough to tell whoever watches.
@@ -116,10 +119,105 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn run(&self, reach: &Reach, id: RunId) -> Result<Option<RunDetail>, StoreError> {
-        later(reach, id, ())
+        let Some(run) = rows_of(self.reader(), reach, &[id]).await?.pop() else {
+            return Ok(None);
+        };
+        let attempts = Sql::new(
+            "SELECT id FROM runs WHERE job_id = ? AND id >= ? AND id < ? AND due = ? AND agent_id = ? AND copy = ? \
+             AND trigger_key = ? AND job_version = ? AND id <> ? ORDER BY attempt",
+        )
+        .bind(run.job)
+        .bind(id_floor(run.due))
+        .bind(id_ceiling(run.due))
+        .bind(run.due)
+        .bind(run.agent)
+        .bind(run.copy)
+        .bind(run.trigger.as_str())
+        .bind(run.job_version)
+        .bind(run.id)
+        .all(self.reader(), Row::next)
+        .await?;
+        Ok(Some(RunDetail { run, attempts }))
     }
 }
 
-fn later<A, B, C, T>(_: A, _: B, _: C) -> Result<T, StoreError> {
-    Err(StoreError::corrupt("function", "not written yet"))
+const SELECT_RUNS: &str = "SELECT r.id, r.job_id, j.name, r.job_version, r.group_id, r.agent_id, a.name, r.copy, r.copies, \
+    r.attempt, r.cause, r.trigger_key, ru.login, r.state, r.outcome, r.reason, r.detail, r.is_refined, r.due, \
+    r.not_before, r.not_after, r.planned_at, r.dispatched_at, r.accepted_at, r.started_at, r.ended_at, r.duration_us, \
+    r.pid, r.exit_code, r.signal_number, r.user_time_us, r.system_time_us, r.memory_peak_bytes, \
+    r.output_written_bytes, r.output_dropped_bytes, r.output_end_offset, r.unreachable_since, r.kill_requested_at, \
+    ku.login FROM runs r LEFT JOIN jobs j ON j.id = r.job_id LEFT JOIN agents a ON a.id = r.agent_id \
+    LEFT JOIN users ru ON ru.id = r.requested_by LEFT JOIN users ku ON ku.id = r.kill_requested_by WHERE ";
+
+/// Runs by id that are within reach, newest first.
+pub(crate) async fn rows_of(
+    on: &impl ConnectionTrait,
+    reach: &Reach,
+    ids: &[RunId],
+) -> Result<Vec<RunRow>, StoreError> {
+    Sql::new(SELECT_RUNS)
+        .is_in("r.id", ids.iter().copied())
+        .and_reach("r.group_id", reach)
+        .text(" ORDER BY r.id DESC")
+        .all(on, read_run)
+        .await
+}
+
+fn read_run(row: &mut Row) -> Result<RunRow, StoreError> {
+    Ok(RunRow {
+        id: row.next()?,
+        job: row.next()?,
+        job_name: row.maybe()?.unwrap_or_default(),
+        job_version: row.next()?,
+        group: row.next()?,
+        agent: row.next()?,
+        agent_name: row.maybe()?.unwrap_or_default(),
+        copy: row.next()?,
+        copies: row.next()?,
+        attempt: row.next()?,
+        cause: row.next()?,
+        trigger: row.next()?,
+        requested_by: row.maybe()?,
+        state: read_state(row)?,
+        reason: row.maybe()?,
+        detail: row.maybe()?,
+        is_refined: row.next()?,
+        due: row.next()?,
+        not_before: row.next()?,
+        not_after: row.next()?,
+        planned_at: row.next()?,
+        dispatched_at: row.maybe()?,
+        accepted_at: row.maybe()?,
+        started_at: row.maybe()?,
+        ended_at: row.maybe()?,
+        duration: row.maybe()?,
+        pid: row.maybe()?,
+        exit_code: row.maybe()?,
+        signal: row.maybe()?,
+        usage: read_usage(row)?,
+        output: read_output(row)?,
+        unreachable_since: row.maybe()?,
+        kill_requested_at: row.maybe()?,
+        killed_by: row.maybe()?,
+    })
+}
+
+/// Reads `user_time_us, system_time_us, memory_peak_bytes`.
+pub(crate) fn read_usage(row: &mut Row) -> Result<Option<Usage>, StoreError> {
+    let (user_time, system_time, memory) = (row.maybe()?, row.maybe()?, row.maybe()?);
+    Ok(user_time.map(|user_time| Usage {
+        user_time,
+        system_time: system_time.unwrap_or_default(),
+        memory_peak_bytes: memory.unwrap_or_default(),
+    }))
+}
+
+/// Reads `output_written_bytes, output_dropped_bytes, output_end_offset`.
+pub(crate) fn read_output(row: &mut Row) -> Result<Option<OutputTotals>, StoreError> {
+    let (written, dropped, end) = (row.maybe()?, row.maybe()?, row.maybe()?);
+    Ok(written.map(|written_bytes| OutputTotals {
+        written_bytes,
+        dropped_bytes: dropped.unwrap_or_default(),
+        end_offset: end.unwrap_or_default(),
+    }))
 }

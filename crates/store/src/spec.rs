@@ -1,1 +1,330 @@
-//! Stored form of definitions.
+//! Stored form of a job's definition: JSON with its own types, so that renaming a field of the domain cannot change what is
+//! stored. Fields may be added with a default; none may change its meaning. A reader ignores fields that it does not know.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use cronfleet_core::backoff::Backoff;
+use cronfleet_core::id::AgentId;
+use cronfleet_core::job::{
+    Command, DaemonSpec, JobKind, JobSpec, Launch, OutputPolicy, Overlap, Restart, RetryPolicy,
+    ScheduledSpec, StopPolicy, StopSignal, Target,
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::StoreError;
+
+#[derive(Serialize, Deserialize)]
+struct StoredSpec {
+    name: String,
+    description: String,
+    kind: StoredKind,
+    command: StoredCommand,
+    run_as: String,
+    directory: Option<String>,
+    environment: BTreeMap<String, String>,
+    umask: u32,
+    is_output_stored: bool,
+    output_cap_bytes: u64,
+    stop_signal: String,
+    stop_grace_us: u64,
+    /// Absent: every agent of the group.
+    target_agents: Option<Vec<Uuid>>,
+    processes: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredKind {
+    Scheduled {
+        expression: String,
+        time_zone: String,
+        is_overlap_allowed: bool,
+        start_deadline_us: u64,
+        timeout_us: Option<u64>,
+        attempts_max: u32,
+        backoff: StoredBackoff,
+    },
+    Daemon {
+        is_restart_on_failure_only: bool,
+        start_period_us: u64,
+        backoff: StoredBackoff,
+        crash_loop_failures: u32,
+        crash_loop_window_us: u64,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredBackoff {
+    initial_us: u64,
+    max_us: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredCommand {
+    Argv(Vec<String>),
+    Script {
+        interpreter: Vec<String>,
+        text: String,
+    },
+}
+
+/// The text to store.
+pub(crate) fn to_json(spec: &JobSpec) -> Result<String, StoreError> {
+    serde_json::to_string(&StoredSpec::from(spec))
+        .map_err(|error| StoreError::corrupt("definition", error))
+}
+
+/// Reads [`to_json`].
+pub(crate) fn from_json(text: &str) -> Result<JobSpec, StoreError> {
+    let stored: StoredSpec =
+        serde_json::from_str(text).map_err(|error| StoreError::corrupt("definition", error))?;
+    JobSpec::try_from(stored)
+}
+
+impl From<&JobSpec> for StoredSpec {
+    fn from(spec: &JobSpec) -> Self {
+        let launch = &spec.launch;
+        Self {
+            name: spec.name.clone(),
+            description: spec.description.clone(),
+            kind: (&spec.kind).into(),
+            command: match &launch.command {
+                Command::Argv(argv) => StoredCommand::Argv(argv.clone()),
+                Command::Script { interpreter, text } => StoredCommand::Script {
+                    interpreter: interpreter.clone(),
+                    text: text.clone(),
+                },
+            },
+            run_as: launch.run_as.clone(),
+            directory: launch.directory.clone(),
+            environment: launch.environment.clone(),
+            umask: launch.umask,
+            is_output_stored: launch.output.is_stored,
+            output_cap_bytes: launch.output.cap_bytes,
+            stop_signal: launch.stop.signal.word().to_owned(),
+            stop_grace_us: micros(launch.stop.grace),
+            target_agents: match &spec.target {
+                Target::All => None,
+                Target::Agents(agents) => {
+                    Some(agents.iter().map(|agent| agent.as_uuid()).collect())
+                }
+            },
+            processes: spec.processes,
+        }
+    }
+}
+
+impl From<&JobKind> for StoredKind {
+    fn from(kind: &JobKind) -> Self {
+        match kind {
+            JobKind::Scheduled(scheduled) => Self::Scheduled {
+                expression: scheduled.expression.clone(),
+                time_zone: scheduled.time_zone.clone(),
+                is_overlap_allowed: scheduled.overlap == Overlap::Allow,
+                start_deadline_us: micros(scheduled.start_deadline),
+                timeout_us: scheduled.timeout.map(micros),
+                attempts_max: scheduled.retry.attempts_max,
+                backoff: scheduled.retry.backoff.into(),
+            },
+            JobKind::Daemon(daemon) => Self::Daemon {
+                is_restart_on_failure_only: daemon.restart == Restart::OnFailure,
+                start_period_us: micros(daemon.start_period),
+                backoff: daemon.backoff.into(),
+                crash_loop_failures: daemon.crash_loop_failures,
+                crash_loop_window_us: micros(daemon.crash_loop_window),
+            },
+        }
+    }
+}
+
+impl TryFrom<StoredSpec> for JobSpec {
+    type Error = StoreError;
+
+    fn try_from(stored: StoredSpec) -> Result<Self, StoreError> {
+        let signal = StopSignal::from_word(&stored.stop_signal)
+            .ok_or_else(|| StoreError::corrupt("stop signal", &stored.stop_signal))?;
+        Ok(Self {
+            name: stored.name,
+            description: stored.description,
+            kind: stored.kind.into(),
+            launch: Launch {
+                command: match stored.command {
+                    StoredCommand::Argv(argv) => Command::Argv(argv),
+                    StoredCommand::Script { interpreter, text } => {
+                        Command::Script { interpreter, text }
+                    }
+                },
+                run_as: stored.run_as,
+                directory: stored.directory,
+                environment: stored.environment,
+                umask: stored.umask,
+                output: OutputPolicy {
+                    is_stored: stored.is_output_stored,
+                    cap_bytes: stored.output_cap_bytes,
+                },
+                stop: StopPolicy {
+                    signal,
+                    grace: Duration::from_micros(stored.stop_grace_us),
+                },
+            },
+            target: match stored.target_agents {
+                None => Target::All,
+                Some(agents) => {
+                    Target::Agents(agents.into_iter().map(AgentId::from_uuid).collect())
+                }
+            },
+            processes: stored.processes,
+        })
+    }
+}
+
+impl From<StoredKind> for JobKind {
+    fn from(stored: StoredKind) -> Self {
+        match stored {
+            StoredKind::Scheduled {
+                expression,
+                time_zone,
+                is_overlap_allowed,
+                start_deadline_us,
+                timeout_us,
+                attempts_max,
+                backoff,
+            } => Self::Scheduled(ScheduledSpec {
+                expression,
+                time_zone,
+                overlap: if is_overlap_allowed {
+                    Overlap::Allow
+                } else {
+                    Overlap::Forbid
+                },
+                start_deadline: Duration::from_micros(start_deadline_us),
+                timeout: timeout_us.map(Duration::from_micros),
+                retry: RetryPolicy {
+                    attempts_max,
+                    backoff: backoff.into(),
+                },
+            }),
+            StoredKind::Daemon {
+                is_restart_on_failure_only,
+                start_period_us,
+                backoff,
+                crash_loop_failures,
+                crash_loop_window_us,
+            } => Self::Daemon(DaemonSpec {
+                restart: if is_restart_on_failure_only {
+                    Restart::OnFailure
+                } else {
+                    Restart::Always
+                },
+                start_period: Duration::from_micros(start_period_us),
+                backoff: backoff.into(),
+                crash_loop_failures,
+                crash_loop_window: Duration::from_micros(crash_loop_window_us),
+            }),
+        }
+    }
+}
+
+impl From<Backoff> for StoredBackoff {
+    fn from(backoff: Backoff) -> Self {
+        Self {
+            initial_us: micros(backoff.initial),
+            max_us: micros(backoff.max),
+        }
+    }
+}
+
+impl From<StoredBackoff> for Backoff {
+    fn from(stored: StoredBackoff) -> Self {
+        Self {
+            initial: Duration::from_micros(stored.initial_us),
+            max: Duration::from_micros(stored.max_us),
+        }
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scheduled() -> JobSpec {
+        JobSpec {
+            name: "backup".into(),
+            description: "every night".into(),
+            kind: JobKind::Scheduled(ScheduledSpec {
+                expression: "0 2 * * *".into(),
+                time_zone: "Asia/Shanghai".into(),
+                overlap: Overlap::Allow,
+                start_deadline: Duration::from_secs(60),
+                timeout: Some(Duration::from_millis(1_500)),
+                retry: RetryPolicy {
+                    attempts_max: 3,
+                    backoff: Backoff {
+                        initial: Duration::from_secs(1),
+                        max: Duration::from_secs(9),
+                    },
+                },
+            }),
+            launch: Launch {
+                command: Command::Argv(vec!["/bin/true".into(), "a b".into()]),
+                run_as: "app".into(),
+                directory: Some("/srv".into()),
+                environment: BTreeMap::from([("A".into(), "1".into())]),
+                umask: 0o027,
+                output: OutputPolicy {
+                    is_stored: true,
+                    cap_bytes: 1 << 20,
+                },
+                stop: StopPolicy {
+                    signal: StopSignal::Int,
+                    grace: Duration::from_secs(10),
+                },
+            },
+            target: Target::Agents(vec![AgentId::from_u128(7)]),
+            processes: 2,
+        }
+    }
+
+    #[test]
+    fn definitions_read_back_what_was_stored() {
+        let mut daemon = scheduled();
+        daemon.kind = JobKind::Daemon(DaemonSpec {
+            restart: Restart::OnFailure,
+            start_period: Duration::from_secs(1),
+            backoff: Backoff {
+                initial: Duration::ZERO,
+                max: Duration::from_secs(60),
+            },
+            crash_loop_failures: 5,
+            crash_loop_window: Duration::from_secs(60),
+        });
+        daemon.launch.command = Command::Script {
+            interpreter: vec!["/bin/sh".into()],
+            text: "echo ü\n".into(),
+        };
+        daemon.launch.directory = None;
+        daemon.target = Target::All;
+        for spec in [scheduled(), daemon] {
+            let stored = to_json(&spec).unwrap();
+            assert_eq!(from_json(&stored).unwrap(), spec, "{stored}");
+        }
+    }
+
+    #[test]
+    fn what_is_stored_today_must_be_readable_for_ever() {
+        let stored = r#"{"name":"backup","description":"every night","kind":{"scheduled":{"expression":"0 2 * * *",
+            "time_zone":"Asia/Shanghai","is_overlap_allowed":true,"start_deadline_us":60000000,"timeout_us":1500000,
+            "attempts_max":3,"backoff":{"initial_us":1000000,"max_us":9000000}}},"command":{"argv":["/bin/true","a b"]},
+            "run_as":"app","directory":"/srv","environment":{"A":"1"},"umask":23,"is_output_stored":true,
+            "output_cap_bytes":1048576,"stop_signal":"INT","stop_grace_us":10000000,
+            "target_agents":["00000000-0000-0000-0000-000000000007"],"processes":2}"#;
+        assert_eq!(from_json(stored).unwrap(), scheduled());
+    }
+}

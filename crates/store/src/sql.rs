@@ -130,11 +130,11 @@ impl Sql {
     pub(crate) async fn all<T>(
         self,
         on: &impl ConnectionTrait,
-        mut read: impl FnMut(&mut Row<'_>) -> Result<T, StoreError>,
+        mut read: impl FnMut(&mut Row) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         let statement = self.finish(on);
         let rows = on.query_all_raw(statement).await?;
-        rows.iter()
+        rows.into_iter()
             .map(|row| read(&mut Row { row, index: 0 }))
             .collect()
     }
@@ -143,17 +143,11 @@ impl Sql {
     pub(crate) async fn one<T>(
         self,
         on: &impl ConnectionTrait,
-        read: impl FnOnce(&mut Row<'_>) -> Result<T, StoreError>,
+        read: impl FnOnce(&mut Row) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
         let statement = self.finish(on);
         let row = on.query_one_raw(statement).await?;
-        row.map(|row| {
-            read(&mut Row {
-                row: &row,
-                index: 0,
-            })
-        })
-        .transpose()
+        row.map(|row| read(&mut Row { row, index: 0 })).transpose()
     }
 
     /// Whether the query finds a row.
@@ -172,12 +166,12 @@ impl Sql {
 }
 
 /// A row that is read column by column, in the order of the `SELECT` list.
-pub(crate) struct Row<'a> {
-    row: &'a QueryResult,
+pub(crate) struct Row {
+    row: QueryResult,
     index: usize,
 }
 
-impl Row<'_> {
+impl Row {
     /// The next column, which has a value.
     pub(crate) fn next<T: Column>(&mut self) -> Result<T, StoreError> {
         let raw: T::Raw = self.row.try_get_by_index(self.index)?;

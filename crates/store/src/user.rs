@@ -70,7 +70,7 @@ pub(crate) const USER_COLUMNS: &str =
     "u.id, u.login, u.display_name, u.is_admin, u.is_disabled, u.created_at, u.last_sign_in_at";
 
 /// Reads [`USER_COLUMNS`].
-pub(crate) fn read_user(row: &mut Row<'_>) -> Result<UserRow, StoreError> {
+pub(crate) fn read_user(row: &mut Row) -> Result<UserRow, StoreError> {
     Ok(UserRow {
         id: row.next()?,
         login: row.next()?,

@@ -1,1 +1,224 @@
-//! Withdrawing runs.
+//! Withdrawing runs that are no longer wanted: what is deleted, what ends, what is asked back from its agent.
+
+use std::collections::HashSet;
+
+use cronfleet_core::id::{AgentId, GroupId, RunId};
+use cronfleet_core::run::{Cause, Reason, RunEvent, RunState};
+use jiff::Timestamp;
+
+use crate::error::StoreError;
+use crate::run::RunMoved;
+use crate::run_state::{BATCH, RunHead, active_of_agent, end_runs};
+use crate::sql::Sql;
+use crate::store::Tx;
+
+/// What withdrawing runs did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Withdrawn {
+    /// Runs to ask back from their agents.
+    pub revoke: Vec<Revocation>,
+    /// Runs that ended.
+    pub moved: Vec<RunMoved>,
+}
+
+impl Withdrawn {
+    /// Puts the two together.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.revoke.extend(other.revoke);
+        self.moved.extend(other.moved);
+    }
+}
+
+/// A run that is to be asked back from its agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Revocation {
+    /// Agent.
+    pub agent: AgentId,
+    /// Run.
+    pub run: RunId,
+    /// Why, for the agent to answer with.
+    pub reason: Reason,
+}
+
+/// Why runs are withdrawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Withdrawal {
+    /// A new version of the job takes over.
+    Superseded,
+    /// The job is paused.
+    Paused,
+    /// The job is deleted.
+    Deleted,
+    /// The agent no longer serves the group.
+    AgentRemoved,
+}
+
+/// What becomes of one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// Goes on.
+    Keep,
+    /// Its row is deleted: planning begins anew before its due instant, or nothing is due any more.
+    Delete,
+    /// It ends as skipped.
+    End,
+    /// Its agent may have it and is asked to give it back.
+    Revoke,
+}
+
+impl Withdrawal {
+    const fn reason(self) -> Reason {
+        match self {
+            Self::Superseded => Reason::Superseded,
+            Self::Paused => Reason::Paused,
+            Self::Deleted => Reason::Deleted,
+            Self::AgentRemoved => Reason::AgentRemoved,
+        }
+    }
+
+    /// Whether a run of this cause is withdrawn before it starts.
+    const fn concerns(self, cause: Cause) -> bool {
+        match (self, cause) {
+            (Self::Deleted | Self::AgentRemoved, _)
+            | (Self::Superseded | Self::Paused, Cause::Schedule)
+            | (Self::Paused, Cause::Retry) => true,
+            (Self::Superseded, Cause::Retry)
+            | (Self::Superseded | Self::Paused, Cause::Manual | Cause::Reboot) => false,
+        }
+    }
+
+    /// Decides about a run at moment `t`.
+    fn verdict(
+        self,
+        cause: Cause,
+        state: RunState,
+        due: Timestamp,
+        not_before: Timestamp,
+        t: Timestamp,
+    ) -> Verdict {
+        let is_edit = self != Self::AgentRemoved;
+        match state {
+            RunState::Planned if is_edit && cause == Cause::Schedule && due > t => Verdict::Delete,
+            RunState::Planned => match self {
+                Self::Deleted | Self::AgentRemoved => Verdict::End,
+                Self::Paused if cause == Cause::Retry => Verdict::End,
+                Self::Superseded | Self::Paused => Verdict::Keep,
+            },
+            RunState::Dispatched | RunState::Accepted if self.concerns(cause) && not_before > t => {
+                Verdict::Revoke
+            }
+            RunState::Dispatched | RunState::Accepted | RunState::Running | RunState::Ended(_) => {
+                Verdict::Keep
+            }
+        }
+    }
+}
+
+/// Withdraws from among `heads` what is to be withdrawn at moment `t`.
+pub(crate) async fn withdraw(
+    tx: &Tx,
+    heads: &[RunHead],
+    withdrawal: Withdrawal,
+    t: Timestamp,
+) -> Result<Withdrawn, StoreError> {
+    let verdict = |head: &RunHead| {
+        withdrawal.verdict(head.cause, head.state, head.key.due, head.not_before, t)
+    };
+    let with = |wanted: Verdict| heads.iter().filter(move |head| verdict(head) == wanted);
+    let reason = withdrawal.reason();
+
+    let delete: Vec<RunId> = with(Verdict::Delete).map(|head| head.id).collect();
+    for batch in delete.chunks(BATCH) {
+        Sql::new("DELETE FROM runs WHERE ")
+            .is_in("id", batch.iter().copied())
+            .execute(&**tx)
+            .await?;
+    }
+    let end: Vec<RunHead> = with(Verdict::End).cloned().collect();
+    let moved = end_runs(tx, &end, &RunEvent::Withdraw(reason), t).await?;
+    let revoke: Vec<Revocation> = with(Verdict::Revoke)
+        .map(|head| Revocation {
+            agent: head.key.agent,
+            run: head.id,
+            reason,
+        })
+        .collect();
+    for batch in revoke.chunks(BATCH) {
+        Sql::new("UPDATE runs SET revoke_reason = ? WHERE ")
+            .bind(reason)
+            .is_in("id", batch.iter().map(|revocation| revocation.run))
+            .execute(&**tx)
+            .await?;
+    }
+    Ok(Withdrawn { revoke, moved })
+}
+
+/// Withdraws the runs of an agent that belong to groups it no longer serves.
+pub(crate) async fn withdraw_from_agent(
+    tx: &Tx,
+    agent: AgentId,
+    groups: &HashSet<GroupId>,
+    t: Timestamp,
+) -> Result<Withdrawn, StoreError> {
+    if groups.is_empty() {
+        return Ok(Withdrawn::default());
+    }
+    let mut heads = active_of_agent(tx, agent).await?;
+    heads.retain(|head| groups.contains(&head.group));
+    withdraw(tx, &heads, Withdrawal::AgentRemoved, t).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_edit_withdraws_what_it_should() {
+        use Cause::{Manual, Reboot, Retry, Schedule};
+        use RunState::{Accepted, Dispatched, Planned, Running};
+        use Verdict::{Delete, End, Keep, Revoke};
+        let t = Timestamp::from_second(1_000).unwrap();
+        let (past, future) = (
+            Timestamp::from_second(990).unwrap(),
+            Timestamp::from_second(1_010).unwrap(),
+        );
+        let edits = [
+            Withdrawal::Superseded,
+            Withdrawal::Paused,
+            Withdrawal::Deleted,
+            Withdrawal::AgentRemoved,
+        ];
+        // One row per kind of run, one column per edit above.
+        let table = [
+            (
+                (Schedule, Planned, future, future),
+                [Delete, Delete, Delete, End],
+            ),
+            ((Schedule, Planned, past, past), [Keep, Keep, End, End]),
+            ((Retry, Planned, past, future), [Keep, End, End, End]),
+            ((Manual, Planned, past, past), [Keep, Keep, End, End]),
+            ((Reboot, Planned, past, past), [Keep, Keep, End, End]),
+            ((Schedule, Dispatched, future, future), [Revoke; 4]),
+            ((Schedule, Accepted, future, future), [Revoke; 4]),
+            ((Schedule, Accepted, past, past), [Keep; 4]),
+            (
+                (Retry, Accepted, past, future),
+                [Keep, Revoke, Revoke, Revoke],
+            ),
+            (
+                (Manual, Accepted, future, future),
+                [Keep, Keep, Revoke, Revoke],
+            ),
+            ((Schedule, Running, future, future), [Keep; 4]),
+        ];
+        for ((cause, state, due, not_before), expected) in table {
+            for (edit, expected) in edits.iter().zip(expected) {
+                let found = edit.verdict(cause, state, due, not_before, t);
+                assert_eq!(
+                    found, expected,
+                    "{edit:?} {cause:?} {state:?} {due} {not_before}"
+                );
+            }
+        }
+    }
+}

@@ -105,7 +105,7 @@ CREATE TABLE IF NOT EXISTS join_token_groups (
 
 CREATE TABLE IF NOT EXISTS jobs (
     id VARCHAR(36) NOT NULL PRIMARY KEY,
-    group_id VARCHAR(36) NOT NULL REFERENCES job_groups (id),
+    group_id VARCHAR(36) NOT NULL, -- of a deleted job the group may be gone
     name VARCHAR(128) NOT NULL,
     name_key VARCHAR(128), -- the name; NULL once deleted, so that the name is free again
     kind VARCHAR(16) NOT NULL CHECK (kind IN ('scheduled', 'daemon')),

@@ -1,0 +1,109 @@
+//! Retries: the next attempt of runs that failed or timed out.
+
+use std::collections::{BTreeSet, HashSet};
+
+use cronfleet_core::id::{AgentId, JobId};
+use cronfleet_core::job::JobKind;
+use cronfleet_core::plan::{PlannedRun, later};
+use cronfleet_core::run::{Cause, RunKey};
+use jiff::Timestamp;
+
+use crate::dispatch::specs_of;
+use crate::error::StoreError;
+use crate::run_state::{BATCH, Fate, NewRun, RunHead, insert_runs};
+use crate::sql::Sql;
+use crate::store::Tx;
+
+/// A run that has just failed or timed out.
+pub(crate) struct FailedRun<'a> {
+    /// The run.
+    pub(crate) head: &'a RunHead,
+    /// When it ended.
+    pub(crate) ended_at: Timestamp,
+    /// A uniform number in `[0, 1)` for the jitter of the wait.
+    pub(crate) draw: f64,
+}
+
+/// Plans the next attempt where the policy of the run's version says so and the job still runs there. Answers the agents.
+pub(crate) async fn insert_retries(
+    tx: &Tx,
+    failed: &[FailedRun<'_>],
+    now: Timestamp,
+) -> Result<BTreeSet<AgentId>, StoreError> {
+    if failed.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let specs = specs_of(
+        &**tx,
+        failed
+            .iter()
+            .map(|run| (run.head.key.job, run.head.key.job_version)),
+    )
+    .await?;
+    let served = jobs_served(tx, failed).await?;
+    let mut retries = Vec::new();
+    for run in failed {
+        let key = &run.head.key;
+        let Some(spec) = specs.get(&(key.job, key.job_version)) else {
+            continue;
+        };
+        let JobKind::Scheduled(scheduled) = &spec.kind else {
+            continue;
+        };
+        if key.attempt >= scheduled.retry.attempts_max || !served.contains(&(key.job, key.agent)) {
+            continue;
+        }
+        let wait = scheduled.retry.backoff.wait(key.attempt, run.draw);
+        let next = RunKey {
+            attempt: key.attempt + 1,
+            ..key.clone()
+        };
+        let not_before = later(run.ended_at, wait).max(now);
+        let planned = PlannedRun::new(
+            next,
+            run.head.copies,
+            Cause::Retry,
+            not_before,
+            scheduled.start_deadline,
+        );
+        retries.push((planned, run.head));
+    }
+    let new: Vec<NewRun<'_>> = retries
+        .iter()
+        .map(|(planned, head)| NewRun {
+            planned,
+            group: head.group,
+            requested_by: head.requested_by,
+            fate: Fate::Planned,
+        })
+        .collect();
+    insert_runs(tx, &new, now).await?;
+    Ok(retries
+        .iter()
+        .map(|(planned, _)| planned.key.agent)
+        .collect())
+}
+
+/// The (job, agent) pairs whose job is neither paused nor deleted and whose agent serves its group.
+async fn jobs_served(
+    tx: &Tx,
+    runs: &[FailedRun<'_>],
+) -> Result<HashSet<(JobId, AgentId)>, StoreError> {
+    let mut served = HashSet::new();
+    for batch in runs.chunks(BATCH) {
+        let jobs: HashSet<JobId> = batch.iter().map(|run| run.head.key.job).collect();
+        let agents: HashSet<AgentId> = batch.iter().map(|run| run.head.key.agent).collect();
+        let found = Sql::new(
+            "SELECT j.id, ga.agent_id FROM jobs j JOIN group_agents ga ON ga.group_id = j.group_id \
+             WHERE j.is_paused = 0 AND j.is_deleted = 0",
+        )
+        .and_in("j.id", jobs)
+        .and_in("ga.agent_id", agents)
+        .all(&**tx, |row| {
+            Ok((row.next::<JobId>()?, row.next::<AgentId>()?))
+        })
+        .await?;
+        served.extend(found);
+    }
+    Ok(served)
+}

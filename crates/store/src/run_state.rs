@@ -1,0 +1,239 @@
+//! The part of a run's row that decides about it, inserting runs, and ending them without an agent's word.
+
+use cronfleet_core::id::{AgentId, GroupId, JobId, RunId, UserId};
+use cronfleet_core::plan::PlannedRun;
+use cronfleet_core::run::{Cause, Outcome, Reason, RunEvent, RunKey, RunState, Step, step};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::error::StoreError;
+use crate::run::RunMoved;
+use crate::sql::{Row, Sql};
+use crate::store::Tx;
+
+/// Rows of one `INSERT`, and ids of one `IN` list.
+pub(crate) const BATCH: usize = 200;
+
+/// What decides about a run.
+#[derive(Debug, Clone)]
+pub(crate) struct RunHead {
+    pub(crate) id: RunId,
+    pub(crate) key: RunKey,
+    pub(crate) group: GroupId,
+    pub(crate) copies: u32,
+    pub(crate) cause: Cause,
+    pub(crate) requested_by: Option<UserId>,
+    pub(crate) not_before: Timestamp,
+    pub(crate) state: RunState,
+    pub(crate) is_refined: bool,
+    pub(crate) is_kill_requested: bool,
+}
+
+/// The columns that [`read_head`] reads, of table `runs`.
+pub(crate) const HEAD_COLUMNS: &str = "id, job_id, job_version, due, agent_id, copy, attempt, trigger_key, group_id, \
+    copies, cause, requested_by, not_before, state, outcome, is_refined, kill_requested_at";
+
+/// Reads [`HEAD_COLUMNS`].
+pub(crate) fn read_head(row: &mut Row) -> Result<RunHead, StoreError> {
+    Ok(RunHead {
+        id: row.next()?,
+        key: RunKey {
+            job: row.next()?,
+            job_version: row.next()?,
+            due: row.next()?,
+            agent: row.next()?,
+            copy: row.next()?,
+            attempt: row.next()?,
+            trigger: row.next()?,
+        },
+        group: row.next()?,
+        copies: row.next()?,
+        cause: row.next()?,
+        requested_by: row.maybe()?,
+        not_before: row.next()?,
+        state: read_state(row)?,
+        is_refined: row.next()?,
+        is_kill_requested: row.maybe::<Timestamp>()?.is_some(),
+    })
+}
+
+/// Reads the columns `state, outcome`.
+pub(crate) fn read_state(row: &mut Row) -> Result<RunState, StoreError> {
+    let word: String = row.next()?;
+    let outcome: Option<Outcome> = row.maybe()?;
+    match (word.as_str(), outcome) {
+        ("planned", None) => Ok(RunState::Planned),
+        ("dispatched", None) => Ok(RunState::Dispatched),
+        ("accepted", None) => Ok(RunState::Accepted),
+        ("running", None) => Ok(RunState::Running),
+        ("ended", Some(outcome)) => Ok(RunState::Ended(outcome)),
+        _ => Err(StoreError::corrupt("run state", word)),
+    }
+}
+
+impl RunHead {
+    /// The run after it moved.
+    pub(crate) fn moved(&self, state: RunState, reason: Option<Reason>) -> RunMoved {
+        RunMoved {
+            run: self.id,
+            job: self.key.job,
+            group: self.group,
+            agent: self.key.agent,
+            state,
+            reason,
+        }
+    }
+}
+
+/// Smallest id that a run due at or after `due` can have, give or take the millisecond.
+pub(crate) fn id_floor(due: Timestamp) -> RunId {
+    let millis = u128::try_from(due.as_millisecond().max(0)).unwrap_or(0);
+    RunId::from_u128(millis << 80)
+}
+
+/// Smallest id that no run due at or before `due` can have.
+pub(crate) fn id_ceiling(due: Timestamp) -> RunId {
+    id_floor(
+        due.checked_add(SignedDuration::from_millis(1))
+            .unwrap_or(Timestamp::MAX),
+    )
+}
+
+/// A run to insert.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NewRun<'a> {
+    pub(crate) planned: &'a PlannedRun,
+    pub(crate) group: GroupId,
+    pub(crate) requested_by: Option<UserId>,
+    pub(crate) fate: Fate,
+}
+
+/// How a run begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// To be sent when its time comes.
+    Planned,
+    /// To be sent once it is known that this run of an older version was not started.
+    After(RunId),
+    /// Not to be sent: an older version's run of the due instant was started.
+    Superseded,
+}
+
+/// Inserts runs; leaves those that exist as they are. Answers how many are new.
+pub(crate) async fn insert_runs(
+    tx: &Tx,
+    runs: &[NewRun<'_>],
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let mut inserted = 0;
+    for batch in runs.chunks(BATCH) {
+        let mut sql = Sql::new(
+            "INSERT INTO runs (id, job_id, job_version, group_id, agent_id, copy, copies, attempt, cause, trigger_key, \
+             requested_by, state, outcome, reason, is_refined, due, not_before, not_after, planned_at, ended_at, \
+             active_agent, after_run) VALUES ",
+        )
+        .tuples(batch.len(), 22);
+        for run in batch {
+            let planned = run.planned;
+            let key = &planned.key;
+            let is_ended = run.fate == Fate::Superseded;
+            let state = if is_ended {
+                RunState::Ended(Reason::Superseded.outcome())
+            } else {
+                RunState::Planned
+            };
+            let after_run = if let Fate::After(older) = run.fate {
+                Some(older)
+            } else {
+                None
+            };
+            sql = sql
+                .bind(planned.id)
+                .bind(key.job)
+                .bind(key.job_version)
+                .bind(run.group)
+                .bind(key.agent)
+                .bind(key.copy)
+                .bind(planned.copies)
+                .bind(key.attempt)
+                .bind(planned.cause)
+                .bind(key.trigger.as_str())
+                .bind(run.requested_by)
+                .bind(state.word())
+                .bind(is_ended.then(|| Reason::Superseded.outcome()))
+                .bind(is_ended.then_some(Reason::Superseded))
+                .bind(false)
+                .bind(key.due)
+                .bind(planned.not_before)
+                .bind(planned.not_after)
+                .bind(now)
+                .bind(is_ended.then_some(now))
+                .bind((!is_ended).then_some(key.agent))
+                .bind(after_run);
+        }
+        inserted += sql.text(tx.engine.or_ignore()).execute(&**tx).await?;
+    }
+    Ok(inserted)
+}
+
+/// Lets one event end runs, as far as it applies to their states. `event` must not be one whose outcome depends on more
+/// than its reason. Answers those that ended.
+pub(crate) async fn end_runs(
+    tx: &Tx,
+    heads: &[RunHead],
+    event: &RunEvent<'_>,
+    now: Timestamp,
+) -> Result<Vec<RunMoved>, StoreError> {
+    let mut ended = Vec::new();
+    for head in heads {
+        if let Step::Moved {
+            next: next @ RunState::Ended(_),
+            reason,
+        } = step(head.state, head.is_refined, event)
+        {
+            ended.push(head.moved(next, reason));
+        }
+    }
+    for batch in ended.chunks(BATCH) {
+        let Some(RunMoved {
+            state: RunState::Ended(outcome),
+            reason,
+            ..
+        }) = batch.first()
+        else {
+            continue;
+        };
+        Sql::new("UPDATE runs SET state = 'ended', outcome = ?, reason = ?, ended_at = ?, active_agent = NULL")
+            .bind(*outcome)
+            .bind(*reason)
+            .bind(now)
+            .text(", after_run = NULL, unreachable_since = NULL WHERE ")
+            .is_in("id", batch.iter().map(|moved| moved.run))
+            .execute(&**tx)
+            .await?;
+    }
+    Ok(ended)
+}
+
+/// Runs of an agent that have not ended.
+pub(crate) async fn active_of_agent(tx: &Tx, agent: AgentId) -> Result<Vec<RunHead>, StoreError> {
+    Sql::new(format!(
+        "SELECT {HEAD_COLUMNS} FROM runs WHERE active_agent = ?"
+    ))
+    .bind(agent)
+    .text(tx.engine.for_update())
+    .all(&**tx, read_head)
+    .await
+}
+
+/// Runs of a job that have not ended.
+pub(crate) async fn active_of_job(tx: &Tx, job: JobId) -> Result<Vec<RunHead>, StoreError> {
+    // Few runs are active; a job may have very many that have ended.
+    let index = tx.engine.index("runs_active");
+    Sql::new(format!(
+        "SELECT {HEAD_COLUMNS} FROM runs{index} WHERE active_agent IS NOT NULL AND job_id = ?"
+    ))
+    .bind(job)
+    .text(tx.engine.for_update())
+    .all(&**tx, read_head)
+    .await
+}
