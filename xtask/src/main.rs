@@ -1,2 +1,69 @@
-//! Stub.
-fn main() {}
+//! Every developer command in one place: `cargo xtask up | test | ci | sim | bench | openapi`.
+//!
+//! The same commands run on a laptop and in CI; `.ci/run` only calls `cargo xtask ci`. Nothing here needs more than Rust,
+//! Node.js and, for the browser tests, what [`debian`] installs where it may.
+#![expect(
+    clippy::print_stdout,
+    reason = "a developer's tool talks on the terminal"
+)]
+
+mod bench;
+mod binary;
+mod browser;
+mod ci;
+mod console;
+mod debian;
+mod openapi;
+mod phase;
+mod program;
+mod rust;
+mod sim;
+mod tally;
+mod up;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Developer commands of Cronfleet.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build console and binary, then start a center with a local agent
+    Up(up::Up),
+    /// Check format and lints, and run the tests that take no long time
+    Test,
+    /// Everything that CI does
+    Ci,
+    /// Run the simulated fleet over many seeds
+    Sim(sim::Sim),
+    /// Run benchmarks and print their tables
+    Bench(bench::Bench),
+    /// Write openapi.json and the console's types from the code
+    Openapi,
+}
+
+fn main() -> ExitCode {
+    let result = match Args::parse().command {
+        Command::Up(up) => up.run(),
+        Command::Test => ci::quick(),
+        Command::Ci => ci::full(),
+        Command::Sim(sim) => sim.run(),
+        Command::Bench(bench) => bench.run(),
+        Command::Openapi => openapi::write(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

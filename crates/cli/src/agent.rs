@@ -1,0 +1,313 @@
+//! `cronfleet agent`: the machines of the fleet.
+
+use clap::{Args, Subcommand};
+use cronfleet_api::agent::{
+    Agent as Machine, AgentApprove, AgentState, AgentUpdate, JoinToken, JoinTokenCreate,
+};
+use cronfleet_api::group::Group;
+use reqwest::Method;
+
+use crate::args::Options;
+use crate::client::{Client, Query, find, id_of, ids_of};
+use crate::confirm::confirm;
+use crate::failure::Failure;
+use crate::quantity::{Millis, parse_millis};
+use crate::screen::Screen;
+use crate::shown;
+
+/// The machines of the fleet.
+#[derive(Args)]
+pub(crate) struct Agent {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Subcommands of `cronfleet agent`. Agents are named by name or id.
+#[derive(Subcommand)]
+enum Command {
+    /// List agents
+    Ls(List),
+    /// Show one agent
+    Show(Which),
+    /// Let a pending agent in
+    Approve(Approve),
+    /// Change the name or the groups of an agent
+    Edit(Edit),
+    /// Shut an agent out for good
+    Revoke(Revoke),
+    /// Make a token that lets machines join, and print the command to run there
+    Token(Token),
+}
+
+#[derive(Args)]
+struct Which {
+    /// Name or id
+    agent: String,
+}
+
+#[derive(Args)]
+struct List {
+    /// Only agents whose name contains this
+    #[arg(value_name = "TEXT")]
+    q: Option<String>,
+    /// Only agents that serve this group (name or id)
+    #[arg(long, short)]
+    group: Option<String>,
+    /// Only agents in this state: pending, active, revoked
+    #[arg(long)]
+    state: Option<String>,
+    /// Only agents with a live session
+    #[arg(long)]
+    online: bool,
+}
+
+#[derive(Args)]
+struct Approve {
+    /// Name or id
+    agent: String,
+    /// Group that it shall serve (name or id), in place of those of its token; can be repeated
+    #[arg(long, short)]
+    group: Vec<String>,
+}
+
+#[derive(Args)]
+struct Edit {
+    /// Name or id
+    agent: String,
+    /// New name
+    #[arg(long)]
+    name: Option<String>,
+    /// New whole list of groups (names or ids); can be repeated
+    #[arg(long, short)]
+    group: Vec<String>,
+}
+
+#[derive(Args)]
+struct Revoke {
+    /// Name or id
+    agent: String,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+#[derive(Args)]
+struct Token {
+    /// Group that the agents shall serve (name or id); can be repeated
+    #[arg(long, short)]
+    group: Vec<String>,
+    /// Agents that join with it work at once, without an approval
+    #[arg(long)]
+    preapproved: bool,
+    /// How long it lets machines join
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_millis)]
+    ttl: Millis,
+    /// How many machines may join with it
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    uses: u32,
+}
+
+impl Agent {
+    /// Does it.
+    pub(crate) async fn run(self, options: &Options, screen: &mut Screen) -> Result<(), Failure> {
+        let client = Client::new(options)?;
+        match self.command {
+            Command::Ls(filter) => list(filter, &client, screen).await,
+            Command::Show(which) => show(which, &client, screen).await,
+            Command::Approve(approval) => approve(approval, &client, screen).await,
+            Command::Edit(change) => edit(change, &client, screen).await,
+            Command::Revoke(which) => revoke(which, &client, screen).await,
+            Command::Token(token) => make_token(token, &client, screen).await,
+        }
+    }
+}
+
+async fn list(filter: List, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
+    let mut query: Query = vec![];
+    query.extend(filter.q.map(|q| ("q", q)));
+    query.extend(filter.state.map(|state| ("state", state)));
+    if filter.online {
+        query.push(("online", "true".to_owned()));
+    }
+    if let Some(group) = &filter.group {
+        query.push(("group", id_of::<Group>(client, group).await?.to_string()));
+    }
+    let agents = client.list::<Machine>("/agents", &query, 100_000).await?;
+    if screen.is_json() {
+        return screen.json(&agents.raw);
+    }
+    let row = |agent: &Machine| {
+        vec![
+            shown::plain(&agent.name),
+            state(agent),
+            shown::maybe_instant(agent.last_seen_at),
+            agent.running_count.to_string(),
+            shown::maybe_duration_us(agent.clock_offset_us),
+            shown::plain(&agent.version),
+            shown::cut(&agent.os, 50),
+        ]
+    };
+    let header = [
+        "NAME",
+        "STATE",
+        "LAST SEEN",
+        "RUNNING",
+        "CLOCK",
+        "VERSION",
+        "SYSTEM",
+    ];
+    screen.table(
+        &header,
+        agents.rows.iter().map(row).collect(),
+        "no agents: see \"cronfleet agent token\"",
+    )
+}
+
+fn state(agent: &Machine) -> String {
+    match (agent.state, agent.is_online) {
+        (AgentState::Active, true) => "online".to_owned(),
+        (AgentState::Active, false) => "offline".to_owned(),
+        (AgentState::Pending | AgentState::Revoked, _) => shown::word(&agent.state),
+    }
+}
+
+async fn show(which: Which, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
+    let id = id_of::<Machine>(client, &which.agent).await?;
+    let answer = client
+        .get::<Machine>(&format!("/agents/{id}"), &vec![])
+        .await?;
+    if screen.is_json() {
+        return screen.json(&answer.raw);
+    }
+    let agent = answer.value;
+    let groups = client.list::<Group>("/groups", &vec![], 10_000).await?.rows;
+    let group_name = |id: uuid::Uuid| match groups.iter().find(|group| group.id == id) {
+        Some(group) => shown::plain(&group.name),
+        None => id.to_string(),
+    };
+    let memory = format!(
+        "{} of {} available",
+        shown::bytes(agent.memory_available_bytes),
+        shown::bytes(agent.memory_total_bytes)
+    );
+    let slots = format!("{} of {} running", agent.slots_running, agent.slots_wanted);
+    let lines = [
+        ("id", agent.id.to_string()),
+        ("state", state(&agent)),
+        (
+            "groups",
+            agent
+                .group_ids
+                .iter()
+                .map(|id| group_name(*id))
+                .collect::<Vec<_>>()
+                .join(", "),
+        ),
+        ("host", shown::plain(&agent.hostname)),
+        (
+            "system",
+            format!("{}, {}", shown::plain(&agent.os), shown::plain(&agent.arch)),
+        ),
+        ("version", shown::plain(&agent.version)),
+        ("root", shown::yes_no(agent.is_root)),
+        (
+            "load",
+            format!("{:.2} on {} processors", agent.load_1m, agent.cpu_count),
+        ),
+        ("memory", memory),
+        ("running", agent.running_count.to_string()),
+        ("slots", slots),
+        ("clock", shown::maybe_duration_us(agent.clock_offset_us)),
+        ("round trip", shown::maybe_duration_us(agent.round_trip_us)),
+        ("joined", shown::instant(agent.joined_at)),
+        ("last seen", shown::maybe_instant(agent.last_seen_at)),
+        ("key", shown::plain(&agent.key_fingerprint)),
+    ];
+    screen.line(shown::plain(&agent.name))?;
+    lines
+        .iter()
+        .try_for_each(|(label, value)| screen.line(format_args!("  {label:<10}  {value}")))
+}
+
+async fn approve(approval: Approve, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
+    let id = id_of::<Machine>(client, &approval.agent).await?;
+    let request = AgentApprove {
+        group_ids: group_ids(client, &approval.group).await?,
+    };
+    let path = format!("/agents/{id}/approve");
+    let answer = client
+        .send::<Machine>(Method::POST, &path, &request)
+        .await?;
+    if screen.is_json() {
+        return screen.json(&answer.raw);
+    }
+    let agent = answer.value;
+    screen.line(format_args!(
+        "approved {} (key {})",
+        shown::plain(&agent.name),
+        shown::plain(&agent.key_fingerprint)
+    ))
+}
+
+async fn edit(change: Edit, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
+    let id = id_of::<Machine>(client, &change.agent).await?;
+    let request = AgentUpdate {
+        name: change.name,
+        group_ids: group_ids(client, &change.group).await?,
+    };
+    let answer = client
+        .send::<Machine>(Method::PATCH, &format!("/agents/{id}"), &request)
+        .await?;
+    if screen.is_json() {
+        return screen.json(&answer.raw);
+    }
+    screen.line(format_args!("saved {}", shown::plain(&answer.value.name)))
+}
+
+async fn revoke(which: Revoke, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
+    let agent: Machine = find(client, &which.agent).await?;
+    let name = shown::plain(&agent.name);
+    let effect = format!(
+        "its certificate is refused from now on; {} processes are alive there",
+        agent.running_count
+    );
+    if which.yes || confirm(&format!("revoke agent {name}"), &effect)? {
+        client
+            .act(
+                Method::DELETE,
+                &format!("/agents/{}", agent.id),
+                None::<&()>,
+            )
+            .await?;
+        screen.note(format_args!("revoked {name}"));
+    }
+    Ok(())
+}
+
+async fn make_token(token: Token, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
+    let request = JoinTokenCreate {
+        group_ids: ids_of::<Group>(client, &token.group).await?,
+        is_preapproved: token.preapproved,
+        ttl_seconds: Some(token.ttl.0.div_ceil(1_000)),
+        uses_max: Some(token.uses),
+    };
+    let answer = client
+        .send::<JoinToken>(Method::POST, "/agents/join-tokens", &request)
+        .await?;
+    if screen.is_json() {
+        return screen.json(&answer.raw);
+    }
+    screen.line(shown::plain(&answer.value.command))?;
+    screen.note(format_args!(
+        "run it as root on the machine, before {}",
+        shown::instant(answer.value.expires_at)
+    ));
+    Ok(())
+}
+
+async fn group_ids(client: &Client, names: &[String]) -> Result<Option<Vec<uuid::Uuid>>, Failure> {
+    match names {
+        [] => Ok(None),
+        names => ids_of::<Group>(client, names).await.map(Some),
+    }
+}

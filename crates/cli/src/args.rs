@@ -1,0 +1,127 @@
+//! The command line as a whole: options that every command knows, and the commands.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::failure::Failure;
+use crate::screen::Screen;
+use crate::{agent, completions, group, job, run, schedule, session, slot, user, version};
+
+/// Scheduled commands and worker processes for a whole fleet of machines.
+#[derive(Parser)]
+#[command(
+    name = "cronfleet",
+    version,
+    max_term_width = 100,
+    subcommand_required = true
+)]
+pub(crate) struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub(crate) options: Options,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Print JSON, as the REST interface answers it
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Address of the center
+    #[arg(
+        long,
+        global = true,
+        env = "CRONFLEET_SERVER",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8780",
+        help_heading = "Connection"
+    )]
+    pub(crate) server: String,
+    /// PEM file of the certificate authority that the center's address is checked against
+    #[arg(
+        long,
+        global = true,
+        env = "CRONFLEET_CA_FILE",
+        value_name = "FILE",
+        help_heading = "Connection"
+    )]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Talk to another machine without TLS
+    #[arg(
+        long,
+        global = true,
+        env = "CRONFLEET_INSECURE_HTTP",
+        help_heading = "Connection"
+    )]
+    pub(crate) insecure_http: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Jobs: list, show, create, edit, pause, resume, run, delete
+    #[command(subcommand)]
+    Job(job::Command),
+    /// Runs: list, show, read their output, kill
+    #[command(subcommand)]
+    Run(run::Command),
+    /// Daemon slots: list, restart
+    #[command(subcommand)]
+    Slot(slot::Command),
+    /// Agents: list, show, approve, revoke, make join tokens
+    Agent(agent::Agent),
+    /// Groups and their members
+    #[command(subcommand)]
+    Group(group::Command),
+    /// Users: list, create, disable, set passwords
+    #[command(subcommand)]
+    User(user::Command),
+    /// What a schedule expression means, without a center
+    #[command(subcommand)]
+    Schedule(schedule::Command),
+    /// Create the first administrator with the setup code that the center printed
+    Setup(session::Setup),
+    /// Sign in and keep the sign-in for later commands
+    Login(session::Login),
+    /// Sign out and forget the sign-in
+    Logout,
+    /// Say who is signed in, and what they may do
+    Whoami,
+    /// Print a completion script for a shell
+    Completions(completions::Completions),
+    /// Print the version
+    Version,
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub(crate) fn run(self, screen: &mut Screen) -> Result<(), Failure> {
+        let options = &self.options;
+        match self.command {
+            Command::Schedule(command) => command.run(screen),
+            Command::Completions(completions) => completions.run(screen),
+            Command::Version => version::run(screen),
+            Command::Job(command) => wait(command.run(options, screen)),
+            Command::Run(command) => wait(command.run(options, screen)),
+            Command::Slot(command) => wait(command.run(options, screen)),
+            Command::Agent(agent) => wait(agent.run(options, screen)),
+            Command::Group(command) => wait(command.run(options, screen)),
+            Command::User(command) => wait(command.run(options, screen)),
+            Command::Setup(setup) => wait(setup.run(options, screen)),
+            Command::Login(login) => wait(login.run(options, screen)),
+            Command::Logout => wait(session::logout(options, screen)),
+            Command::Whoami => wait(session::whoami(options, screen)),
+        }
+    }
+}
+
+/// Runs a client command to its end on this thread.
+fn wait(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::system("start", error))?;
+    runtime.block_on(command)
+}

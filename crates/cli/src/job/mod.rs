@@ -1,0 +1,61 @@
+//! `cronfleet job`.
+
+mod create;
+mod edit;
+mod list;
+mod manage;
+mod run_now;
+mod show;
+mod spec_file;
+mod spec_flags;
+
+use clap::Subcommand;
+
+use crate::args::Options;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::screen::Screen;
+
+/// Subcommands of `cronfleet job`. Jobs are named by name, group/name or id.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// List jobs
+    Ls(list::List),
+    /// Show one job
+    Show(show::Show),
+    /// Create a job
+    Create(Box<create::Create>),
+    /// Change a job: by flags, by a file, or in an editor
+    Edit(Box<edit::Edit>),
+    /// Stop planning runs of jobs, and stop the processes of daemon jobs
+    Pause(manage::Jobs),
+    /// Take up paused jobs again
+    Resume(manage::Jobs),
+    /// Run a scheduled job now
+    Run(run_now::RunNow),
+    /// Delete jobs; their runs stay on record
+    Delete(manage::Delete),
+    /// List the versions of a job
+    Versions(show::Versions),
+    /// List the due instants of a job that became no runs, with the reason
+    Lapses(show::Lapses),
+}
+
+impl Command {
+    /// Does it.
+    pub(crate) async fn run(self, options: &Options, screen: &mut Screen) -> Result<(), Failure> {
+        let client = Client::new(options)?;
+        match self {
+            Self::Ls(list) => list.run(&client, screen).await,
+            Self::Show(show) => show.run(&client, screen).await,
+            Self::Create(create) => create.run(&client, screen).await,
+            Self::Edit(edit) => edit.run(&client, screen).await,
+            Self::Pause(jobs) => jobs.switch("pause", &client, screen).await,
+            Self::Resume(jobs) => jobs.switch("resume", &client, screen).await,
+            Self::Run(run) => run.run(&client, screen).await,
+            Self::Delete(delete) => delete.run(&client, screen).await,
+            Self::Versions(versions) => versions.run(&client, screen).await,
+            Self::Lapses(lapses) => lapses.run(&client, screen).await,
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! `cronfleet job show`, `versions`, `lapses`.
+
+use clap::Args;
+use cronfleet_api::agent::Agent;
+use cronfleet_api::job::{Job, JobSpec, JobVersion};
+use cronfleet_api::run::Lapse;
+
+use super::list;
+use crate::client::{Client, find, id_of};
+use crate::failure::Failure;
+use crate::screen::Screen;
+use crate::shown::{self, NONE};
+
+/// Show one job.
+#[derive(Args)]
+pub(crate) struct Show {
+    /// Name, group/name or id
+    job: String,
+    /// Print only the definition as JSON, as --file of create and edit takes it
+    #[arg(long)]
+    spec: bool,
+}
+
+impl Show {
+    pub(super) async fn run(self, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
+        let id = id_of::<Job>(client, &self.job).await?;
+        let answer = client.get::<Job>(&format!("/jobs/{id}"), &vec![]).await?;
+        if self.spec {
+            return screen.json(&answer.value.spec);
+        }
+        if screen.is_json() {
+            return screen.json(&answer.raw);
+        }
+        let job = answer.value;
+        screen.line(format_args!(
+            "{}/{}",
+            shown::plain(&job.group_name),
+            shown::plain(&job.spec.name)
+        ))?;
+        let target = target(client, &job.spec).await?;
+        for (label, value) in lines(&job, target) {
+            screen.line(format_args!("  {label:<11}  {value}"))?;
+        }
+        for (place, run) in job.recent.iter().take(5).enumerate() {
+            let label = if place == 0 { "runs" } else { "" };
+            let outcome = run
+                .outcome
+                .map_or_else(|| "running".to_owned(), |outcome| shown::word(&outcome));
+            let due = shown::instant(run.due);
+            screen.line(format_args!("  {label:<11}  {}  {due}  {outcome}", run.id))?;
+        }
+        Ok(())
+    }
+}
+
+async fn target(client: &Client, spec: &JobSpec) -> Result<String, Failure> {
+    if spec.target.all {
+        return Ok("all agents of the group".to_owned());
+    }
+    let agents = client.list::<Agent>("/agents", &vec![], 10_000).await?.rows;
+    let name = |id: uuid::Uuid| match agents.iter().find(|agent| agent.id == id) {
+        Some(agent) => shown::plain(&agent.name),
+        None => id.to_string(),
+    };
+    Ok(spec
+        .target
+        .agent_ids
+        .iter()
+        .map(|id| name(*id))
+        .collect::<Vec<_>>()
+        .join(", "))
+}
+
+fn lines(job: &Job, target: String) -> Vec<(&'static str, String)> {
+    let spec = &job.spec;
+    let mut lines = vec![("id", job.id.to_string())];
+    if !spec.description.is_empty() {
+        lines.push(("description", shown::plain(&spec.description)));
+    }
+    lines.push(("schedule", list::schedule(job)));
+    lines.extend(
+        job.sentence_en
+            .as_ref()
+            .map(|sentence| ("", shown::plain(sentence))),
+    );
+    lines.push(("state", list::state(job)));
+    if spec.scheduled.is_some() {
+        lines.push(("next", shown::maybe_instant(job.next_due)));
+    }
+    lines.push(("command", command(spec)));
+    lines.push(("run as", shown::plain(&spec.run_as)));
+    lines.extend(
+        spec.directory
+            .as_ref()
+            .map(|directory| ("directory", shown::plain(directory))),
+    );
+    for (place, (name, value)) in spec.environment.iter().enumerate() {
+        let label = if place == 0 { "environment" } else { "" };
+        lines.push((label, shown::plain(&format!("{name}={value}"))));
+    }
+    lines.push(("on", target));
+    lines.push(("processes", format!("{} per agent", spec.processes)));
+    if let Some(scheduled) = &spec.scheduled {
+        lines.push(("overlap", shown::word(&scheduled.overlap)));
+        let timeout = scheduled
+            .timeout_ms
+            .map_or_else(|| NONE.to_owned(), shown::duration_ms);
+        lines.push(("timeout", timeout));
+        if scheduled.retry.attempts_max > 1 {
+            lines.push(("attempts", scheduled.retry.attempts_max.to_string()));
+        }
+    }
+    let output = format!(
+        "{}, at most {}",
+        shown::word(&spec.output.mode),
+        shown::bytes(spec.output.cap_bytes)
+    );
+    lines.push(("output", output));
+    let grace = shown::duration_ms(spec.stop.grace_ms);
+    lines.push((
+        "stop",
+        format!("{}, KILL after {grace}", shown::plain(&spec.stop.signal)),
+    ));
+    let saved = shown::instant(job.updated_at);
+    lines.push((
+        "version",
+        format!(
+            "{}, saved {saved} by {}",
+            job.version,
+            shown::plain(&job.updated_by)
+        ),
+    ));
+    lines
+}
+
+fn command(spec: &JobSpec) -> String {
+    match (&spec.command.argv, &spec.command.script) {
+        (Some(argv), _) => shown::cut(&shown::argv(argv), 500),
+        (None, Some(script)) => {
+            let shell = ["/bin/sh".to_owned()];
+            let interpreter = script.interpreter.as_deref().unwrap_or(&shell);
+            format!(
+                "script of {} lines for {}",
+                script.text.lines().count(),
+                shown::argv(interpreter)
+            )
+        }
+        (None, None) => NONE.to_owned(),
+    }
+}
+
+/// List the versions of a job.
+#[derive(Args)]
+pub(crate) struct Versions {
+    /// Name, group/name or id
+    job: String,
+}
+
+impl Versions {
+    pub(super) async fn run(self, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
+        let id = id_of::<Job>(client, &self.job).await?;
+        let versions = client
+            .list::<JobVersion>(&format!("/jobs/{id}/versions"), &vec![], 500)
+            .await?;
+        if screen.is_json() {
+            return screen.json(&versions.raw);
+        }
+        let row = |version: &JobVersion| {
+            vec![
+                version.version.to_string(),
+                shown::instant(version.created_at),
+                shown::plain(&version.author),
+                command(&version.spec),
+            ]
+        };
+        let header = ["VERSION", "SAVED", "BY", "COMMAND"];
+        screen.table(
+            &header,
+            versions.rows.iter().map(row).collect(),
+            "no versions",
+        )
+    }
+}
+
+/// List the due instants of a job that became no runs.
+#[derive(Args)]
+pub(crate) struct Lapses {
+    /// Name, group/name or id
+    job: String,
+    /// How many at most
+    #[arg(long, short = 'n', default_value_t = 50)]
+    limit: usize,
+}
+
+impl Lapses {
+    pub(super) async fn run(self, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
+        let job: Job = find(client, &self.job).await?;
+        let lapses = client
+            .list::<Lapse>(&format!("/jobs/{}/lapses", job.id), &vec![], self.limit)
+            .await?;
+        if screen.is_json() {
+            return screen.json(&lapses.raw);
+        }
+        let row = |lapse: &Lapse| {
+            vec![
+                shown::instant(lapse.due_from),
+                shown::instant(lapse.due_to),
+                lapse.count.to_string(),
+                shown::plain(&lapse.reason),
+            ]
+        };
+        let header = ["FROM", "TO", "COUNT", "REASON"];
+        screen.table(&header, lapses.rows.iter().map(row).collect(), "no lapses")
+    }
+}

@@ -1,0 +1,421 @@
+//! Flags for every field of a job's definition, and what they do to one.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use cronfleet_api::agent::Agent;
+use cronfleet_api::job::{
+    Command, DaemonSpec, JobSpec, OutputMode, OutputPolicy, Overlap, Restart, RetryPolicy,
+    ScheduledSpec, Script, StopPolicy, Target,
+};
+
+use super::spec_file::read_text;
+use crate::client::{Client, ids_of};
+use crate::failure::Failure;
+use crate::quantity::{Bytes, Millis, parse_bytes, parse_millis};
+
+/// Flags for every field of a definition.
+#[derive(Args, Default, PartialEq)]
+pub(crate) struct SpecFlags {
+    /// Name, unique in the group
+    #[arg(long)]
+    name: Option<String>,
+    /// Free text
+    #[arg(long)]
+    description: Option<String>,
+    /// Schedule expression: makes a scheduled job
+    #[arg(
+        long,
+        value_name = "EXPRESSION",
+        allow_hyphen_values = true,
+        help_heading = "When"
+    )]
+    cron: Option<String>,
+    /// IANA time zone of the schedule; the center's default when absent
+    #[arg(long, value_name = "ZONE", help_heading = "When")]
+    tz: Option<String>,
+    /// What to do while the previous run is alive
+    #[arg(long, value_enum, help_heading = "When")]
+    overlap: Option<OverlapWord>,
+    /// How late a run may start, e.g. 60s
+    #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "When")]
+    start_deadline: Option<Millis>,
+    /// Stop a run that is alive longer, e.g. 30s
+    #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "When")]
+    timeout: Option<Millis>,
+    /// Attempts in all; 1 means no retry
+    #[arg(long, value_name = "ATTEMPTS", help_heading = "When")]
+    retry: Option<u32>,
+    /// Wait before the second attempt; doubles each time
+    #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "When")]
+    retry_backoff: Option<Millis>,
+    /// Longest wait before an attempt
+    #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "When")]
+    retry_backoff_max: Option<Millis>,
+    /// Makes a daemon job, whose processes are kept alive
+    #[arg(long, conflicts_with = "cron", help_heading = "Daemon")]
+    daemon: bool,
+    /// When an ended process is started again
+    #[arg(long, value_enum, help_heading = "Daemon")]
+    restart: Option<RestartWord>,
+    /// A process alive this long counts as running
+    #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "Daemon")]
+    start_period: Option<Millis>,
+    /// First wait before a restart
+    #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "Daemon")]
+    backoff: Option<Millis>,
+    /// Longest wait before a restart
+    #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "Daemon")]
+    backoff_max: Option<Millis>,
+    /// Failures within the window that make a crash loop
+    #[arg(long, value_name = "COUNT", help_heading = "Daemon")]
+    crash_loop_failures: Option<u32>,
+    /// Window for the failures of a crash loop
+    #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "Daemon")]
+    crash_loop_window: Option<Millis>,
+    /// Run this script (- for standard input) instead of a command
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "argv",
+        help_heading = "What"
+    )]
+    script_file: Option<PathBuf>,
+    /// Interpreter of the script and its arguments, separated by spaces [default: /bin/sh]
+    #[arg(long, value_name = "PROGRAM", help_heading = "What")]
+    interpreter: Option<String>,
+    /// Linux user to run as; must be in the group's list
+    #[arg(long, value_name = "USER", help_heading = "What")]
+    run_as: Option<String>,
+    /// Absolute working directory; the user's home when absent
+    #[arg(long, value_name = "PATH", help_heading = "What")]
+    directory: Option<String>,
+    /// Environment variable NAME=VALUE; can be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable, help_heading = "What")]
+    env: Vec<(String, String)>,
+    /// File mode mask in octal, e.g. 027
+    #[arg(long, help_heading = "What")]
+    umask: Option<String>,
+    /// Agent to run on (name or id); can be repeated
+    #[arg(
+        long,
+        short,
+        value_name = "AGENT",
+        conflicts_with = "all_agents",
+        help_heading = "Where"
+    )]
+    agent: Vec<String>,
+    /// Run on every agent of the group, also on those to come
+    #[arg(long, help_heading = "Where")]
+    all_agents: bool,
+    /// Processes per agent (and per due instant)
+    #[arg(long, short, value_name = "COUNT", help_heading = "Where")]
+    processes: Option<u32>,
+    /// Keep output or throw it away
+    #[arg(long, value_enum, help_heading = "Output and stop")]
+    output: Option<OutputWord>,
+    /// Bytes of output kept per process, e.g. 10MiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, help_heading = "Output and stop")]
+    output_cap: Option<Bytes>,
+    /// First signal of a stop: TERM, INT, HUP, QUIT, USR1, USR2, KILL
+    #[arg(long, value_name = "SIGNAL", help_heading = "Output and stop")]
+    stop_signal: Option<String>,
+    /// Time between that signal and KILL
+    #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "Output and stop")]
+    stop_grace: Option<Millis>,
+    /// Set a field back to its default; can be repeated
+    #[arg(long, value_enum, value_name = "FIELD")]
+    unset: Vec<Unset>,
+    /// Remove an environment variable; can be repeated
+    #[arg(long, value_name = "NAME")]
+    unset_env: Vec<String>,
+    /// Program and arguments, after --
+    #[arg(last = true, value_name = "COMMAND")]
+    argv: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum OverlapWord {
+    /// Skip the new run, on record
+    Forbid,
+    /// Start it all the same
+    Allow,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum RestartWord {
+    /// However it ended
+    Always,
+    /// Unless it ended with exit status 0
+    OnFailure,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum OutputWord {
+    /// The center stores it
+    Store,
+    /// Only its size is counted
+    Discard,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Unset {
+    /// The center's default time zone
+    Tz,
+    /// No time limit
+    Timeout,
+    /// 60 seconds
+    StartDeadline,
+    /// The user's home
+    Directory,
+    /// 022
+    Umask,
+}
+
+impl SpecFlags {
+    /// Whether no flag was given.
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// A definition with nothing in it yet.
+    pub(super) fn blank() -> JobSpec {
+        JobSpec {
+            name: String::new(),
+            description: String::new(),
+            scheduled: None,
+            daemon: None,
+            command: Command {
+                argv: None,
+                script: None,
+            },
+            run_as: String::new(),
+            directory: None,
+            environment: Default::default(),
+            umask: None,
+            target: Target {
+                all: false,
+                agent_ids: vec![],
+            },
+            processes: 1,
+            output: OutputPolicy::default(),
+            stop: StopPolicy::default(),
+        }
+    }
+
+    /// Changes a definition as the flags say. Looks up agents by name.
+    pub(super) async fn apply(self, client: &Client, spec: &mut JobSpec) -> Result<(), Failure> {
+        if self.all_agents {
+            spec.target = Target {
+                all: true,
+                agent_ids: vec![],
+            };
+        } else if !self.agent.is_empty() {
+            spec.target = Target {
+                all: false,
+                agent_ids: ids_of::<Agent>(client, &self.agent).await?,
+            };
+        }
+        self.apply_what(spec)?;
+        self.apply_kind(spec)?;
+        set(&mut spec.name, self.name);
+        set(&mut spec.description, self.description);
+        set(&mut spec.processes, self.processes);
+        set(
+            &mut spec.output.cap_bytes,
+            self.output_cap.map(|Bytes(count)| count),
+        );
+        set(
+            &mut spec.output.mode,
+            self.output.map(|word| match word {
+                OutputWord::Store => OutputMode::Store,
+                OutputWord::Discard => OutputMode::Discard,
+            }),
+        );
+        set(&mut spec.stop.signal, self.stop_signal);
+        set_ms(&mut spec.stop.grace_ms, self.stop_grace);
+        Ok(())
+    }
+
+    fn apply_what(&self, spec: &mut JobSpec) -> Result<(), Failure> {
+        let interpreter = self
+            .interpreter
+            .as_ref()
+            .map(|text| text.split_whitespace().map(str::to_owned).collect());
+        if let Some(path) = &self.script_file {
+            let before = spec
+                .command
+                .script
+                .take()
+                .and_then(|script| script.interpreter);
+            let script = Script {
+                interpreter: interpreter.or(before),
+                text: read_text(path)?,
+            };
+            spec.command = Command {
+                argv: None,
+                script: Some(script),
+            };
+        } else if !self.argv.is_empty() {
+            spec.command = Command {
+                argv: Some(self.argv.clone()),
+                script: None,
+            };
+        } else if interpreter.is_some() {
+            let script = spec
+                .command
+                .script
+                .as_mut()
+                .ok_or_else(|| needless("--interpreter", "a script"))?;
+            script.interpreter = interpreter;
+        }
+        set(&mut spec.run_as, self.run_as.clone());
+        set_maybe(&mut spec.directory, self.directory.clone());
+        set_maybe(&mut spec.umask, self.umask.clone());
+        for unset in &self.unset {
+            match unset {
+                Unset::Directory => spec.directory = None,
+                Unset::Umask => spec.umask = None,
+                Unset::Tz | Unset::Timeout | Unset::StartDeadline => {}
+            }
+        }
+        for name in &self.unset_env {
+            spec.environment.remove(name);
+        }
+        spec.environment.extend(self.env.iter().cloned());
+        Ok(())
+    }
+
+    fn apply_kind(&self, spec: &mut JobSpec) -> Result<(), Failure> {
+        if let Some(expression) = &self.cron {
+            spec.daemon = None;
+            let scheduled = spec.scheduled.get_or_insert_with(|| ScheduledSpec {
+                expression: String::new(),
+                time_zone: None,
+                overlap: Overlap::Forbid,
+                start_deadline_ms: None,
+                timeout_ms: None,
+                retry: RetryPolicy::default(),
+            });
+            scheduled.expression = expression.clone();
+        } else if self.daemon {
+            spec.scheduled = None;
+            spec.daemon.get_or_insert_default();
+        }
+        match &mut spec.scheduled {
+            Some(scheduled) => self.apply_scheduled(scheduled),
+            None => self.refuse_flags(self.scheduled_flags(), "a scheduled job (--cron)")?,
+        }
+        match &mut spec.daemon {
+            Some(daemon) => self.apply_daemon(daemon),
+            None => self.refuse_flags(self.daemon_flags(), "a daemon job (--daemon)")?,
+        }
+        Ok(())
+    }
+
+    fn apply_scheduled(&self, scheduled: &mut ScheduledSpec) {
+        set_maybe(&mut scheduled.time_zone, self.tz.clone());
+        set_maybe(
+            &mut scheduled.start_deadline_ms,
+            self.start_deadline.map(|Millis(ms)| ms),
+        );
+        set_maybe(&mut scheduled.timeout_ms, self.timeout.map(|Millis(ms)| ms));
+        set(&mut scheduled.retry.attempts_max, self.retry);
+        set_ms(&mut scheduled.retry.backoff_initial_ms, self.retry_backoff);
+        set_ms(&mut scheduled.retry.backoff_max_ms, self.retry_backoff_max);
+        if let Some(word) = self.overlap {
+            scheduled.overlap = match word {
+                OverlapWord::Forbid => Overlap::Forbid,
+                OverlapWord::Allow => Overlap::Allow,
+            };
+        }
+        for unset in &self.unset {
+            match unset {
+                Unset::Tz => scheduled.time_zone = None,
+                Unset::Timeout => scheduled.timeout_ms = None,
+                Unset::StartDeadline => scheduled.start_deadline_ms = None,
+                Unset::Directory | Unset::Umask => {}
+            }
+        }
+    }
+
+    fn apply_daemon(&self, daemon: &mut DaemonSpec) {
+        if let Some(word) = self.restart {
+            daemon.restart = match word {
+                RestartWord::Always => Restart::Always,
+                RestartWord::OnFailure => Restart::OnFailure,
+            };
+        }
+        set_ms(&mut daemon.start_period_ms, self.start_period);
+        set_ms(&mut daemon.backoff_initial_ms, self.backoff);
+        set_ms(&mut daemon.backoff_max_ms, self.backoff_max);
+        set(&mut daemon.crash_loop_failures, self.crash_loop_failures);
+        set_ms(&mut daemon.crash_loop_window_ms, self.crash_loop_window);
+    }
+
+    fn scheduled_flags(&self) -> [(&'static str, bool); 7] {
+        [
+            ("--tz", self.tz.is_some()),
+            ("--overlap", self.overlap.is_some()),
+            ("--start-deadline", self.start_deadline.is_some()),
+            ("--timeout", self.timeout.is_some()),
+            ("--retry", self.retry.is_some()),
+            ("--retry-backoff", self.retry_backoff.is_some()),
+            ("--retry-backoff-max", self.retry_backoff_max.is_some()),
+        ]
+    }
+
+    fn daemon_flags(&self) -> [(&'static str, bool); 6] {
+        [
+            ("--restart", self.restart.is_some()),
+            ("--start-period", self.start_period.is_some()),
+            ("--backoff", self.backoff.is_some()),
+            ("--backoff-max", self.backoff_max.is_some()),
+            ("--crash-loop-failures", self.crash_loop_failures.is_some()),
+            ("--crash-loop-window", self.crash_loop_window.is_some()),
+        ]
+    }
+
+    /// Refuses flags that would have no effect.
+    fn refuse_flags<const N: usize>(
+        &self,
+        flags: [(&'static str, bool); N],
+        of: &str,
+    ) -> Result<(), Failure> {
+        match flags.into_iter().find(|(_, is_given)| *is_given) {
+            Some((flag, _)) => Err(needless(flag, of)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn needless(flag: &str, of: &str) -> Failure {
+    Failure::Input {
+        field: flag.to_owned(),
+        message: format!("{flag} means something only for {of}"),
+        hint: "leave it out".to_owned(),
+    }
+}
+
+fn set<T>(field: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *field = value;
+    }
+}
+
+fn set_maybe<T>(field: &mut Option<T>, value: Option<T>) {
+    if value.is_some() {
+        *field = value;
+    }
+}
+
+fn set_ms(field: &mut u64, value: Option<Millis>) {
+    set(field, value.map(|Millis(ms)| ms));
+}
+
+fn parse_variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("{text:?} is not NAME=VALUE")),
+    }
+}

@@ -1,0 +1,96 @@
+//! `cronfleet run show`.
+
+use clap::Args;
+use cronfleet_api::run::Run;
+use uuid::Uuid;
+
+use super::list::{outcome, why};
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::screen::Screen;
+use crate::shown::{self, NONE};
+
+/// Show one run.
+#[derive(Args)]
+pub(crate) struct Show {
+    /// Id
+    run: Uuid,
+}
+
+impl Show {
+    pub(super) async fn run(self, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
+        let answer = client
+            .get::<Run>(&format!("/runs/{}", self.run), &vec![])
+            .await?;
+        if screen.is_json() {
+            return screen.json(&answer.raw);
+        }
+        let run = answer.value;
+        screen.line(format_args!(
+            "{} on {}",
+            shown::plain(&run.job_name),
+            shown::plain(&run.agent_name)
+        ))?;
+        for (label, value) in lines(&run) {
+            if value != NONE {
+                screen.line(format_args!("  {label:<10}  {value}"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn lines(run: &Run) -> Vec<(&'static str, String)> {
+    let mut cause = shown::word(&run.cause);
+    if let Some(login) = &run.requested_by {
+        cause.push_str(&format!(" by {}", shown::plain(login)));
+    }
+    let mut output = shown::bytes(run.output_bytes);
+    if run.output_dropped_bytes > 0 {
+        output.push_str(&format!(
+            ", {} not kept",
+            shown::bytes(run.output_dropped_bytes)
+        ));
+    }
+    let others = run
+        .attempts
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(" ");
+    vec![
+        ("id", run.id.to_string()),
+        ("outcome", outcome(run)),
+        ("why", why(run)),
+        ("detail", shown::maybe_plain(run.detail.as_deref())),
+        ("cause", cause),
+        ("version", run.job_version.to_string()),
+        ("copy", format!("{} of {}", run.copy + 1, run.copies)),
+        ("attempt", run.attempt.to_string()),
+        ("other", shown::maybe_plain(Some(&others))),
+        ("due", shown::instant(run.due)),
+        ("planned", shown::instant(run.planned_at)),
+        ("dispatched", shown::maybe_instant(run.dispatched_at)),
+        ("accepted", shown::maybe_instant(run.accepted_at)),
+        ("started", shown::maybe_instant(run.started_at)),
+        ("ended", shown::maybe_instant(run.ended_at)),
+        ("late by", shown::maybe_duration_us(run.lag_us)),
+        ("took", shown::maybe_duration_us(run.duration_us)),
+        ("cpu user", shown::maybe_duration_us(run.user_time_us)),
+        ("cpu system", shown::maybe_duration_us(run.system_time_us)),
+        (
+            "memory",
+            run.memory_peak_bytes.map_or_else(
+                || NONE.to_owned(),
+                |count| shown::bytes(count.unsigned_abs()),
+            ),
+        ),
+        (
+            "pid",
+            run.pid
+                .map_or_else(|| NONE.to_owned(), |pid| pid.to_string()),
+        ),
+        ("output", output),
+        ("killed by", shown::maybe_plain(run.killed_by.as_deref())),
+    ]
+}
