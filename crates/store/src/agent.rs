@@ -160,7 +160,7 @@ impl Store {
         if !filter.except.is_empty() {
             sql = sql
                 .text(" AND NOT (")
-                .is_in("a.id", filter.except.iter().copied())
+                .one_of("a.id", filter.except.iter().copied())
                 .text(")");
         }
         if let Some(after) = after {
@@ -377,7 +377,7 @@ async fn fill_lists(
     let mut place: HashMap<AgentId, &mut AgentRow> =
         agents.iter_mut().map(|agent| (agent.id, agent)).collect();
     let groups = Sql::new("SELECT agent_id, group_id FROM group_agents WHERE ")
-        .is_in("agent_id", ids.iter().copied())
+        .one_of("agent_id", ids.iter().copied())
         .and_reach("group_id", reach)
         .text(" ORDER BY group_id")
         .all(on, |row| {
@@ -396,7 +396,7 @@ async fn fill_lists(
          WHERE t.job_id = j.id AND t.agent_id = ga.agent_id)) AND ",
         engine.sum("j.processes")
     ))
-    .is_in("ga.agent_id", ids.iter().copied())
+    .one_of("ga.agent_id", ids.iter().copied())
     .and_reach("ga.group_id", reach)
     .text(" GROUP BY ga.agent_id")
     .all(on, |row| Ok((row.next::<AgentId>()?, row.next::<u32>()?)))
@@ -409,7 +409,7 @@ async fn fill_lists(
     let running = Sql::new(
         "SELECT s.agent_id, COUNT(*) FROM slots s JOIN jobs j ON j.id = s.job_id WHERE s.state = 'running' AND ",
     )
-    .is_in("s.agent_id", ids.iter().copied())
+    .one_of("s.agent_id", ids.iter().copied())
     .and_reach("j.group_id", reach)
     .text(" GROUP BY s.agent_id")
     .all(on, |row| Ok((row.next::<AgentId>()?, row.next::<u32>()?)))

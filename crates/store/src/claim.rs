@@ -177,7 +177,7 @@ async fn load(tx: &Tx, claims: &[AgentClaim]) -> Result<HashMap<RunId, ClaimedRu
     let mut runs = HashMap::new();
     for batch in claims.chunks(BATCH) {
         let found = Sql::new(format!("SELECT {HEAD_COLUMNS} FROM runs WHERE "))
-            .is_in("id", batch.iter().map(|claim| claim.run))
+            .one_of("id", batch.iter().map(|claim| claim.run))
             .text(tx.engine.for_update())
             .all(&**tx, read_head)
             .await?;
@@ -207,7 +207,7 @@ async fn write(tx: &Tx, runs: &[ClaimedRun], now: Timestamp) -> Result<(), Store
             "UPDATE runs SET state = 'accepted', accepted_at = ?, unreachable_since = NULL WHERE ",
         )
         .bind(now)
-        .is_in("id", batch.iter().map(|run| run.head.id))
+        .one_of("id", batch.iter().map(|run| run.head.id))
         .execute(&**tx)
         .await?;
     }

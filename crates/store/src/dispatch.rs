@@ -79,7 +79,7 @@ impl Store {
                 .bind(now)
                 .bind(session.epoch)
                 .bind(session.center.as_str())
-                .is_in("id", batch.iter().map(|row| row.id))
+                .one_of("id", batch.iter().map(|row| row.id))
                 .execute(&*tx)
                 .await?;
         }

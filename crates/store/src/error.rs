@@ -130,13 +130,11 @@ pub enum Conflict {
 
 impl From<DbErr> for StoreError {
     fn from(error: DbErr) -> Self {
-        match error.sql_err() {
-            Some(
-                SqlErr::UniqueConstraintViolation(_) | SqlErr::ForeignKeyConstraintViolation(_),
-            ) => {
-                return Self::Conflict(Conflict::Reference);
-            }
-            Some(_) | None => {}
+        if let Some(
+            SqlErr::UniqueConstraintViolation(_) | SqlErr::ForeignKeyConstraintViolation(_),
+        ) = error.sql_err()
+        {
+            return Self::Conflict(Conflict::Reference);
         }
         if is_unavailable(&error) {
             Self::Unavailable(error)

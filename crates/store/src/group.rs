@@ -320,7 +320,7 @@ async fn fill_lists(on: &impl ConnectionTrait, groups: &mut [GroupRow]) -> Resul
     let mut place: HashMap<GroupId, &mut GroupRow> =
         groups.iter_mut().map(|group| (group.id, group)).collect();
     let run_as = Sql::new("SELECT group_id, run_as FROM group_run_as WHERE ")
-        .is_in("group_id", ids.iter().copied())
+        .one_of("group_id", ids.iter().copied())
         .text(" ORDER BY run_as")
         .all(on, |row| {
             Ok((row.next::<GroupId>()?, row.next::<String>()?))
@@ -335,7 +335,7 @@ async fn fill_lists(on: &impl ConnectionTrait, groups: &mut [GroupRow]) -> Resul
         "SELECT ga.group_id, ga.agent_id FROM group_agents ga JOIN agents a ON a.id = ga.agent_id \
          WHERE a.state <> 'revoked' AND ",
     )
-    .is_in("ga.group_id", ids.iter().copied())
+    .one_of("ga.group_id", ids.iter().copied())
     .text(" ORDER BY ga.agent_id")
     .all(on, |row| {
         Ok((row.next::<GroupId>()?, row.next::<AgentId>()?))
@@ -350,7 +350,7 @@ async fn fill_lists(on: &impl ConnectionTrait, groups: &mut [GroupRow]) -> Resul
         "SELECT m.group_id, u.id, u.login, u.display_name, m.role FROM group_members m \
          JOIN users u ON u.id = m.user_id WHERE ",
     )
-    .is_in("m.group_id", ids.iter().copied())
+    .one_of("m.group_id", ids.iter().copied())
     .text(" ORDER BY u.login_key")
     .all(on, |row| {
         let group: GroupId = row.next()?;
@@ -369,7 +369,7 @@ async fn fill_lists(on: &impl ConnectionTrait, groups: &mut [GroupRow]) -> Resul
         }
     }
     let counts = Sql::new("SELECT group_id, COUNT(*) FROM jobs WHERE is_deleted = 0 AND ")
-        .is_in("group_id", ids.iter().copied())
+        .one_of("group_id", ids.iter().copied())
         .text(" GROUP BY group_id")
         .all(on, |row| Ok((row.next::<GroupId>()?, row.next::<u64>()?)))
         .await?;

@@ -13,18 +13,21 @@ use jiff::Timestamp;
 use crate::error::{Conflict, StoreError, Thing};
 use crate::job::{Timing, insert_version};
 use crate::job_list::JobKindWord;
+use crate::run::RunMoved;
 use crate::run_state::active_of_job;
 use crate::sql::Sql;
 use crate::store::{Store, Tx};
-use crate::withdraw::{Withdrawal, Withdrawn, withdraw};
+use crate::withdraw::{Revocation, Withdrawal, Withdrawn, withdraw};
 
 /// What an edit did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct JobEdited {
     /// Version now in force.
     pub version: u32,
-    /// What became of its runs.
-    pub withdrawn: Withdrawn,
+    /// Runs to ask back from their agents.
+    pub revoke: Vec<Revocation>,
+    /// Runs that ended.
+    pub moved: Vec<RunMoved>,
 }
 
 impl Store {
@@ -78,10 +81,7 @@ impl Store {
         let tx = self.begin().await?;
         let head = lock_job(&tx, job).await?;
         if head.is_paused {
-            return Ok(JobEdited {
-                version: head.version,
-                withdrawn: Withdrawn::default(),
-            });
+            return Ok(JobEdited::unchanged(head.version));
         }
         head.expect_planned(now)?;
         Sql::new("UPDATE jobs SET is_paused = 1, next_due = NULL, watermark = ? WHERE id = ?")
@@ -107,10 +107,7 @@ impl Store {
         let tx = self.begin().await?;
         let head = lock_job(&tx, job).await?;
         head.expect_version(expected_version)?;
-        let edited = JobEdited {
-            version: head.version,
-            withdrawn: Withdrawn::default(),
-        };
+        let edited = JobEdited::unchanged(head.version);
         if !head.is_paused {
             return Ok(edited);
         }
@@ -147,6 +144,15 @@ impl Store {
             .execute(&*tx)
             .await?;
         finish(tx, job, head.version, Withdrawal::Deleted, now).await
+    }
+}
+
+impl JobEdited {
+    fn unchanged(version: u32) -> Self {
+        Self {
+            version,
+            ..Self::default()
+        }
     }
 }
 
@@ -207,7 +213,11 @@ async fn finish(
     t: Timestamp,
 ) -> Result<JobEdited, StoreError> {
     let heads = active_of_job(&tx, job).await?;
-    let withdrawn = withdraw(&tx, &heads, withdrawal, t).await?;
+    let Withdrawn { revoke, moved } = withdraw(&tx, &heads, withdrawal, t).await?;
     tx.commit().await?;
-    Ok(JobEdited { version, withdrawn })
+    Ok(JobEdited {
+        version,
+        revoke,
+        moved,
+    })
 }

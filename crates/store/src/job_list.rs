@@ -288,7 +288,7 @@ async fn fill_recent(
         }
     }
     for recent in place.values_mut() {
-        recent.sort_unstable_by(|a, b| b.id.cmp(&a.id));
+        recent.sort_unstable_by_key(|run| std::cmp::Reverse(run.id));
     }
     Ok(())
 }
@@ -306,7 +306,7 @@ async fn fill_slots(on: &impl ConnectionTrait, jobs: &mut [&mut JobRow]) -> Resu
         "SELECT job_id, COUNT(CASE WHEN state = 'running' THEN 1 END), \
          COUNT(CASE WHEN state = 'crash_loop' THEN 1 END) FROM slots WHERE ",
     )
-    .is_in("job_id", jobs.iter().map(|job| job.id))
+    .one_of("job_id", jobs.iter().map(|job| job.id))
     .text(" GROUP BY job_id")
     .all(on, |row| Ok((row.next()?, (row.next()?, row.next()?))))
     .await?

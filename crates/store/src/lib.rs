@@ -66,7 +66,7 @@ pub use run::{RunDetail, RunMoved, RunRow};
 pub use run_list::{RunFilter, RunPhase};
 pub use secret::SecretHash;
 pub use session::{Membership, NewSession, SignedIn};
-pub use slot::{SlotChanged, SlotFilter, SlotKey, SlotRow};
+pub use slot::{SlotChanged, SlotFilter, SlotRow};
 pub use store::Store;
 pub use user::{Credentials, NewUser, UserRow, UserUpdate};
 pub use withdraw::{Revocation, Withdrawn};

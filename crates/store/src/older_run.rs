@@ -153,7 +153,7 @@ pub(crate) async fn settle_waiting(
     let free = waiting_for(tx, &agents, &not_started).await?;
     for batch in free.chunks(BATCH) {
         Sql::new("UPDATE runs SET after_run = NULL WHERE ")
-            .is_in("id", batch.iter().map(|head| head.id))
+            .one_of("id", batch.iter().map(|head| head.id))
             .execute(&**tx)
             .await?;
     }

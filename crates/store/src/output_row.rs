@@ -207,11 +207,11 @@ pub(crate) async fn delete_outputs(tx: &Tx, lives: &[LifeId]) -> Result<u64, Sto
     let mut deleted = 0;
     for batch in lives.chunks(BATCH) {
         Sql::new("DELETE FROM output_chunks WHERE ")
-            .is_in("life_id", batch.iter().copied())
+            .one_of("life_id", batch.iter().copied())
             .execute(&**tx)
             .await?;
         deleted += Sql::new("DELETE FROM outputs WHERE ")
-            .is_in("life_id", batch.iter().copied())
+            .one_of("life_id", batch.iter().copied())
             .execute(&**tx)
             .await?;
     }

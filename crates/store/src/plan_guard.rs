@@ -60,7 +60,7 @@ pub(crate) async fn move_watermarks(
                 .with(" THEN ?", plan.plan.next_due);
         }
         sql.text(" END WHERE ")
-            .is_in("id", batch.iter().map(|(plan, _)| plan.job))
+            .one_of("id", batch.iter().map(|(plan, _)| plan.job))
             .execute(&**tx)
             .await?;
     }

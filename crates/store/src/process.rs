@@ -193,7 +193,7 @@ pub(crate) async fn groups_of_jobs(
 ) -> Result<HashMap<JobId, GroupId>, StoreError> {
     let jobs: BTreeSet<JobId> = jobs.collect();
     let found = Sql::new("SELECT id, group_id FROM jobs WHERE ")
-        .is_in("id", jobs)
+        .one_of("id", jobs)
         .all(&**tx, |row| Ok((row.next()?, row.next()?)))
         .await?;
     Ok(found.into_iter().collect())
@@ -318,7 +318,7 @@ async fn forget_oldest(tx: &Tx, agent: AgentId, job: JobId, index: u32) -> Resul
     let lives: Vec<LifeId> = old.iter().copied().map(LifeId::from).collect();
     delete_outputs(tx, &lives).await?;
     Sql::new("DELETE FROM processes WHERE ")
-        .is_in("id", old)
+        .one_of("id", old)
         .execute(&**tx)
         .await?;
     Ok(())

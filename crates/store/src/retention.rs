@@ -42,7 +42,7 @@ impl Store {
         };
         for batch in old.chunks(BATCH) {
             purged.runs += Sql::new("DELETE FROM runs WHERE ")
-                .is_in("id", batch.iter().copied())
+                .one_of("id", batch.iter().copied())
                 .execute(&*tx)
                 .await?;
         }

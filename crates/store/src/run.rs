@@ -156,7 +156,7 @@ pub(crate) async fn rows_of(
     ids: &[RunId],
 ) -> Result<Vec<RunRow>, StoreError> {
     Sql::new(SELECT_RUNS)
-        .is_in("r.id", ids.iter().copied())
+        .one_of("r.id", ids.iter().copied())
         .and_reach("r.group_id", reach)
         .text(" ORDER BY r.id DESC")
         .all(on, read_run)

@@ -207,7 +207,7 @@ pub(crate) async fn end_runs(
             .bind(*reason)
             .bind(now)
             .text(", after_run = NULL, unreachable_since = NULL WHERE ")
-            .is_in("id", batch.iter().map(|moved| moved.run))
+            .one_of("id", batch.iter().map(|moved| moved.run))
             .execute(&**tx)
             .await?;
     }

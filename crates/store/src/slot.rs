@@ -11,7 +11,6 @@ use sea_orm::ConnectionTrait;
 use crate::agent_session::Session;
 use crate::claim::detail_of;
 use crate::error::StoreError;
-use crate::page::Page;
 use crate::process::{groups_of_jobs, note_process};
 use crate::spec::from_json;
 use crate::sql::{Row, Sql};
@@ -35,34 +34,6 @@ pub struct SlotRow {
     pub index: u32,
     /// What the agent last reported; `None` if it is wanted and nothing was reported yet.
     pub report: Option<SlotReport>,
-}
-
-/// Place in the list of slots. Ordered as the list is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SlotKey {
-    /// Name of the job.
-    pub job_name: String,
-    /// Job.
-    pub job: JobId,
-    /// Name of the agent.
-    pub agent_name: String,
-    /// Agent.
-    pub agent: AgentId,
-    /// Index.
-    pub index: u32,
-}
-
-impl SlotRow {
-    /// Its place in the list.
-    pub fn key(&self) -> SlotKey {
-        SlotKey {
-            job_name: self.job_name.clone(),
-            job: self.job,
-            agent_name: self.agent_name.clone(),
-            agent: self.agent,
-            index: self.index,
-        }
-    }
 }
 
 /// A slot whose report changed.
@@ -156,7 +127,7 @@ impl Store {
         Ok(changed)
     }
 
-    /// Slots within reach, wanted or reported, by job name, agent name and index.
+    /// Slots within reach, wanted or reported, by job name, agent name and index; the first `limit`.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -164,20 +135,29 @@ impl Store {
         &self,
         reach: &Reach,
         filter: SlotFilter,
-        after: Option<&SlotKey>,
         limit: u32,
-    ) -> Result<Page<SlotRow, SlotKey>, StoreError> {
+    ) -> Result<Vec<SlotRow>, StoreError> {
         let wanted = wanted_slots(self.reader(), reach, filter).await?;
         let reported = reported_slots(self.reader(), reach, filter).await?;
-        let mut slots: BTreeMap<SlotKey, SlotRow> = BTreeMap::new();
+        // A report takes the place of what is only wanted.
+        let mut slots: BTreeMap<_, SlotRow> = BTreeMap::new();
         for slot in wanted.into_iter().chain(reported) {
-            let key = slot.key();
-            if after.is_none_or(|after| *after < key) {
-                slots.insert(key, slot);
-            }
+            slots.insert(slot.place(), slot);
         }
-        let rows = slots.into_values().take(limit as usize + 1).collect();
-        Ok(Page::cut(rows, limit, SlotRow::key))
+        Ok(slots.into_values().take(limit as usize).collect())
+    }
+}
+
+impl SlotRow {
+    /// Its place in the list.
+    fn place(&self) -> (String, JobId, String, AgentId, u32) {
+        (
+            self.job_name.clone(),
+            self.job,
+            self.agent_name.clone(),
+            self.agent,
+            self.index,
+        )
     }
 }
 

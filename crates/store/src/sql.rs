@@ -57,11 +57,11 @@ impl Sql {
 
     /// Goes on with ` AND column IN (…)`; an empty list matches nothing.
     pub(crate) fn and_in<B: Bind>(self, column: &str, values: impl IntoIterator<Item = B>) -> Self {
-        self.text(" AND ").is_in(column, values)
+        self.text(" AND ").one_of(column, values)
     }
 
     /// Goes on with `column IN (…)`; an empty list matches nothing.
-    pub(crate) fn is_in<B: Bind>(
+    pub(crate) fn one_of<B: Bind>(
         mut self,
         column: &str,
         values: impl IntoIterator<Item = B>,

@@ -19,7 +19,7 @@ pub(crate) async fn agents_of_jobs<'a>(
         "SELECT ga.group_id, ga.agent_id FROM group_agents ga JOIN agents a ON a.id = ga.agent_id \
          WHERE a.state = 'active' AND ",
     )
-    .is_in("ga.group_id", groups)
+    .one_of("ga.group_id", groups)
     .text(" ORDER BY ga.agent_id")
     .all(on, |row| {
         Ok((row.next::<GroupId>()?, row.next::<AgentId>()?))

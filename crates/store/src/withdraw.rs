@@ -130,7 +130,7 @@ pub(crate) async fn withdraw(
     let delete: Vec<RunId> = with(Verdict::Delete).map(|head| head.id).collect();
     for batch in delete.chunks(BATCH) {
         Sql::new("DELETE FROM runs WHERE ")
-            .is_in("id", batch.iter().copied())
+            .one_of("id", batch.iter().copied())
             .execute(&**tx)
             .await?;
     }
@@ -146,7 +146,7 @@ pub(crate) async fn withdraw(
     for batch in revoke.chunks(BATCH) {
         Sql::new("UPDATE runs SET revoke_reason = ? WHERE ")
             .bind(reason)
-            .is_in("id", batch.iter().map(|revocation| revocation.run))
+            .one_of("id", batch.iter().map(|revocation| revocation.run))
             .execute(&**tx)
             .await?;
     }
