@@ -52,13 +52,23 @@ impl Clock {
     /// Begins with the machine's own clock and the offset that an earlier agent measured (own clock minus the center's).
     pub(crate) fn new(offset_us: i64) -> Self {
         let target = wall_us() - boot_us() - offset_us;
-        Self { estimate: Mutex::new(Estimate { target, slew: 0, slew_from: 0, samples: VecDeque::new() }) }
+        Self {
+            estimate: Mutex::new(Estimate {
+                target,
+                slew: 0,
+                slew_from: 0,
+                samples: VecDeque::new(),
+            }),
+        }
     }
 
     /// Both clocks now.
     pub(crate) fn now(&self) -> Now {
         let boot = boot_us();
-        Now { center: self.center_at(boot), boot: micros(boot) }
+        Now {
+            center: self.center_at(boot),
+            boot: micros(boot),
+        }
     }
 
     /// What the center's clock shows at a time since boot.
@@ -111,7 +121,10 @@ impl Estimate {
     }
 
     fn best(&self) -> Option<Sample> {
-        self.samples.iter().copied().min_by_key(|sample| sample.round_trip)
+        self.samples
+            .iter()
+            .copied()
+            .min_by_key(|sample| sample.round_trip)
     }
 
     fn take(&mut self, sample: Sample, boot: i64) {
@@ -132,7 +145,11 @@ impl Estimate {
         self.target = best.difference;
         self.slew_from = boot;
         let correction = self.target - now;
-        self.slew = if is_first || correction.abs() > SLEW_MAX_US { 0 } else { correction };
+        self.slew = if is_first || correction.abs() > SLEW_MAX_US {
+            0
+        } else {
+            correction
+        };
     }
 }
 
@@ -147,7 +164,8 @@ fn micros(us: i64) -> Duration {
 
 fn boot_us() -> i64 {
     // Linux has had this clock since 2.6.39; reading it cannot fail then.
-    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(0, |at| at.tv_sec() * 1_000_000 + at.tv_nsec() / 1_000)
+    clock_gettime(ClockId::CLOCK_BOOTTIME)
+        .map_or(0, |at| at.tv_sec() * 1_000_000 + at.tv_nsec() / 1_000)
 }
 
 /// The machine's own clock, in microseconds since the Unix epoch.
@@ -160,8 +178,15 @@ mod tests {
     use super::*;
 
     fn clock(target: i64) -> Clock {
-        let estimate = Estimate { target, slew: 0, slew_from: 0, samples: VecDeque::new() };
-        Clock { estimate: Mutex::new(estimate) }
+        let estimate = Estimate {
+            target,
+            slew: 0,
+            slew_from: 0,
+            samples: VecDeque::new(),
+        };
+        Clock {
+            estimate: Mutex::new(estimate),
+        }
     }
 
     fn seconds(s: u64) -> Duration {

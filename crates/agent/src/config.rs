@@ -75,7 +75,9 @@ impl Config {
     /// The directory of run folders.
     #[must_use]
     pub fn runtime_dir(&self) -> PathBuf {
-        self.runtime_dir.clone().unwrap_or_else(|| default_runtime_dir(&self.data_dir))
+        self.runtime_dir
+            .clone()
+            .unwrap_or_else(|| default_runtime_dir(&self.data_dir))
     }
 }
 

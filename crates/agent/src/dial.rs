@@ -92,14 +92,29 @@ pub(crate) async fn dial(
     let only = Arc::new(Mutex::new(Some(TokioIo::new(stream))));
     let connector = tower::service_fn(move |_| {
         let only = Arc::clone(&only);
-        async move { only.lock().await.take().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected)) }
+        async move {
+            only.lock()
+                .await
+                .take()
+                .ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))
+        }
     });
-    let endpoint = Endpoint::from_shared(format!("https://{CENTER_NAME}"))
-        .map_err(|source| DialError::Channel { address: address.to_owned(), source })?;
-    let channel = timeout(HANDSHAKE_TIME_MAX, endpoint.connect_with_connector(connector))
-        .await
-        .map_err(|_| slow_handshake(address))?
-        .map_err(|source| DialError::Channel { address: address.to_owned(), source })?;
+    let endpoint = Endpoint::from_shared(format!("https://{CENTER_NAME}")).map_err(|source| {
+        DialError::Channel {
+            address: address.to_owned(),
+            source,
+        }
+    })?;
+    let channel = timeout(
+        HANDSHAKE_TIME_MAX,
+        endpoint.connect_with_connector(connector),
+    )
+    .await
+    .map_err(|_| slow_handshake(address))?
+    .map_err(|source| DialError::Channel {
+        address: address.to_owned(),
+        source,
+    })?;
     Ok(LinkClient::new(channel)
         .max_decoding_message_size(MESSAGE_MAX_BYTES)
         .max_encoding_message_size(MESSAGE_MAX_BYTES))
@@ -108,7 +123,10 @@ pub(crate) async fn dial(
 async fn connect(address: &str) -> Result<TcpStream, DialError> {
     let addresses = lookup_host(address)
         .await
-        .map_err(|source| DialError::Resolve { address: address.to_owned(), source })?;
+        .map_err(|source| DialError::Resolve {
+            address: address.to_owned(),
+            source,
+        })?;
     let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for one in addresses {
         match timeout(CONNECT_TIME_MAX, TcpStream::connect(one)).await {
@@ -120,7 +138,10 @@ async fn connect(address: &str) -> Result<TcpStream, DialError> {
             Err(_) => failed = io::ErrorKind::TimedOut.into(),
         }
     }
-    Err(DialError::Connect { address: address.to_owned(), source: failed })
+    Err(DialError::Connect {
+        address: address.to_owned(),
+        source: failed,
+    })
 }
 
 /// Makes sure that a connection nobody answers on is noticed.
@@ -130,7 +151,11 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
     setsockopt(stream, sockopt::TcpKeepIdle, &(KEEPALIVE.as_secs() as u32))?;
     setsockopt(stream, sockopt::TcpKeepInterval, &5)?;
     setsockopt(stream, sockopt::TcpKeepCount, &3)?;
-    setsockopt(stream, sockopt::TcpUserTimeout, &(UNACKNOWLEDGED_TIME_MAX.as_millis() as u32))?;
+    setsockopt(
+        stream,
+        sockopt::TcpUserTimeout,
+        &(UNACKNOWLEDGED_TIME_MAX.as_millis() as u32),
+    )?;
     Ok(())
 }
 
@@ -142,19 +167,27 @@ async fn handshake(
     let connecting = TlsConnector::from(config).connect(center_name(), stream);
     match timeout(HANDSHAKE_TIME_MAX, connecting).await {
         Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(source)) if is_wrong_center(&source) => {
-            Err(DialError::WrongCenter { address: address.to_owned() })
-        }
-        Ok(Err(source)) => Err(DialError::Handshake { address: address.to_owned(), source }),
+        Ok(Err(source)) if is_wrong_center(&source) => Err(DialError::WrongCenter {
+            address: address.to_owned(),
+        }),
+        Ok(Err(source)) => Err(DialError::Handshake {
+            address: address.to_owned(),
+            source,
+        }),
         Err(_) => Err(slow_handshake(address)),
     }
 }
 
 fn slow_handshake(address: &str) -> DialError {
-    DialError::Handshake { address: address.to_owned(), source: io::ErrorKind::TimedOut.into() }
+    DialError::Handshake {
+        address: address.to_owned(),
+        source: io::ErrorKind::TimedOut.into(),
+    }
 }
 
 fn is_wrong_center(error: &io::Error) -> bool {
-    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let tls = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
     matches!(tls, Some(rustls::Error::InvalidCertificate(why)) if *why == WRONG_CENTER)
 }

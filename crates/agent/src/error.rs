@@ -28,13 +28,20 @@ pub enum AgentError {
     /// There is no usable identity.
     #[error(transparent)]
     Identity(#[from] IdentityError),
-    /// The identity's certificate or key cannot be used.
-    #[error("the identity cannot be used for TLS")]
-    Tls(#[source] rustls::Error),
+    /// No address of a center is known.
+    #[error("no center address is given, and the identity has none")]
+    NoCenter,
     /// The operating system's side does not open.
     #[error(transparent)]
     Host(#[from] HostError),
     /// The ledger cannot be read.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The system does not say which boot this is.
+    #[error("cannot tell this boot from others")]
+    Boot {
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
 }

@@ -101,7 +101,9 @@ impl Identity {
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                return Err(IdentityError::Missing { data_dir: data_dir.to_owned() });
+                return Err(IdentityError::Missing {
+                    data_dir: data_dir.to_owned(),
+                });
             }
             Err(source) => return Err(IdentityError::File { path, source }),
         };
@@ -120,7 +122,10 @@ impl Identity {
     /// [`IdentityError::File`].
     pub fn store(&self, data_dir: &Path) -> Result<(), IdentityError> {
         let path = data_dir.join(FILE);
-        let in_file = |source| IdentityError::File { path: path.clone(), source };
+        let in_file = |source| IdentityError::File {
+            path: path.clone(),
+            source,
+        };
         let stored = Stored {
             version: VERSION,
             agent_id: self.agent.to_string(),
@@ -139,8 +144,11 @@ impl Identity {
     /// When to ask for the next certificate: after two thirds of this one's life.
     #[must_use]
     pub fn renew_at(&self) -> Timestamp {
-        let life = Duration::try_from(self.not_after.duration_since(self.issued)).unwrap_or_default();
-        self.issued.checked_add(life * 2 / 3).unwrap_or(self.not_after)
+        let life =
+            Duration::try_from(self.not_after.duration_since(self.issued)).unwrap_or_default();
+        self.issued
+            .checked_add(life * 2 / 3)
+            .unwrap_or(self.not_after)
     }
 
     /// The chain to present.
@@ -171,7 +179,10 @@ impl NewKey {
         let make = || -> Result<Self, rcgen::Error> {
             let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
             let request = CertificateParams::default().serialize_request(&key)?;
-            Ok(Self { key: key.serialize_der(), request: request.der().to_vec() })
+            Ok(Self {
+                key: key.serialize_der(),
+                request: request.der().to_vec(),
+            })
         };
         make().map_err(|source| IdentityError::Key { source })
     }
@@ -183,7 +194,10 @@ pub(crate) fn create_data_dir(data_dir: &Path) -> Result<(), IdentityError> {
         .recursive(true)
         .mode(0o700)
         .create(data_dir)
-        .map_err(|source| IdentityError::File { path: data_dir.to_owned(), source })
+        .map_err(|source| IdentityError::File {
+            path: data_dir.to_owned(),
+            source,
+        })
 }
 
 fn parse(bytes: &[u8]) -> Option<Identity> {
@@ -215,12 +229,17 @@ fn unbase64(text: &str) -> Option<Vec<u8>> {
 /// Puts new content in place of a file: either the old or the new content is there, whatever happens.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("new");
-    let mut file =
-        OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;
-    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+    path.parent()
+        .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
 #[cfg(test)]
@@ -233,7 +252,10 @@ mod tests {
     fn an_identity_reads_back_and_is_private() {
         let dir = tempfile::tempdir().unwrap();
         let data_dir = dir.path().join("agent");
-        assert!(matches!(Identity::load(&data_dir), Err(IdentityError::Missing { .. })));
+        assert!(matches!(
+            Identity::load(&data_dir),
+            Err(IdentityError::Missing { .. })
+        ));
         let issued = Timestamp::from_second(1_800_000_000).unwrap();
         let identity = Identity {
             agent: AgentId::from_u128(7),
@@ -247,11 +269,20 @@ mod tests {
         identity.store(&data_dir).unwrap();
         identity.store(&data_dir).unwrap();
         let read = Identity::load(&data_dir).unwrap();
-        assert_eq!((read.agent, &read.key, &read.ca), (identity.agent, &identity.key, &identity.ca));
+        assert_eq!(
+            (read.agent, &read.key, &read.ca),
+            (identity.agent, &identity.key, &identity.ca)
+        );
         assert_eq!(read.renew_at(), issued + Duration::from_secs(60));
-        let mode = fs::metadata(data_dir.join(FILE)).unwrap().permissions().mode();
+        let mode = fs::metadata(data_dir.join(FILE))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert!(!format!("{read:?}").contains("key"), "keys stay out of logs");
+        assert!(
+            !format!("{read:?}").contains("key"),
+            "keys stay out of logs"
+        );
     }
 
     #[test]
@@ -259,7 +290,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for bad in ["", "{}", "{\"version\": 2}"] {
             fs::write(dir.path().join(FILE), bad).unwrap();
-            assert!(matches!(Identity::load(dir.path()), Err(IdentityError::Format { .. })), "{bad}");
+            assert!(
+                matches!(
+                    Identity::load(dir.path()),
+                    Err(IdentityError::Format { .. })
+                ),
+                "{bad}"
+            );
         }
     }
 }

@@ -58,9 +58,15 @@ pub enum JoinError {
 ///
 /// # Errors
 /// [`JoinError`]; nothing is stored then.
-pub async fn join(centers: &[String], token: &JoinToken, data_dir: &Path) -> Result<Identity, JoinError> {
+pub async fn join(
+    centers: &[String],
+    token: &JoinToken,
+    data_dir: &Path,
+) -> Result<Identity, JoinError> {
     if let Ok(identity) = Identity::load(data_dir) {
-        return Err(JoinError::Joined { agent: identity.agent });
+        return Err(JoinError::Joined {
+            agent: identity.agent,
+        });
     }
     let new = NewKey::generate()?;
     let config = Arc::new(tls::pinned_config(token.ca_sha256).map_err(JoinError::Tls)?);
@@ -73,7 +79,9 @@ pub async fn join(centers: &[String], token: &JoinToken, data_dir: &Path) -> Res
     };
     let answer = client.join(request).await.map_err(refused)?.into_inner();
     if Sha256::digest(&answer.ca_certificate)[..] != token.ca_sha256 {
-        return Err(JoinError::Answer { field: "CA certificate" });
+        return Err(JoinError::Answer {
+            field: "CA certificate",
+        });
     }
     let identity = identity_of(answer, new, centers.to_vec(), None)?;
     identity.store(data_dir)?;
@@ -89,7 +97,9 @@ pub(crate) async fn renew(
     identity: &Identity,
 ) -> Result<Identity, JoinError> {
     let new = NewKey::generate()?;
-    let request = v1::RenewRequest { certificate_request: new.request.clone().into() };
+    let request = v1::RenewRequest {
+        certificate_request: new.request.clone().into(),
+    };
     let answer = client.renew(request).await.map_err(refused)?.into_inner();
     identity_of(answer, new, identity.centers.clone(), Some(identity))
 }
@@ -109,7 +119,9 @@ async fn dial_any(
 }
 
 fn refused(status: tonic::Status) -> JoinError {
-    JoinError::Refused { status: Box::new(status) }
+    JoinError::Refused {
+        status: Box::new(status),
+    }
 }
 
 /// Makes an identity of the center's answer, after making sure that it can be used.

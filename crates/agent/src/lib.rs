@@ -11,15 +11,21 @@
 //! channels; the loop itself never waits for any of them.
 
 mod agent;
+mod chores;
 mod clock;
 mod config;
 mod dial;
+mod engine;
 mod error;
 mod facts;
 pub mod host;
 mod identity;
 mod join;
 mod ledger;
+mod link;
+mod lives;
+mod outbox;
+mod outputs;
 mod tls;
 
 pub use agent::Agent;

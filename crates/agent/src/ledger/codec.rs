@@ -38,9 +38,10 @@ pub(super) fn encode(entry: &Entry, bytes: &mut Vec<u8>) {
     let what = match entry {
         Entry::Book(record) => record_message(record),
         Entry::Boot { boot_id } => What::BootId(boot_id.clone()),
-        Entry::OutputStored { life, offset } => {
-            What::OutputStored(v1::OutputStored { life: id(life.as_uuid()), offset: *offset })
-        }
+        Entry::OutputStored { life, offset } => What::OutputStored(v1::OutputStored {
+            life: id(life.as_uuid()),
+            offset: *offset,
+        }),
         Entry::ClockOffset(us) => What::ClockOffsetUs(*us),
     };
     let message = v1::Entry { what: Some(what) };
@@ -50,12 +51,15 @@ pub(super) fn encode(entry: &Entry, bytes: &mut Vec<u8>) {
 
 /// Reads an entry; `None` for a kind that this version does not know.
 pub(super) fn decode(bytes: &[u8]) -> Result<Option<Entry>, CodecError> {
-    let Some(what) = v1::Entry::decode(bytes)?.what else { return Ok(None) };
+    let Some(what) = v1::Entry::decode(bytes)?.what else {
+        return Ok(None);
+    };
     Ok(Some(match what {
         What::BootId(boot_id) => Entry::Boot { boot_id },
-        What::OutputStored(stored) => {
-            Entry::OutputStored { life: convert::life_id(&stored.life)?, offset: stored.offset }
-        }
+        What::OutputStored(stored) => Entry::OutputStored {
+            life: convert::life_id(&stored.life)?,
+            offset: stored.offset,
+        },
         What::ClockOffsetUs(us) => Entry::ClockOffset(us),
         what => Entry::Book(read_record(what)?),
     }))
@@ -68,7 +72,11 @@ fn record_message(record: &Record) -> What {
             at_us: convert::time_us(*at),
         }),
         Record::StopAsked { run, cause } => What::StopAsked(stop_asked((*run).into(), *cause)),
-        Record::Settled { run, not_after, claim } => What::Settled(v1::Settled {
+        Record::Settled {
+            run,
+            not_after,
+            claim,
+        } => What::Settled(v1::Settled {
             claim: Some(convert::claim(*run, claim)),
             not_after_us: convert::time_us(*not_after),
         }),
@@ -76,7 +84,10 @@ fn record_message(record: &Record) -> What {
         Record::SessionEpoch(epoch) => What::SessionEpoch(*epoch),
         Record::DaemonsWanted { generation, orders } => What::DaemonsWanted(v1::DaemonsWanted {
             generation: *generation,
-            orders: orders.iter().map(|order| link::DaemonOrder::from(&**order)).collect(),
+            orders: orders
+                .iter()
+                .map(|order| link::DaemonOrder::from(&**order))
+                .collect(),
         }),
         Record::LifeStarted(started) => What::LifeStarted(life_started(started)),
         Record::LifeStopAsked { process, cause } => {
@@ -95,18 +106,27 @@ fn record_message(record: &Record) -> What {
 fn read_record(what: What) -> Result<Record, MessageError> {
     Ok(match what {
         What::Accepted(accepted) => Record::Accepted {
-            order: Arc::new(Order::try_from(accepted.order.ok_or(wrong("accepted.order"))?)?),
+            order: Arc::new(Order::try_from(
+                accepted.order.ok_or(wrong("accepted.order"))?,
+            )?),
             at: convert::time("accepted.at_us", accepted.at_us)?,
         },
-        What::StopAsked(asked) => {
-            Record::StopAsked { run: convert::run_id(&asked.life)?, cause: cause(asked.cause)? }
-        }
+        What::StopAsked(asked) => Record::StopAsked {
+            run: convert::run_id(&asked.life)?,
+            cause: cause(asked.cause)?,
+        },
         What::Settled(settled) => {
             let (run, claim) = convert::read_claim(settled.claim.ok_or(wrong("settled.claim"))?)?;
             let not_after = convert::time("settled.not_after_us", settled.not_after_us)?;
-            Record::Settled { run, not_after, claim }
+            Record::Settled {
+                run,
+                not_after,
+                claim,
+            }
         }
-        What::Acked(run) => Record::Acked { run: convert::run_id(&run)? },
+        What::Acked(run) => Record::Acked {
+            run: convert::run_id(&run)?,
+        },
         What::SessionEpoch(epoch) => Record::SessionEpoch(epoch),
         What::DaemonsWanted(wanted) => Record::DaemonsWanted {
             generation: wanted.generation,
@@ -122,9 +142,9 @@ fn read_record(what: What) -> Result<Record, MessageError> {
             cause: cause(asked.cause)?,
         },
         What::LifeEnded(report) => Record::LifeEnded(Box::new(ProcessReport::try_from(report)?)),
-        What::LifeForgotten(process) => {
-            Record::LifeForgotten { process: convert::process_id(&process)? }
-        }
+        What::LifeForgotten(process) => Record::LifeForgotten {
+            process: convert::process_id(&process)?,
+        },
         What::SlotFinished(finished) => Record::SlotFinished {
             job: convert::job_id(&finished.job)?,
             index: finished.index,
@@ -160,13 +180,19 @@ fn read_life_started(started: &v1::LifeStarted) -> Result<LifeStarted, MessageEr
         job_version: started.job_version,
         index: started.index,
         launch: digest(&started.launch)?,
-        stop: StopPolicy { signal, grace: Duration::from_micros(started.stop_grace_us) },
+        stop: StopPolicy {
+            signal,
+            grace: Duration::from_micros(started.stop_grace_us),
+        },
         restarts: started.restarts,
     })
 }
 
 fn digest(bytes: &[u8]) -> Result<LaunchDigest, MessageError> {
-    bytes.try_into().map(LaunchDigest).map_err(|_| wrong("launch"))
+    bytes
+        .try_into()
+        .map(LaunchDigest)
+        .map_err(|_| wrong("launch"))
 }
 
 fn stop_asked(life: LifeId, asked: StopCause) -> v1::StopAsked {
@@ -177,7 +203,10 @@ fn stop_asked(life: LifeId, asked: StopCause) -> v1::StopAsked {
         StopCause::ScaledDown => link::StopCause::ScaledDown,
         StopCause::Replaced => link::StopCause::Replaced,
     };
-    v1::StopAsked { life: id(life.as_uuid()), cause: cause.into() }
+    v1::StopAsked {
+        life: id(life.as_uuid()),
+        cause: cause.into(),
+    }
 }
 
 fn cause(number: i32) -> Result<StopCause, MessageError> {
@@ -219,19 +248,32 @@ mod tests {
             directory: Some("/".into()),
             environment: BTreeMap::from([("A".into(), "b".into())]),
             umask: 0o22,
-            output: OutputPolicy { is_stored: true, cap_bytes: 5_000 },
-            stop: StopPolicy { signal: StopSignal::Usr1, grace: Duration::from_millis(7) },
+            output: OutputPolicy {
+                is_stored: true,
+                cap_bytes: 5_000,
+            },
+            stop: StopPolicy {
+                signal: StopSignal::Usr1,
+                grace: Duration::from_millis(7),
+            },
         }
     }
 
     fn end() -> End {
         End {
             at: Timestamp::UNIX_EPOCH,
-            status: ExitStatus::Signalled { signal: 9, has_core: true },
+            status: ExitStatus::Signalled {
+                signal: 9,
+                has_core: true,
+            },
             stopped_for: Some(StopCause::ScaledDown),
             duration: Duration::from_micros(3),
             usage: Usage::default(),
-            output: OutputTotals { written_bytes: 1, dropped_bytes: 0, end_offset: 14 },
+            output: OutputTotals {
+                written_bytes: 1,
+                dropped_bytes: 0,
+                end_offset: 14,
+            },
         }
     }
 
@@ -262,7 +304,10 @@ mod tests {
             policy: DaemonSpec {
                 restart: Restart::OnFailure,
                 start_period: Duration::from_secs(1),
-                backoff: Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(9) },
+                backoff: Backoff {
+                    initial: Duration::from_secs(1),
+                    max: Duration::from_secs(9),
+                },
                 crash_loop_failures: 5,
                 crash_loop_window: Duration::from_secs(60),
             },
@@ -273,7 +318,10 @@ mod tests {
     #[test]
     fn every_entry_reads_back() {
         let (run, process) = (RunId::from_u128(1), ProcessId::from_u128(4));
-        let start = Start { at: Timestamp::UNIX_EPOCH, pid: 7 };
+        let start = Start {
+            at: Timestamp::UNIX_EPOCH,
+            pid: 7,
+        };
         let started = LifeStarted {
             process,
             job: JobId::from_u128(2),
@@ -293,17 +341,43 @@ mod tests {
             lost: Some(Reason::ExitUnknown),
         };
         let not_after = Timestamp::UNIX_EPOCH + Duration::from_secs(60);
-        let refused = Claim::Refused { reason: Reason::Overlap, detail: Some("why".into()) };
+        let refused = Claim::Refused {
+            reason: Reason::Overlap,
+            detail: Some("why".into()),
+        };
         let records = [
-            Record::Accepted { order: Arc::new(order()), at: not_after },
-            Record::StopAsked { run, cause: StopCause::Timeout },
-            Record::Settled { run, not_after, claim: refused },
-            Record::Settled { run, not_after, claim: Claim::Ended { start: Some(start), end: end() } },
+            Record::Accepted {
+                order: Arc::new(order()),
+                at: not_after,
+            },
+            Record::StopAsked {
+                run,
+                cause: StopCause::Timeout,
+            },
+            Record::Settled {
+                run,
+                not_after,
+                claim: refused,
+            },
+            Record::Settled {
+                run,
+                not_after,
+                claim: Claim::Ended {
+                    start: Some(start),
+                    end: end(),
+                },
+            },
             Record::Acked { run },
             Record::SessionEpoch(u64::MAX),
-            Record::DaemonsWanted { generation: 8, orders: vec![Arc::new(daemon())] },
+            Record::DaemonsWanted {
+                generation: 8,
+                orders: vec![Arc::new(daemon())],
+            },
             Record::LifeStarted(started),
-            Record::LifeStopAsked { process, cause: StopCause::Replaced },
+            Record::LifeStopAsked {
+                process,
+                cause: StopCause::Replaced,
+            },
             Record::LifeEnded(Box::new(report)),
             Record::LifeForgotten { process },
             Record::SlotFinished {
@@ -313,8 +387,13 @@ mod tests {
             },
         ];
         let own = [
-            Entry::Boot { boot_id: "b".into() },
-            Entry::OutputStored { life: run.into(), offset: 77 },
+            Entry::Boot {
+                boot_id: "b".into(),
+            },
+            Entry::OutputStored {
+                life: run.into(),
+                offset: 77,
+            },
             Entry::ClockOffset(-5),
         ];
         for entry in records.into_iter().map(Entry::Book).chain(own) {
@@ -330,7 +409,9 @@ mod tests {
         // Field 200, a number.
         assert_eq!(decode(&[0xc0, 0x0c, 0x01]).unwrap(), None);
         assert!(decode(&[0xff]).is_err());
-        let cut = v1::Entry { what: Some(What::Acked(Bytes::from_static(b"short"))) };
+        let cut = v1::Entry {
+            what: Some(What::Acked(Bytes::from_static(b"short"))),
+        };
         assert!(decode(&cut.encode_to_vec()).is_err());
     }
 }

@@ -106,13 +106,23 @@ impl Ledger {
         rewrite_min_bytes: u64,
     ) -> Result<(Self, Replayed), LedgerError> {
         let path = data_dir.join(FILE);
-        let in_file = |source| LedgerError::File { path: path.clone(), source };
+        let in_file = |source| LedgerError::File {
+            path: path.clone(),
+            source,
+        };
         let _ = fs::remove_file(temporary(&path));
         let (file, len, replayed) = match OpenOptions::new().read(true).write(true).open(&path) {
             Ok(file) => read(&path, file)?,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 let (file, len) = create(&path).map_err(in_file)?;
-                (file, len, Replayed { entries: Vec::new(), is_lost: was_used })
+                (
+                    file,
+                    len,
+                    Replayed {
+                        entries: Vec::new(),
+                        is_lost: was_used,
+                    },
+                )
             }
             Err(source) => return Err(in_file(source)),
         };
@@ -141,7 +151,10 @@ impl Ledger {
     ///
     /// # Errors
     /// What the system said; the ledger is as it was, and a later append may succeed.
-    pub(crate) fn append<'a>(&mut self, entries: impl IntoIterator<Item = &'a Entry>) -> io::Result<()> {
+    pub(crate) fn append<'a>(
+        &mut self,
+        entries: impl IntoIterator<Item = &'a Entry>,
+    ) -> io::Result<()> {
         self.buffer.clear();
         let waiting = self.waiting.len();
         for entry in entries {
@@ -188,7 +201,10 @@ impl Ledger {
         }
         let file = Arc::clone(&self.file);
         let job = spawn_blocking(move || file.sync_data());
-        self.sync = Some(Sync { job, runs: std::mem::take(&mut self.waiting) });
+        self.sync = Some(Sync {
+            job,
+            runs: std::mem::take(&mut self.waiting),
+        });
         self.dirty_since = None;
     }
 
@@ -198,12 +214,19 @@ impl Ledger {
             return None;
         }
         let since = self.dirty_since?;
-        Some(if self.waiting.is_empty() { since + SYNC_DELAY } else { since })
+        Some(if self.waiting.is_empty() {
+            since + SYNC_DELAY
+        } else {
+            since
+        })
     }
 
     /// Whether it is time to rewrite the ledger.
     pub(crate) fn wants_rewrite(&self) -> bool {
-        let is_long = self.len > self.rewrite_min_bytes.max(self.baseline.saturating_mul(GROWTH));
+        let is_long = self.len
+            > self
+                .rewrite_min_bytes
+                .max(self.baseline.saturating_mul(GROWTH));
         (is_long || self.must_rewrite)
             && self.rewrite.is_none()
             && self.not_before.is_none_or(|at| at <= Instant::now())
@@ -211,7 +234,11 @@ impl Ledger {
 
     /// Begins to rewrite the ledger as these entries, which say all that is still true.
     pub(crate) fn begin_rewrite(&mut self, entries: Vec<Entry>) {
-        tracing::debug!(ledger.bytes = self.len, entries = entries.len(), "rewriting the ledger");
+        tracing::debug!(
+            ledger.bytes = self.len,
+            entries = entries.len(),
+            "rewriting the ledger"
+        );
         self.rewrite = Some(Rewrite::begin(self.path.clone(), entries));
     }
 
@@ -228,7 +255,11 @@ impl Ledger {
         if let Some(sync) = self.sync.take() {
             let _ = sync.job.await;
         }
-        if let Some(Rewrite { step: RewriteStep::Writing(job), .. }) = self.rewrite.take() {
+        if let Some(Rewrite {
+            step: RewriteStep::Writing(job),
+            ..
+        }) = self.rewrite.take()
+        {
             let _ = job.await;
         }
         let file = Arc::clone(&self.file);
@@ -251,7 +282,9 @@ impl Ledger {
     }
 
     fn advance_rewrite(&mut self, done: Rewritten) -> LedgerEvent {
-        let Some(rewrite) = self.rewrite.take() else { return LedgerEvent::Internal };
+        let Some(rewrite) = self.rewrite.take() else {
+            return LedgerEvent::Internal;
+        };
         let advanced = match (rewrite.step, done) {
             (RewriteStep::Writing(_), Rewritten::Written(written)) => {
                 written.and_then(|(file, len)| self.flush_rewrite(file, len, &rewrite.tail))
@@ -277,7 +310,10 @@ impl Ledger {
         let flushed = Arc::clone(&file);
         let job = spawn_blocking(move || flushed.sync_data());
         let len = len + tail.len() as u64;
-        self.rewrite = Some(Rewrite { tail: Vec::new(), step: RewriteStep::Flushing { job, file, len } });
+        self.rewrite = Some(Rewrite {
+            tail: Vec::new(),
+            step: RewriteStep::Flushing { job, file, len },
+        });
         Ok(())
     }
 
@@ -342,24 +378,49 @@ fn create(path: &Path) -> io::Result<(File, u64)> {
 
 /// Reads what an earlier agent wrote, cuts off what is not whole, and syncs the rest.
 fn read(path: &Path, mut file: File) -> Result<(File, u64, Replayed), LedgerError> {
-    let in_file = |source| LedgerError::File { path: path.to_owned(), source };
+    let in_file = |source| LedgerError::File {
+        path: path.to_owned(),
+        source,
+    };
     match read_head(&mut file).map_err(in_file)? {
         Head::Good => {}
-        Head::Version(found) => return Err(LedgerError::Version { path: path.to_owned(), found }),
+        Head::Version(found) => {
+            return Err(LedgerError::Version {
+                path: path.to_owned(),
+                found,
+            });
+        }
         Head::Foreign => {
             fs::rename(path, path.with_extension("unreadable")).map_err(in_file)?;
             let (file, len) = create(path).map_err(in_file)?;
-            return Ok((file, len, Replayed { entries: Vec::new(), is_lost: true }));
+            return Ok((
+                file,
+                len,
+                Replayed {
+                    entries: Vec::new(),
+                    is_lost: true,
+                },
+            ));
         }
     }
     let (entries, len) = read_entries(&mut file).map_err(in_file)?;
     let found = file.metadata().map_err(in_file)?.len();
     if found > len {
-        tracing::warn!(ledger.bytes_dropped = found - len, "the ledger ends in a cut or damaged entry");
+        tracing::warn!(
+            ledger.bytes_dropped = found - len,
+            "the ledger ends in a cut or damaged entry"
+        );
         file.set_len(len).map_err(in_file)?;
     }
     file.sync_data().map_err(in_file)?;
-    Ok((file, len, Replayed { entries, is_lost: false }))
+    Ok((
+        file,
+        len,
+        Replayed {
+            entries,
+            is_lost: false,
+        },
+    ))
 }
 
 #[cfg(test)]
@@ -371,11 +432,16 @@ mod tests {
     const MIN: u64 = 1_000;
 
     fn stored(offset: u64) -> Entry {
-        Entry::OutputStored { life: LifeId::from_u128(1), offset }
+        Entry::OutputStored {
+            life: LifeId::from_u128(1),
+            offset,
+        }
     }
 
     fn acked(run: u128) -> Entry {
-        Entry::Book(Record::Acked { run: RunId::from_u128(run) })
+        Entry::Book(Record::Acked {
+            run: RunId::from_u128(run),
+        })
     }
 
     fn reopen(dir: &Path) -> (Ledger, Vec<Entry>) {
@@ -401,7 +467,10 @@ mod tests {
         assert!(Ledger::open(dir.path(), true, MIN).unwrap().1.is_lost);
         fs::write(dir.path().join(FILE), "not a ledger").unwrap();
         assert!(Ledger::open(dir.path(), true, MIN).unwrap().1.is_lost);
-        assert_eq!(fs::read(dir.path().join("ledger.unreadable")).unwrap(), b"not a ledger");
+        assert_eq!(
+            fs::read(dir.path().join("ledger.unreadable")).unwrap(),
+            b"not a ledger"
+        );
         reopen(dir.path());
     }
 
@@ -410,7 +479,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(FILE), b"CFLEDG\0\0\x02\0\0\0").unwrap();
         let refused = Ledger::open(dir.path(), true, MIN);
-        assert!(matches!(refused, Err(LedgerError::Version { found: 2, .. })));
+        assert!(matches!(
+            refused,
+            Err(LedgerError::Version { found: 2, .. })
+        ));
     }
 
     #[test]

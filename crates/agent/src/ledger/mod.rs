@@ -14,6 +14,7 @@ mod file;
 mod replay;
 mod rewrite;
 
+pub(crate) use entry::Entry;
 pub use file::LedgerError;
-pub(crate) use file::Ledger;
+pub(crate) use file::{Ledger, LedgerEvent};
 pub(crate) use replay::Replayed;

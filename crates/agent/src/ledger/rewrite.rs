@@ -37,7 +37,10 @@ impl Rewrite {
     /// Begins to write these entries beside the ledger.
     pub(super) fn begin(path: PathBuf, entries: Vec<Entry>) -> Self {
         let job = spawn_blocking(move || write_new(&temporary(&path), &entries));
-        Self { tail: Vec::new(), step: RewriteStep::Writing(job) }
+        Self {
+            tail: Vec::new(),
+            step: RewriteStep::Writing(job),
+        }
     }
 
     /// Whether the old file must not be synced now.
@@ -58,7 +61,10 @@ pub(super) fn encode_frame(entry: &Entry, bytes: &mut Vec<u8>) {
     codec::encode(entry, bytes);
     let body = &bytes[begin + FRAME_HEADER_LEN..];
     // An entry is far below 4 GiB: the largest holds what one message of the link can carry.
-    let (len, crc) = ((body.len() as u32).to_le_bytes(), crc32fast::hash(body).to_le_bytes());
+    let (len, crc) = (
+        (body.len() as u32).to_le_bytes(),
+        crc32fast::hash(body).to_le_bytes(),
+    );
     bytes[begin..begin + 4].copy_from_slice(&len);
     bytes[begin + 4..begin + FRAME_HEADER_LEN].copy_from_slice(&crc);
 }
@@ -86,12 +92,15 @@ pub(super) fn write_new(path: &Path, entries: &[Entry]) -> io::Result<(File, u64
         encode_frame(entry, &mut frame);
         put(&frame)?;
     }
-    let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+    let file = writer
+        .into_inner()
+        .map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
     Ok((file, len))
 }
 
 /// Syncs the directory that holds a file, so that its name is on the disk.
 pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+    path.parent()
+        .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }

@@ -1,0 +1,284 @@
+//! The agent's loop: one task that owns the books and the ledger.
+//!
+//! Whatever happens becomes an input of a book; what the books answer waits in `todo` until the end of the turn. Then all records
+//! of the turn are written in one go, and only then is the rest done, in order. Nothing in here waits for anybody: lives, the
+//! link, the disk and the reading of output all report when they are done.
+
+mod closing;
+mod hear;
+mod perform;
+mod recover;
+mod tell;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cronfleet_core::id::{LifeId, ProcessId, RunId};
+use cronfleet_core::life::{Now, Wake};
+use cronfleet_core::order_book::{Input, OrderBook};
+use cronfleet_core::slot_book::{SlotBook, SlotInput};
+use jiff::SignedDuration;
+use rand::RngExt;
+use rand::rngs::StdRng;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::chores::Chores;
+use crate::config::OnStop;
+use crate::host::Host;
+use crate::ledger::{Entry, Ledger, LedgerEvent};
+use crate::link::{LinkEvent, LinkShared, Session};
+use crate::lives::{Evidence, Launcher, LifeEvent, LifeHandle};
+use crate::outbox::Outbox;
+use crate::outputs::Outputs;
+use closing::Closing;
+use perform::Action;
+pub(crate) use recover::Opened;
+
+/// News of lives that wait for the loop.
+const LIFE_EVENTS_MAX: usize = 1_024;
+
+/// Events that one turn takes in at most.
+const EVENTS_PER_TURN: usize = 1_024;
+
+/// Longest sleep. A machine that was suspended finds out after so long.
+const SLEEP_MAX: Duration = Duration::from_secs(5);
+
+/// Time between two looks at what has no event of its own: progress of output, entries that could not be written.
+const ROUTINE: Duration = Duration::from_secs(1);
+
+/// What a life is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Run(RunId),
+    Process(ProcessId),
+}
+
+/// A life that has a task.
+#[derive(Debug)]
+struct Held {
+    kind: Kind,
+    handle: LifeHandle,
+}
+
+/// The loop's state.
+pub(crate) struct Engine {
+    host: Host,
+    launcher: Launcher,
+    on_stop: OnStop,
+    boot_id: String,
+    /// Boot and runtime directory as the ledger names them.
+    boot_mark: String,
+    shared: Arc<LinkShared>,
+    ledger: Ledger,
+    is_ledger_writable: bool,
+    /// Entries that are nobody's in particular and could not be written.
+    unwritten: Vec<Entry>,
+    /// The clock's offset as the ledger knows it.
+    recorded_offset_us: i64,
+    orders: OrderBook,
+    slots: SlotBook,
+    outputs: Outputs,
+    outbox: Outbox,
+    chores: Chores,
+    lives: HashMap<LifeId, Held>,
+    /// Lives that may have a folder.
+    folders: HashSet<LifeId>,
+    tasks: JoinSet<()>,
+    life_events: mpsc::Receiver<LifeEvent>,
+    life_events_out: mpsc::Sender<LifeEvent>,
+    session: Option<Session>,
+    is_active: bool,
+    draws: StdRng,
+    todo: Vec<Action>,
+    routine_at: Instant,
+    closing: Option<Closing>,
+}
+
+impl Engine {
+    /// Works until `stop` is cancelled and everything is in order for the next agent.
+    pub(crate) async fn run(
+        mut self,
+        mut link: mpsc::Receiver<LinkEvent>,
+        stop: CancellationToken,
+    ) {
+        loop {
+            let is_blocked = self.turn();
+            if self.is_done() {
+                break;
+            }
+            let wake = self.wake();
+            let is_open = self.closing.is_none();
+            let session = self.session.as_ref().filter(|_| is_blocked);
+            tokio::select! {
+                () = stop.cancelled(), if is_open => self.begin_closing(),
+                Some(event) = self.life_events.recv() => self.hear_life(event),
+                Some(event) = link.recv() => self.hear_link(event),
+                event = self.ledger.event() => self.hear_ledger(event),
+                () = self.outputs.wait_read() => {}
+                () = self.chores.wait() => {}
+                () = tell::room(session) => {}
+                Some(done) = self.tasks.join_next() => {
+                    if let Err(error) = done && error.is_panic() {
+                        std::panic::resume_unwind(error.into_panic());
+                    }
+                }
+                () = sleep_until(wake) => {}
+            }
+            self.hear_more(&mut link);
+        }
+        self.close().await;
+    }
+
+    /// Does everything that is due now. Says whether the session has no room for what is to be sent.
+    fn turn(&mut self) -> bool {
+        let now = self.now();
+        if self.orders.next_wake().is_due(now) {
+            self.order_input(Input::Tick);
+        }
+        if self.slots.next_wake().is_due(now) {
+            self.slot_input(SlotInput::Tick);
+        }
+        if self.routine_at <= Instant::now() {
+            self.routine();
+        }
+        self.perform();
+        self.ledger.begin_sync();
+        if self.ledger.wants_rewrite() {
+            let entries = self.snapshot();
+            self.ledger.begin_rewrite(entries);
+        }
+        self.chores.begin(&self.host);
+        let is_blocked = self.tell();
+        self.outputs
+            .begin_read(&self.host, self.shared.clock.offset_us());
+        is_blocked
+    }
+
+    /// Takes in what else has happened meanwhile, so that its records share one write.
+    fn hear_more(&mut self, link: &mut mpsc::Receiver<LinkEvent>) {
+        for _ in 0..EVENTS_PER_TURN {
+            let Ok(event) = self.life_events.try_recv() else {
+                break;
+            };
+            self.hear_life(event);
+        }
+        while self.todo.len() < EVENTS_PER_TURN
+            && let Ok(event) = link.try_recv()
+        {
+            self.hear_link(event);
+        }
+    }
+
+    fn hear_ledger(&mut self, event: LedgerEvent) {
+        match event {
+            LedgerEvent::Synced(runs) => {
+                for run in runs {
+                    self.order_input(Input::Synced { run });
+                }
+            }
+            LedgerEvent::SyncFailed(runs) => {
+                for run in runs {
+                    self.order_input(Input::LedgerFailed { run });
+                }
+            }
+            LedgerEvent::Internal => {}
+        }
+    }
+
+    fn routine(&mut self) {
+        self.routine_at = Instant::now() + ROUTINE;
+        self.outputs.retry();
+        let progress = self.outputs.progress();
+        self.todo.extend(progress.into_iter().map(Action::Append));
+        let unwritten = std::mem::take(&mut self.unwritten);
+        self.todo.extend(unwritten.into_iter().map(Action::Append));
+        let offset_us = self.shared.clock.offset_us();
+        let is_measured = self.shared.clock.round_trip_us().is_some();
+        if is_measured && (offset_us - self.recorded_offset_us).abs() > OFFSET_STEP_US {
+            self.recorded_offset_us = offset_us;
+            self.todo
+                .push(Action::Append(Entry::ClockOffset(offset_us)));
+        }
+    }
+
+    /// Everything that is still true, for a rewritten ledger.
+    fn snapshot(&self) -> Vec<Entry> {
+        use cronfleet_core::record::Record;
+        let epoch = self
+            .shared
+            .epoch_seen
+            .load(std::sync::atomic::Ordering::Relaxed);
+        let mut entries = vec![
+            Entry::Boot {
+                boot_id: self.boot_mark.clone(),
+            },
+            Entry::ClockOffset(self.recorded_offset_us),
+            Entry::Book(Record::SessionEpoch(epoch)),
+        ];
+        entries.extend(self.orders.snapshot().into_iter().map(Entry::Book));
+        entries.extend(self.slots.snapshot().into_iter().map(Entry::Book));
+        entries.extend(self.outputs.snapshot());
+        entries
+    }
+
+    fn now(&self) -> Now {
+        self.shared.clock.now()
+    }
+
+    fn evidence(&self) -> Evidence<'_> {
+        Evidence {
+            clock: &self.shared.clock,
+            boot_id: &self.boot_id,
+            host: &self.host,
+        }
+    }
+
+    /// Hands an input to the order book.
+    fn order_input(&mut self, input: Input) {
+        let effects = self.orders.handle(self.now(), input);
+        self.todo.extend(effects.into_iter().map(Action::from));
+    }
+
+    /// Hands an input to the slot book.
+    fn slot_input(&mut self, input: SlotInput) {
+        let now = self.now();
+        let draws = &mut self.draws;
+        let effects = self.slots.handle(now, &mut || draws.random(), input);
+        self.todo.extend(effects.into_iter().map(Action::from));
+    }
+
+    /// When there is something to do even if nothing happens.
+    fn wake(&self) -> Instant {
+        let books = self.orders.next_wake().earlier(self.slots.next_wake());
+        let told = self.session.as_ref().and_then(|_| self.outbox.due());
+        let synced = self.ledger.sync_at().map(Instant::from_std);
+        let is_busy =
+            !self.lives.is_empty() || !self.unwritten.is_empty() || self.session.is_some();
+        let routine = is_busy.then_some(self.routine_at);
+        let closed = self.closing.as_ref().map(Closing::until);
+        [instant_of(books, self.now()), told, synced, routine, closed]
+            .into_iter()
+            .flatten()
+            .fold(Instant::now() + SLEEP_MAX, Instant::min)
+    }
+}
+
+/// Changes of the clock's offset up to this are not worth a record.
+const OFFSET_STEP_US: i64 = 5_000;
+
+fn instant_of(wake: Wake, now: Now) -> Option<Instant> {
+    let center = wake
+        .center
+        .map(|at| positive(at.duration_since(now.center)));
+    let boot = wake.boot.map(|at| at.saturating_sub(now.boot));
+    let wait = center.into_iter().chain(boot).min()?;
+    Some(Instant::now() + wait.min(SLEEP_MAX))
+}
+
+fn positive(duration: SignedDuration) -> Duration {
+    Duration::try_from(duration).unwrap_or_default()
+}

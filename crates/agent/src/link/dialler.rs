@@ -1,0 +1,185 @@
+//! Dialling, again and again, and renewing the certificate in time.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::time::Duration;
+
+use cronfleet_core::id::AgentId;
+use cronfleet_wire::v1::link_client::LinkClient;
+use rand::RngExt;
+use rand::rngs::StdRng;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+
+use super::session::{LinkEvent, SessionError, open};
+use crate::clock::Clock;
+use crate::dial::{DialError, dial};
+use crate::identity::Identity;
+use crate::join::renew;
+use crate::tls;
+
+/// Longest wait before the second attempt; it doubles with every attempt that fails.
+const WAIT_INITIAL: Duration = Duration::from_millis(500);
+
+/// Longest wait before any attempt.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// A session that lasted so long counts as a success.
+const GOOD_SESSION: Duration = Duration::from_secs(10);
+
+/// Wait before a renewal that failed is tried again.
+const RENEW_AGAIN: Duration = Duration::from_secs(600);
+
+/// What link and loop both see.
+#[derive(Debug)]
+pub(crate) struct LinkShared {
+    pub(crate) agent: AgentId,
+    pub(crate) clock: Clock,
+    /// Highest session epoch that any center announced.
+    pub(crate) epoch_seen: AtomicU64,
+    /// Processes that run, for heartbeats.
+    pub(crate) running_count: AtomicU32,
+}
+
+/// Dials centers for as long as the agent runs.
+pub(crate) struct Link {
+    pub(crate) centers: Vec<String>,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) identity: Identity,
+    pub(crate) shared: Arc<LinkShared>,
+    pub(crate) events: mpsc::Sender<LinkEvent>,
+    pub(crate) draws: StdRng,
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+enum LinkError {
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    #[error("the identity cannot be used for TLS")]
+    Tls(#[from] rustls::Error),
+    #[error(transparent)]
+    Session(#[from] SessionError),
+}
+
+impl Link {
+    /// Holds sessions until `stop`.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let mut failures = 0_u32;
+        let mut turn = 0;
+        loop {
+            let begun = Instant::now();
+            let center = self
+                .centers
+                .get(turn % self.centers.len().max(1))
+                .cloned()
+                .unwrap_or_default();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                error = self.hold_session(&center) => {
+                    log_end(&center, &error, failures);
+                    if self.events.send(LinkEvent::Down).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            failures = if begun.elapsed() >= GOOD_SESSION {
+                0
+            } else {
+                failures.saturating_add(1)
+            };
+            turn += 1;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = sleep(wait(failures, self.draws.random())) => {}
+            }
+        }
+    }
+
+    /// Dials one center and holds a session with it until that is over.
+    async fn hold_session(&mut self, center: &str) -> LinkError {
+        match self.dial(center).await {
+            Ok(client) => self.talk(center, client).await.into(),
+            Err(error) => error,
+        }
+    }
+
+    async fn dial(&self, center: &str) -> Result<LinkClient<Channel>, LinkError> {
+        let config = Arc::new(tls::session_config(&self.identity)?);
+        Ok(dial(center, config).await?)
+    }
+
+    async fn talk(&mut self, center: &str, mut client: LinkClient<Channel>) -> SessionError {
+        let shared = Arc::clone(&self.shared);
+        let opened = match open(&mut client, &shared).await {
+            Ok(opened) => opened,
+            Err(error) => return error,
+        };
+        tracing::info!(center.address = center, "session with the center");
+        let events = self.events.clone();
+        tokio::select! {
+            error = opened.run(&shared, &events) => error,
+            never = self.keep_renewed(client) => match never {},
+        }
+    }
+
+    /// Gets the next certificate whenever it is time for one. It counts from the next session on.
+    async fn keep_renewed(&mut self, mut client: LinkClient<Channel>) -> std::convert::Infallible {
+        loop {
+            let left = self
+                .identity
+                .renew_at()
+                .duration_since(self.shared.clock.now().center);
+            sleep(Duration::try_from(left).unwrap_or_default()).await;
+            let renewed = match renew(&mut client, &self.identity).await {
+                Ok(identity) => identity,
+                Err(error) => {
+                    let until = self.identity.not_after;
+                    tracing::warn!(%error, certificate.not_after = %until, "the certificate was not renewed");
+                    sleep(RENEW_AGAIN).await;
+                    continue;
+                }
+            };
+            if let Err(error) = renewed.store(&self.data_dir) {
+                tracing::error!(%error, "the new certificate cannot be stored");
+                sleep(RENEW_AGAIN).await;
+                continue;
+            }
+            tracing::info!(certificate.not_after = %renewed.not_after, "the certificate is renewed");
+            self.identity = renewed;
+        }
+    }
+}
+
+/// Full jitter: anything up to a bound that doubles. `draw` is uniform in `[0, 1)`.
+fn wait(failures: u32, draw: f64) -> Duration {
+    let doubled = WAIT_INITIAL.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX));
+    doubled.min(WAIT_MAX).mul_f64(draw)
+}
+
+fn log_end(center: &str, error: &LinkError, failures: u32) {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    let cause = cause.unwrap_or_default();
+    // The first is news; that it goes on is not.
+    if failures == 0 {
+        tracing::warn!(center.address = center, %error, cause, "no session with the center");
+    } else {
+        tracing::debug!(center.address = center, %error, cause, "still no session with the center");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_jittered_over_their_whole_range() {
+        assert_eq!(wait(0, 0.5), Duration::from_millis(250));
+        assert_eq!(wait(3, 0.5), Duration::from_secs(2));
+        assert_eq!(wait(40, 0.999), WAIT_MAX.mul_f64(0.999));
+        assert_eq!(wait(u32::MAX, 0.0), Duration::ZERO);
+    }
+}

@@ -1,0 +1,11 @@
+//! The link to a center: one session at a time, dialled again for ever.
+//!
+//! The link says when a session is up and when it is down, and passes messages on as they come. What is said in a session is
+//! for others; only heartbeats (they measure the center's clock) and the renewal of the certificate are dealt with here.
+
+mod dialler;
+mod heart;
+mod session;
+
+pub(crate) use dialler::{Link, LinkShared};
+pub(crate) use session::{LinkEvent, Session};

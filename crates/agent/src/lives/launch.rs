@@ -1,0 +1,159 @@
+//! From an order to what the host launches.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cronfleet_core::id::{LifeId, ProcessId};
+use cronfleet_core::job::{Command, Launch};
+use cronfleet_core::order::{DaemonOrder, Order};
+use cronfleet_core::run::Reason;
+use tokio::task::spawn_blocking;
+
+use super::evidence::{NotStarted, chain};
+use super::users::Users;
+use crate::host::{Host, LifeCommand, LifeSpec, OutputPolicy, RunUser, build_environment};
+
+/// What a life is for.
+#[derive(Debug, Clone)]
+pub(crate) enum Purpose {
+    /// A run.
+    Run(Arc<Order>),
+    /// A daemon process.
+    Process {
+        /// What is wanted.
+        order: Arc<DaemonOrder>,
+        /// The process.
+        process: ProcessId,
+        /// Its slot.
+        index: u32,
+    },
+}
+
+impl Purpose {
+    /// The life's id.
+    pub(crate) fn life(&self) -> LifeId {
+        match self {
+            Self::Run(order) => order.run.into(),
+            Self::Process { process, .. } => (*process).into(),
+        }
+    }
+
+    /// What to launch.
+    pub(crate) fn launch(&self) -> &Launch {
+        match self {
+            Self::Run(order) => &order.launch,
+            Self::Process { order, .. } => &order.launch,
+        }
+    }
+
+    /// What Cronfleet says to the process.
+    fn variables(&self) -> Vec<(String, String)> {
+        let variables = match self {
+            Self::Run(order) => vec![
+                ("CRONFLEET_RUN_ID", order.run.to_string()),
+                ("CRONFLEET_JOB_ID", order.job.to_string()),
+                ("CRONFLEET_JOB_NAME", order.job_name.clone()),
+                (
+                    "CRONFLEET_DUE",
+                    order.due.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
+                ),
+                ("CRONFLEET_ATTEMPT", order.attempt.to_string()),
+                ("CRONFLEET_COPY", order.copy.to_string()),
+                ("CRONFLEET_COPIES", order.copies.to_string()),
+            ],
+            Self::Process {
+                order,
+                process,
+                index,
+            } => vec![
+                ("CRONFLEET_PROCESS_ID", process.to_string()),
+                ("CRONFLEET_JOB_ID", order.job.to_string()),
+                ("CRONFLEET_JOB_NAME", order.job_name.clone()),
+                ("CRONFLEET_SLOT", index.to_string()),
+                ("CRONFLEET_SLOTS", order.processes.to_string()),
+            ],
+        };
+        variables
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
+    }
+}
+
+/// What all lives are launched with. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Launcher {
+    pub(crate) host: Host,
+    users: Arc<Users>,
+}
+
+impl Launcher {
+    pub(crate) fn new(host: Host) -> Self {
+        Self {
+            host,
+            users: Arc::default(),
+        }
+    }
+
+    /// Resolves everything that a launch needs.
+    ///
+    /// # Errors
+    /// Why the process cannot be started, e.g. [`Reason::UserUnknown`].
+    pub(super) async fn spec(&self, purpose: &Purpose) -> Result<LifeSpec, NotStarted> {
+        let launch = purpose.launch();
+        let user = self.user(&launch.run_as).await?;
+        let job = launch
+            .environment
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()));
+        let environment =
+            build_environment(&user, job, purpose.variables()).map_err(|error| NotStarted {
+                reason: Reason::SpawnFailed,
+                detail: error.to_string(),
+            })?;
+        let mut spec = LifeSpec::new(user, command(&launch.command));
+        spec.environment = environment;
+        if let Some(directory) = &launch.directory {
+            spec.directory = PathBuf::from(directory);
+        }
+        spec.umask = launch.umask;
+        spec.stop_signal = launch.stop.signal.number();
+        spec.output = if launch.output.is_stored {
+            OutputPolicy::Store {
+                cap_bytes: launch.output.cap_bytes,
+            }
+        } else {
+            OutputPolicy::Discard
+        };
+        Ok(spec)
+    }
+
+    async fn user(&self, name: &str) -> Result<RunUser, NotStarted> {
+        if let Some(user) = self.users.recent(name) {
+            return Ok(user);
+        }
+        let (users, name) = (Arc::clone(&self.users), name.to_owned());
+        let failed = |reason, detail| NotStarted { reason, detail };
+        match spawn_blocking(move || users.resolve(&name)).await {
+            Ok(Ok(user)) => Ok(user),
+            Ok(Err(error)) => {
+                let reason = Reason::from_word(error.code()).unwrap_or(Reason::IdentityFailed);
+                Err(failed(reason, chain(&error)))
+            }
+            Err(error) => Err(failed(Reason::IdentityFailed, error.to_string())),
+        }
+    }
+}
+
+fn command(command: &Command) -> LifeCommand {
+    let words = |words: &[String]| words.iter().map(OsString::from).collect();
+    match command {
+        Command::Argv(argv) => LifeCommand::Argv(words(argv)),
+        Command::Script { interpreter, text } => LifeCommand::Script {
+            interpreter: words(interpreter),
+            text: text.clone().into_bytes(),
+            arguments: Vec::new(),
+        },
+    }
+}

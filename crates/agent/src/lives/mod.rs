@@ -1,0 +1,12 @@
+//! Lives: one task for each process that is prepared, runs, or was found running.
+
+mod evidence;
+mod launch;
+mod task;
+mod users;
+
+pub(crate) use evidence::{Evidence, NotStarted};
+pub(crate) use launch::{Launcher, Purpose};
+pub(crate) use task::{
+    LifeEvent, LifeHandle, News, OutputFlag, kill_orphans, launch, remove, watch,
+};
