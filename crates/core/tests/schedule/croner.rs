@@ -4,6 +4,7 @@
 use std::str::FromStr;
 
 use croner::Cron as Croner;
+use jiff::tz::AmbiguousOffset;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
@@ -24,7 +25,7 @@ fn has_same_rules(cron: &Cron, zone: &str) -> bool {
     let time_fields = [cron.second.as_ref(), Some(&cron.minute), Some(&cron.hour)];
     let mut time_fields = time_fields.into_iter().flatten();
     let is_interval = time_fields.clone().any(Items::begins_with_star);
-    let is_single = time_fields.all(|field| field.values().len() == 1);
+    let is_single = time_fields.all(|field| matches!(field.items.as_slice(), [Item::Value(_)]));
     one_day_field
         && !loses_last_day(cron)
         && !cron.plus
@@ -35,6 +36,14 @@ fn has_same_rules(cron: &Cron, zone: &str) -> bool {
 fn loses_last_day(cron: &Cron) -> bool {
     let has = |wanted: fn(&Item) -> bool| cron.day.items.iter().any(wanted);
     has(|item| matches!(item, Item::LastDay)) && has(|item| matches!(item, Item::LastWeekday))
+}
+
+/// Whether an instant lies in the second pass of an overlap. The library runs a time of day there once more when
+/// asked from such an instant, although it ran in the first pass.
+fn is_second_pass(zone: &str, at: Timestamp) -> bool {
+    let tz = bundled_zone(zone);
+    let readings = tz.to_ambiguous_timestamp(tz.to_datetime(at)).offset();
+    matches!(readings, AmbiguousOffset::Fold { after, .. } if after == tz.to_offset(at))
 }
 
 fn next_few(cron: &Croner, zone: &str, from: Timestamp, until: Timestamp) -> Vec<Timestamp> {
@@ -59,6 +68,9 @@ fn check(cron: &Cron, zone: &str, start: Start) -> Result<(), TestCaseError> {
         (start.near_change, bundled_zone(zone).following(from).next())
     {
         from = change.timestamp() + SignedDuration::from_hours(hours);
+    }
+    if is_second_pass(zone, from) {
+        return Ok(());
     }
     let until = from + SignedDuration::from_hours(24 * 365 * 2);
     let found = next_few(&theirs, zone, from, until);

@@ -1,6 +1,6 @@
 //! Laws that hold for every schedule, and equality with the brute-force oracle.
 
-use cronfleet_core::schedule::{Context, ErrorCode, Schedule, time_zone_names};
+use cronfleet_core::schedule::{Context, ErrorCode, Language, Schedule, time_zone_names};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
@@ -139,6 +139,28 @@ proptest! {
         cron in cron(), zone in proptest::sample::select(time_zone_names()), start in start()
     ) {
         check_laws(&cron, &zone, start)?;
+    }
+
+    #[test]
+    fn one_sentence_means_one_schedule(one in cron(), other in cron(), which in 0..6_u8) {
+        let mut near = one.clone();
+        match which {
+            0 => near.second = other.second,
+            1 => near.minute = other.minute,
+            2 => near.hour = other.hour,
+            3 => near.day = other.day,
+            4 => near.month = other.month,
+            _ => near.weekday = other.weekday,
+        }
+        let (Some(one), Some(near)) = (parse(&one, "UTC"), parse(&near, "UTC")) else { return Ok(()) };
+        for language in [Language::En, Language::ZhHans] {
+            if one.describe(language) == near.describe(language) {
+                let from = Timestamp::from_second(1_767_225_600).unwrap();
+                let until = from + SignedDuration::from_hours(24 * 365 * 5);
+                prop_assert_eq!(one.between(from, until, 500), near.between(from, until, 500), "{}", one.describe(language));
+                prop_assert_eq!(one.count_between(from, until, u64::MAX), near.count_between(from, until, u64::MAX));
+            }
+        }
     }
 
     #[test]

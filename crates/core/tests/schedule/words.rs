@@ -138,18 +138,18 @@ const SENTENCES: &[(&str, &str, &str)] = &[
     ),
     (
         "*/15 8,12,18,22 * * *",
-        "At minutes 0, 15, 30 and 45 of hours 8, 12, 18 and 22",
-        "8、12、18、22 时的第 0、15、30、45 分",
+        "Every 15 minutes of hours 8, 12, 18 and 22",
+        "8、12、18、22 时每 15 分钟",
     ),
     (
         "* 8,12,18,22 * * *",
         "Every minute of hours 8, 12, 18 and 22",
-        "8、12、18、22 时的每分钟",
+        "8、12、18、22 时每分钟",
     ),
     (
         "*/7 * * * * *",
         "At seconds 0 to 56 in steps of 7 of every minute of every hour",
-        "每小时的每分钟的第 0 至 56（步长 7）秒",
+        "每小时每分钟第 0 至 56（步长 7）秒",
     ),
     ("0 0 * * 1", "Every Monday at 00:00", "每周一 00:00"),
     ("0 0 * * 0", "Every Sunday at 00:00", "每周日 00:00"),
@@ -190,7 +190,7 @@ const SENTENCES: &[(&str, &str, &str)] = &[
     ),
     (
         "0 0 */2 * *",
-        "On the 1st to 31st in steps of 2 of every month at 00:00",
+        "On every 2nd day from the 1st to the 31st of every month at 00:00",
         "每月 1 日至 31 日（步长 2）00:00",
     ),
     (
@@ -287,6 +287,22 @@ const SENTENCES: &[(&str, &str, &str)] = &[
         "0 */5 * * * * 2027",
         "Every 5 minutes, in 2027",
         "2027 年，每 5 分钟",
+    ),
+    (
+        "5,20 8-12,18,22 * * *",
+        "At minutes 5 and 20 of hours 8 to 12, 18 and 22",
+        "8 至 12、18、22 时第 5、20 分",
+    ),
+    (
+        "*/10 */5 2,4,6 * * *",
+        "Every 10 seconds of minutes 0 to 55 in steps of 5 of hours 2, 4 and 6",
+        "2、4、6 时第 0 至 55（步长 5）分每 10 秒",
+    ),
+    ("0 0 1-31 * 1", "Every day at 00:00", "每天 00:00"),
+    (
+        "0 0 13,L * MON#1,FRI",
+        "On the 13th and the last day of every month and also every Friday and on the first Monday of every month at 00:00",
+        "每月 13 日、最后一天，以及每周五，以及每月第 1 个周一 00:00",
     ),
 ];
 

@@ -1,7 +1,7 @@
 //! Schedules in Simplified Chinese.
 
 use super::dates::{DatePhrase, DaysPhrase, LAST, MonthDays, WeekDays};
-use super::times::{TimePhrase, Unit};
+use super::times::{TimePhrase, Unit, whole_cycle};
 use super::{clock, runs};
 use crate::schedule::canonical::Progression;
 
@@ -115,17 +115,29 @@ fn seconds_past(second: u32) -> String {
 }
 
 fn fields(seconds: Option<&[u32]>, minutes: Option<&[u32]>, hours: Option<&[u32]>) -> String {
-    let of = |values: Option<&[u32]>, before: &str, unit: &str, all: &str| match values {
-        Some(values) => joined(&[before, &list(values), unit]),
-        None => all.to_owned(),
+    let listed = |values: Option<&[u32]>, unit: &str, every: &str| match values {
+        Some(values) => joined(&["第", &list(values), unit]),
+        None => format!("每{every}"),
     };
-    let hour = of(hours, "", "时", "每小时");
-    let minute = of(minutes, "第", "分", "每分钟");
-    let second = of(seconds, "第", "秒", "每秒");
+    let periodic = |values: Option<&[u32]>, unit: &str, every: &str| {
+        let distance = values.and_then(whole_cycle);
+        distance.map_or_else(
+            || listed(values, unit, every),
+            |distance| format!("每 {distance} {every}"),
+        )
+    };
+    let hour = hours.map_or_else(
+        || "每小时".to_owned(),
+        |hours| joined(&[&list(hours), "时"]),
+    );
     if seconds == Some(&[0]) {
-        format!("{hour}的{minute}")
+        format!("{hour}{}", periodic(minutes, "分", "分钟"))
     } else {
-        format!("{hour}的{minute}的{second}")
+        format!(
+            "{hour}{}{}",
+            listed(minutes, "分", "分钟"),
+            periodic(seconds, "秒", "秒")
+        )
     }
 }
 

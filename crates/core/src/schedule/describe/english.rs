@@ -1,7 +1,7 @@
 //! Schedules in English.
 
 use super::dates::{DatePhrase, DaysPhrase, LAST, MonthDays, WeekDays};
-use super::times::{TimePhrase, Unit};
+use super::times::{TimePhrase, Unit, whole_cycle};
 use super::{clock, runs};
 use crate::schedule::canonical::Progression;
 
@@ -157,14 +157,27 @@ fn past_hour(minute: u32, second: u32) -> String {
 }
 
 fn fields(seconds: Option<&[u32]>, minutes: Option<&[u32]>, hours: Option<&[u32]>) -> String {
-    let second = values("second", seconds);
-    let minute = values("minute", minutes);
+    let every = |distance: u32, name: &str| format!("every {distance} {name}s");
     let hour = values("hour", hours);
-    let at = |values: Option<&[u32]>| if values.is_some() { "at " } else { "" };
-    if seconds == Some(&[0]) {
-        format!("{}{minute} of {hour}", at(minutes))
+    let phrase = if seconds == Some(&[0]) {
+        let distance = minutes.and_then(whole_cycle);
+        let minute = distance.map_or_else(
+            || values("minute", minutes),
+            |distance| every(distance, "minute"),
+        );
+        format!("{minute} of {hour}")
     } else {
-        format!("{}{second} of {minute} of {hour}", at(seconds))
+        let distance = seconds.and_then(whole_cycle);
+        let second = distance.map_or_else(
+            || values("second", seconds),
+            |distance| every(distance, "second"),
+        );
+        format!("{second} of {} of {hour}", values("minute", minutes))
+    };
+    if phrase.starts_with("every") {
+        phrase
+    } else {
+        format!("at {phrase}")
     }
 }
 
@@ -172,10 +185,12 @@ fn values(name: &str, values: Option<&[u32]>) -> String {
     match values {
         None => format!("every {name}"),
         Some([value]) => format!("{name} {value}"),
-        Some(values) => format!(
-            "{name}s {}",
-            join(runs(values).iter().map(|run| range(run, u32::to_string)))
-        ),
+        Some(values) => {
+            format!(
+                "{name}s {}",
+                join(runs(values).iter().map(|run| range(run, u32::to_string)))
+            )
+        }
     }
 }
 
@@ -203,18 +218,22 @@ fn dates(date: &DatePhrase) -> String {
     }
 }
 
+/// `the 1st and 15th`, `every 2nd day from the 1st to the 31st`, `the last day`.
 fn month_days(days: &MonthDays) -> String {
-    let mut items: Vec<String> = runs(&days.numbers)
-        .iter()
-        .enumerate()
-        .map(|(place, run)| {
-            format!(
-                "{}{}",
-                if place == 0 { "the " } else { "" },
-                range(run, ordinal)
-            )
-        })
-        .collect();
+    let mut items = Vec::new();
+    let mut article = "the ";
+    for run in runs(&days.numbers) {
+        if run.step > 1 {
+            let (first, last) = (ordinal(&run.first), ordinal(&run.last));
+            items.push(format!(
+                "every {} day from the {first} to the {last}",
+                ordinal(&run.step)
+            ));
+        } else {
+            items.push(format!("{article}{}", range(&run, ordinal)));
+            article = "";
+        }
+    }
     items.extend(days.nearest.iter().map(|day| {
         format!(
             "the weekday (Monday to Friday) nearest to the {}",

@@ -143,3 +143,10 @@ fn is_contiguous(values: &[u32]) -> bool {
 fn is_full_cycle(values: &[u32], cycle: u32) -> bool {
     equal_distance(values).is_some_and(|distance| distance * values.len() as u32 == cycle)
 }
+
+/// The distance of seconds or minutes that cover the whole cycle evenly from 0 on.
+pub(super) fn whole_cycle(values: &[u32]) -> Option<u32> {
+    let distance = equal_distance(values)?;
+    (values.first() == Some(&0) && values.len() > 2 && is_full_cycle(values, 60))
+        .then_some(distance)
+}
