@@ -1,0 +1,96 @@
+import i18next from 'i18next'
+import { useTranslation } from 'react-i18next'
+import type { JobSpec } from '../../api/types'
+import { joinArgv } from '../../lib/argv'
+import { type Change, changes, lineDiff } from '../../lib/diff'
+import { formatSpan } from '../../lib/span'
+import { useAgentNames } from '../agent/useAgents'
+import classes from './SpecChanges.module.css'
+import { complete } from './spec'
+
+/** The values that differ between two definitions. */
+export function specChanges(before: JobSpec, after: JobSpec): Change[] {
+  return changes(complete(before), complete(after))
+}
+
+/** The differing values as a table: name, before, after; long texts line by line. */
+export function SpecChanges({ before, after }: { before: JobSpec; after: JobSpec }) {
+  const { t } = useTranslation()
+  const names = useAgentNames()
+  const list = specChanges(before, after)
+  if (list.length === 0) return <p className="dim">{t('editor.noChanges')}</p>
+  return (
+    <table className={classes.table}>
+      <thead>
+        <tr>
+          <th>{t('editor.field')}</th>
+          <th>{t('editor.before')}</th>
+          <th>{t('editor.after')}</th>
+        </tr>
+      </thead>
+      <tbody>
+        {list.map((change) =>
+          isLong(change.before) || isLong(change.after) ? (
+            <tr key={change.path}>
+              <th scope="row">{fieldName(change.path)}</th>
+              <td colSpan={2}>
+                <Lines before={String(change.before ?? '')} after={String(change.after ?? '')} />
+              </td>
+            </tr>
+          ) : (
+            <tr key={change.path}>
+              <th scope="row">{fieldName(change.path)}</th>
+              <td className={classes.before}>{show(change.path, change.before, names)}</td>
+              <td className={classes.after}>{show(change.path, change.after, names)}</td>
+            </tr>
+          ),
+        )}
+      </tbody>
+    </table>
+  )
+}
+
+function isLong(value: unknown): boolean {
+  return typeof value === 'string' && value.includes('\n')
+}
+
+function Lines({ before, after }: { before: string; after: string }) {
+  return (
+    <pre className={classes.lines}>
+      {lineDiff(before, after).map((line, nth) => (
+        <div key={nth} data-kind={line.kind}>
+          {line.kind === 'added' ? '+ ' : line.kind === 'removed' ? '- ' : '  '}
+          {line.text}
+        </div>
+      ))}
+    </pre>
+  )
+}
+
+function fieldName(path: string): string {
+  if (path.startsWith('environment.')) return path.slice('environment.'.length)
+  const key = `field.${path.replaceAll('.', '_')}`
+  return i18next.exists(key) ? i18next.t(key as 'field.name') : path
+}
+
+/** Values that are stable words, and where their texts are. */
+const WORDS: Record<string, string> = {
+  'scheduled.overlap': 'overlap',
+  'daemon.restart': 'restart',
+  'output.mode': 'output',
+}
+
+function show(path: string, value: unknown, names: ReadonlyMap<string, string>): string {
+  const { t } = i18next
+  if (value === null || value === undefined || value === '') return '–'
+  if (typeof value === 'boolean') return t(value ? 'common.yes' : 'common.no')
+  if (path.endsWith('_ms') && typeof value === 'number') return formatSpan(value)
+  if (path === 'target.agent_ids' && Array.isArray(value))
+    return value.map((id) => names.get(id) ?? id).join(', ') || '–'
+  if (Array.isArray(value)) return joinArgv(value.map(String))
+  if (typeof value === 'object') return JSON.stringify(value)
+  const words = WORDS[path]
+  const key = words ? `${words}.${value}` : ''
+  if (key && i18next.exists(key)) return t(key as 'overlap.forbid')
+  return String(value)
+}

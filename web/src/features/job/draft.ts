@@ -1,0 +1,145 @@
+import type { DaemonSpec, JobKind, JobSpec, OutputMode, Overlap, RetryPolicy } from '../../api/types'
+import { joinArgv, splitArgv } from '../../lib/argv'
+import {
+  complete,
+  daemonDefaults,
+  outputDefaults,
+  retryDefaults,
+  START_DEADLINE_MS,
+  stopDefaults,
+  UMASK,
+} from './spec'
+
+/** A job as the editor holds it: everything a form can show at once, also what the chosen kind does not use. */
+export interface Draft {
+  groupId: string
+  kind: JobKind
+  name: string
+  description: string
+  expression: string
+  timeZone: string
+  overlap: Overlap
+  startDeadlineMs: number
+  timeoutMs: number | undefined
+  retry: Required<RetryPolicy>
+  daemon: Required<DaemonSpec>
+  commandKind: 'argv' | 'script'
+  /** Program and arguments as one line. */
+  argv: string
+  interpreter: string
+  script: string
+  runAs: string
+  directory: string
+  environment: [name: string, value: string][]
+  umask: string
+  isEveryAgent: boolean
+  agentIds: string[]
+  processes: number
+  outputMode: OutputMode
+  capBytes: number
+  signal: string
+  graceMs: number
+}
+
+export const INTERPRETER = '/bin/sh'
+
+export function emptyDraft(groupId: string, kind: JobKind, timeZone: string, runAs: string): Draft {
+  return {
+    groupId,
+    kind,
+    name: '',
+    description: '',
+    expression: '*/5 * * * *',
+    timeZone,
+    overlap: 'forbid',
+    startDeadlineMs: START_DEADLINE_MS,
+    timeoutMs: undefined,
+    retry: retryDefaults,
+    daemon: daemonDefaults,
+    commandKind: 'argv',
+    argv: '',
+    interpreter: INTERPRETER,
+    script: '',
+    runAs,
+    directory: '',
+    environment: [],
+    umask: UMASK,
+    isEveryAgent: true,
+    agentIds: [],
+    processes: 1,
+    outputMode: outputDefaults.mode,
+    capBytes: outputDefaults.cap_bytes,
+    signal: stopDefaults.signal,
+    graceMs: stopDefaults.grace_ms,
+  }
+}
+
+export function draftOf(groupId: string, given: JobSpec, timeZone: string): Draft {
+  const spec = complete(given)
+  const base = emptyDraft(
+    groupId,
+    spec.daemon ? 'daemon' : 'scheduled',
+    spec.scheduled?.time_zone ?? timeZone,
+    spec.run_as,
+  )
+  return {
+    ...base,
+    name: spec.name,
+    description: spec.description ?? '',
+    expression: spec.scheduled?.expression ?? base.expression,
+    overlap: spec.scheduled?.overlap ?? base.overlap,
+    startDeadlineMs: spec.scheduled?.start_deadline_ms ?? base.startDeadlineMs,
+    timeoutMs: spec.scheduled?.timeout_ms ?? undefined,
+    retry: { ...base.retry, ...spec.scheduled?.retry },
+    daemon: { ...base.daemon, ...spec.daemon },
+    commandKind: spec.command.script ? 'script' : 'argv',
+    argv: joinArgv(spec.command.argv ?? []),
+    interpreter: joinArgv(spec.command.script?.interpreter ?? [INTERPRETER]),
+    script: spec.command.script?.text ?? '',
+    directory: spec.directory ?? '',
+    environment: Object.entries(spec.environment ?? {}),
+    umask: spec.umask ?? UMASK,
+    isEveryAgent: spec.target.all ?? false,
+    agentIds: spec.target.agent_ids ?? [],
+    processes: spec.processes ?? 1,
+    outputMode: spec.output?.mode ?? base.outputMode,
+    capBytes: spec.output?.cap_bytes ?? base.capBytes,
+    signal: spec.stop?.signal ?? base.signal,
+    graceMs: spec.stop?.grace_ms ?? base.graceMs,
+  }
+}
+
+/** The definition that a draft asks for. Nothing is checked here; the center does, and names the field. */
+export function specOf(draft: Draft): JobSpec {
+  return {
+    name: draft.name.trim(),
+    description: draft.description,
+    scheduled:
+      draft.kind === 'scheduled'
+        ? {
+            expression: draft.expression.trim(),
+            time_zone: draft.timeZone,
+            overlap: draft.overlap,
+            start_deadline_ms: draft.startDeadlineMs,
+            timeout_ms: draft.timeoutMs ?? null,
+            retry: draft.retry,
+          }
+        : null,
+    daemon: draft.kind === 'daemon' ? draft.daemon : null,
+    command:
+      draft.commandKind === 'argv'
+        ? { argv: splitArgv(draft.argv), script: null }
+        : {
+            argv: null,
+            script: { interpreter: splitArgv(draft.interpreter || INTERPRETER), text: draft.script },
+          },
+    run_as: draft.runAs,
+    directory: draft.directory.trim() || null,
+    environment: Object.fromEntries(draft.environment.filter(([name]) => name.trim() !== '')),
+    umask: draft.umask.trim() || null,
+    target: draft.isEveryAgent ? { all: true, agent_ids: [] } : { all: false, agent_ids: draft.agentIds },
+    processes: draft.processes,
+    output: { mode: draft.outputMode, cap_bytes: draft.capBytes },
+    stop: { signal: draft.signal, grace_ms: draft.graceMs },
+  }
+}

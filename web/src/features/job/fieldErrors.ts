@@ -1,0 +1,45 @@
+import type { ApiError } from '../../api/error'
+
+/** Paths of a definition that have an input of their own in the editor. */
+const INPUTS = [
+  'group_id',
+  'name',
+  'description',
+  'scheduled.expression',
+  'scheduled.time_zone',
+  'scheduled.start_deadline_ms',
+  'scheduled.timeout_ms',
+  'scheduled.retry.attempts_max',
+  'scheduled.retry.backoff_initial_ms',
+  'scheduled.retry.backoff_max_ms',
+  'daemon.restart',
+  'daemon.start_period_ms',
+  'daemon.backoff_initial_ms',
+  'daemon.backoff_max_ms',
+  'daemon.crash_loop_failures',
+  'daemon.crash_loop_window_ms',
+  'command.argv',
+  'command.script.interpreter',
+  'command.script.text',
+  'run_as',
+  'directory',
+  'environment',
+  'umask',
+  'target',
+  'processes',
+  'output.cap_bytes',
+  'stop.signal',
+  'stop.grace_ms',
+] as const
+
+export type FieldPath = (typeof INPUTS)[number]
+
+/** The input that an error is about; `undefined` when it has none, and the error belongs above the form. */
+export function inputOf(error: ApiError): FieldPath | undefined {
+  if (!error.field) return undefined
+  const path = error.field.replace(/^spec\./, '')
+  const fits = INPUTS.filter(
+    (input) => path === input || path.startsWith(`${input}.`) || path.startsWith(`${input}[`),
+  )
+  return fits.sort((a, b) => b.length - a.length)[0]
+}

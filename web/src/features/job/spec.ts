@@ -1,0 +1,60 @@
+import type {
+  DaemonSpec,
+  JobSpec,
+  OutputPolicy,
+  RetryPolicy,
+  ScheduledSpec,
+  StopPolicy,
+} from '../../api/types'
+
+/** What holds when a definition leaves a value out. The same as in the center, whose interface documents them. */
+
+export const START_DEADLINE_MS = 60_000
+
+export const retryDefaults: Required<RetryPolicy> = {
+  attempts_max: 1,
+  backoff_initial_ms: 1_000,
+  backoff_max_ms: 300_000,
+}
+
+export const daemonDefaults: Required<DaemonSpec> = {
+  restart: 'always',
+  start_period_ms: 1_000,
+  backoff_initial_ms: 500,
+  backoff_max_ms: 60_000,
+  crash_loop_failures: 5,
+  crash_loop_window_ms: 60_000,
+}
+
+export const outputDefaults: Required<OutputPolicy> = { mode: 'store', cap_bytes: 10_485_760 }
+export const stopDefaults: Required<StopPolicy> = { signal: 'TERM', grace_ms: 10_000 }
+export const UMASK = '022'
+export const SIGNALS = ['TERM', 'INT', 'HUP', 'QUIT', 'USR1', 'USR2', 'KILL']
+
+/** A definition with every default written out, so that two of them can be compared. */
+export function complete(spec: JobSpec): JobSpec {
+  return {
+    ...spec,
+    description: spec.description ?? '',
+    scheduled: spec.scheduled ? completeSchedule(spec.scheduled) : null,
+    daemon: spec.daemon ? { ...daemonDefaults, ...spec.daemon } : null,
+    directory: spec.directory ?? null,
+    environment: spec.environment ?? {},
+    umask: spec.umask ?? UMASK,
+    target: { all: spec.target.all ?? false, agent_ids: [...(spec.target.agent_ids ?? [])].sort() },
+    processes: spec.processes ?? 1,
+    output: { ...outputDefaults, ...spec.output },
+    stop: { ...stopDefaults, ...spec.stop },
+  }
+}
+
+function completeSchedule(scheduled: ScheduledSpec): ScheduledSpec {
+  return {
+    ...scheduled,
+    time_zone: scheduled.time_zone ?? null,
+    overlap: scheduled.overlap ?? 'forbid',
+    start_deadline_ms: scheduled.start_deadline_ms ?? START_DEADLINE_MS,
+    timeout_ms: scheduled.timeout_ms ?? null,
+    retry: { ...retryDefaults, ...scheduled.retry },
+  }
+}

@@ -1,0 +1,75 @@
+import { IconAlertTriangle, IconArrowsExchange } from '@tabler/icons-react'
+import { useTranslation } from 'react-i18next'
+import type { Preview } from '../../api/types'
+import { useNow } from '../../lib/now'
+import { offsetName, relative, viewerZone, weekday } from '../../lib/time'
+import { Mark } from '../../ui/Mark'
+import { At } from '../../ui/Time'
+import classes from './NextRuns.module.css'
+
+/** The next due instants as the job's zone says them, and when that is here. Days with a clock change are marked. */
+export function NextRuns({ preview, zone }: { preview: Preview; zone: string }) {
+  const { t, i18n } = useTranslation()
+  const now = useNow()
+  const isElsewhere = zone !== viewerZone()
+  return (
+    <table className={classes.table}>
+      <caption className="sr">{t('schedule.next')}</caption>
+      <thead className="sr">
+        <tr>
+          <th>{t('schedule.day')}</th>
+          <th>{t('schedule.time')}</th>
+          <th>{t('schedule.until')}</th>
+          {isElsewhere && <th>{t('schedule.here')}</th>}
+        </tr>
+      </thead>
+      <tbody>
+        {preview.next.map((instant) => (
+          <tr key={instant.due}>
+            <td className="dim">{weekday(instant.due, i18n.language, zone)}</td>
+            <td>
+              {localClock(instant.local)}{' '}
+              <span className="faint">{offsetName(instant.due, zone, i18n.language)}</span>
+              {instant.dst && (
+                <span className={classes.dst}>
+                  <Mark tone="missed" icon={<IconArrowsExchange size={13} />}>
+                    <span title={t(`schedule.dst.${instant.dst}Text`)}>
+                      {t(`schedule.dst.${instant.dst}`)}
+                    </span>
+                  </Mark>
+                </span>
+              )}
+            </td>
+            <td className="dim">{relative(instant.due, now, i18n.language)}</td>
+            {isElsewhere && (
+              <td className="dim">
+                <At at={instant.due} zone={zone} />
+              </td>
+            )}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  )
+}
+
+/** Time of day of a local date-time with offset; the fraction only when there is one. */
+function localClock(local: string): string {
+  return /T(\d{2}:\d{2}:\d{2}(?:\.\d{1,3})?)/.exec(local)?.[1] ?? local
+}
+
+/** What is worth knowing before saving. */
+export function Warnings({ preview }: { preview: Preview }) {
+  const { i18n } = useTranslation()
+  if (preview.warnings.length === 0) return null
+  return (
+    <ul className={classes.warnings}>
+      {preview.warnings.map((warning) => (
+        <li key={warning.code}>
+          <IconAlertTriangle size={14} aria-hidden />
+          <span>{i18n.language === 'en' ? warning.message_en : warning.message_zh}</span>
+        </li>
+      ))}
+    </ul>
+  )
+}

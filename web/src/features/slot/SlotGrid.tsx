@@ -1,0 +1,117 @@
+import { ActionIcon, Tooltip } from '@mantine/core'
+import { IconReload } from '@tabler/icons-react'
+import { Link } from '@tanstack/react-router'
+import { useTranslation } from 'react-i18next'
+import type { Slot } from '../../api/types'
+import { groupBy } from '../../lib/groupBy'
+import { plain } from '../../lib/sgr'
+import { Ago, Since } from '../../ui/Time'
+import { OnlineMark } from '../agent/AgentMark'
+import classes from './SlotGrid.module.css'
+import { SlotIcon, SlotMark, slotTone } from './SlotMark'
+import { useRestart } from './useRestart'
+import { endWords } from './words'
+
+/** The slots of one job, agent by agent; below an agent the evidence for what is not well. */
+export function SlotGrid({ slots, canOperate }: { slots: readonly Slot[]; canOperate: boolean }) {
+  const { t } = useTranslation()
+  const restart = useRestart()
+  const agents = groupBy(slots, (slot) => slot.agent_id)
+  return (
+    <ul className={classes.agents}>
+      {[...agents].map(([agentId, list]) => {
+        const first = list[0]
+        if (!first) return null
+        return (
+          <li key={agentId} className={classes.agent}>
+            <div className={classes.agentName}>
+              <Link to="/agents/$agentId" params={{ agentId }} className="clip">
+                {first.agent_name}
+              </Link>
+              {!first.is_agent_online && <OnlineMark isOnline={false} />}
+              {canOperate && (
+                <Tooltip label={t('daemons.restartAgent')}>
+                  <ActionIcon
+                    size={22}
+                    aria-label={t('daemons.restartNamed', { job: first.job_name, agent: first.agent_name })}
+                    onClick={() => restart(list)}
+                  >
+                    <IconReload size={14} stroke={1.6} />
+                  </ActionIcon>
+                </Tooltip>
+              )}
+            </div>
+            <div className={classes.slots} data-stale={!first.is_agent_online || undefined}>
+              {list.map((slot) => (
+                <SlotCell key={slot.index} slot={slot} />
+              ))}
+            </div>
+            <Evidence slots={list} />
+          </li>
+        )
+      })}
+    </ul>
+  )
+}
+
+function SlotCell({ slot }: { slot: Slot }) {
+  const { t } = useTranslation()
+  const isAlive = slot.pid != null && slot.started_at != null
+  return (
+    <Link
+      to="/daemons/$jobId/$agentId/$index"
+      params={{ jobId: slot.job_id, agentId: slot.agent_id, index: String(slot.index) }}
+      search={{}}
+      className={classes.slot}
+      style={{ '--tone': `var(--${slotTone[slot.state]})` } as React.CSSProperties}
+    >
+      <span className={classes.slotHead}>
+        <span className="faint">#{slot.index}</span>
+        <span className={classes.state}>
+          <SlotIcon state={slot.state} size={13} />
+          {t(`slot.${slot.state}`)}
+        </span>
+      </span>
+      <span className={classes.slotFoot}>
+        <span>
+          {isAlive ? <Since at={slot.started_at ?? ''} /> : slot.since ? <Since at={slot.since} /> : '–'}
+        </span>
+        <span className="faint">
+          {slot.pid != null && <>pid {slot.pid}</>}
+          {slot.restarts > 0 && <span title={t('daemons.restarts')}> ↻{slot.restarts}</span>}
+        </span>
+      </span>
+    </Link>
+  )
+}
+
+/** Why slots are not running: how the last process ended and what it said last. */
+function Evidence({ slots }: { slots: readonly Slot[] }) {
+  const { t } = useTranslation()
+  const ill = slots.filter((slot) => slot.state === 'crash_loop' || slot.state === 'backoff')
+  if (ill.length === 0) return null
+  return (
+    <ul className={classes.evidence}>
+      {ill.map((slot) => (
+        <li key={slot.index}>
+          <p className={classes.evidenceHead}>
+            <SlotMark state={slot.state} />
+            <span className="faint">#{slot.index}</span>
+            {slot.last_end && <span>{t('daemons.ended', { how: endWords(slot.last_end, t) })}</span>}
+            {slot.retry_at && <NextTry at={slot.retry_at} />}
+          </p>
+          {slot.last_output && <pre className={classes.lastOutput}>{plain(slot.last_output)}</pre>}
+        </li>
+      ))}
+    </ul>
+  )
+}
+
+function NextTry({ at }: { at: string }) {
+  const { t } = useTranslation()
+  return (
+    <span className="dim">
+      {t('daemons.nextTry')} <Ago at={at} />
+    </span>
+  )
+}

@@ -1,0 +1,47 @@
+import type { Translation } from '../catalogue'
+import type { Catalogue } from '../en'
+import { account, groups, setup, signIn, users } from './access'
+import { agents } from './agents'
+import { daemons, slot } from './daemons'
+import { editor, field, overlap, restart, schedule } from './editor'
+import { errors, scheduleErrors } from './errors'
+import { jobs, kind, lapses } from './jobs'
+import { output } from './output'
+import { cause, reason, runs, status } from './runs'
+import { common, connection, filter, nav, palette, role, shell, shortcut, time } from './shell'
+
+/** Every text of the console in Simplified Chinese. Chinese has one plural form, so the `_one` texts are absent. */
+export const zhCN: Translation<Catalogue> = {
+  account,
+  agents,
+  cause,
+  common,
+  connection,
+  daemons,
+  editor,
+  errors,
+  field,
+  filter,
+  groups,
+  jobs,
+  kind,
+  lapses,
+  nav,
+  output,
+  overlap,
+  palette,
+  reason,
+  restart,
+  role,
+  runs,
+  schedule,
+  scheduleErrors,
+  setup,
+  shell,
+  shortcut,
+  signIn,
+  slot,
+  status,
+  time,
+  users,
+}

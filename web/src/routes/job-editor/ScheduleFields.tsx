@@ -1,0 +1,110 @@
+import { NumberInput, SegmentedControl } from '@mantine/core'
+import { useTranslation } from 'react-i18next'
+import type { ApiError } from '../../api/error'
+import { ExpressionField } from '../../features/schedule/ExpressionField'
+import { ZoneSelect } from '../../features/schedule/ZoneSelect'
+import { SpanInput } from '../../ui/SpanInput'
+import { type FieldsProps, Part } from './JobForm'
+import classes from './JobForm.module.css'
+
+/** When a scheduled job runs, what happens when it is late, overlaps, takes too long or fails. */
+export function ScheduleFields({
+  draft,
+  set,
+  errorAt,
+  refusal,
+}: FieldsProps & { refusal: ApiError | undefined }) {
+  const { t } = useTranslation()
+  const isZoneRefused = refusal?.field?.includes('time_zone') ?? false
+  return (
+    <>
+      <Part title={t('editor.when')}>
+        <ExpressionField
+          value={draft.expression}
+          onChange={(expression) => set({ expression })}
+          error={isZoneRefused ? undefined : refusal}
+        />
+        {!refusal && errorAt('scheduled.expression') && (
+          <p className="danger">{errorAt('scheduled.expression')}</p>
+        )}
+        <div className={classes.pair}>
+          <ZoneSelect
+            value={draft.timeZone}
+            onChange={(timeZone) => set({ timeZone })}
+            error={isZoneRefused ? refusal?.message : errorAt('scheduled.time_zone')}
+          />
+        </div>
+      </Part>
+      <Part title={t('editor.limits')}>
+        <div className={classes.pair}>
+          <div>
+            <div className={classes.panelTitle}>{t('field.scheduled_overlap')}</div>
+            <SegmentedControl
+              aria-label={t('field.scheduled_overlap')}
+              value={draft.overlap}
+              onChange={(overlap) => set({ overlap: overlap === 'allow' ? 'allow' : 'forbid' })}
+              data={[
+                { value: 'forbid', label: t('overlap.forbid') },
+                { value: 'allow', label: t('overlap.allow') },
+              ]}
+            />
+          </div>
+          <NumberInput
+            label={t('field.processes')}
+            description={t('editor.processesScheduled')}
+            inputWrapperOrder={['label', 'input', 'description', 'error']}
+            value={draft.processes}
+            min={1}
+            max={1_000}
+            allowDecimal={false}
+            clampBehavior="blur"
+            onChange={(value) => set({ processes: Number(value) || 1 })}
+            error={errorAt('processes')}
+          />
+          <SpanInput
+            label={t('field.scheduled_start_deadline_ms')}
+            value={draft.startDeadlineMs}
+            onChange={(ms) => ms !== undefined && set({ startDeadlineMs: ms })}
+            error={errorAt('scheduled.start_deadline_ms')}
+          />
+          <SpanInput
+            label={t('field.scheduled_timeout_ms')}
+            value={draft.timeoutMs}
+            onChange={(timeoutMs) => set({ timeoutMs })}
+            emptyMeans={t('editor.noLimit')}
+            error={errorAt('scheduled.timeout_ms')}
+          />
+        </div>
+        <div className={classes.triple}>
+          <NumberInput
+            label={t('field.scheduled_retry_attempts_max')}
+            value={draft.retry.attempts_max}
+            min={1}
+            max={20}
+            allowDecimal={false}
+            onChange={(value) => set({ retry: { ...draft.retry, attempts_max: Number(value) || 1 } })}
+            error={errorAt('scheduled.retry.attempts_max')}
+          />
+          {draft.retry.attempts_max > 1 && (
+            <>
+              <SpanInput
+                label={t('field.scheduled_retry_backoff_initial_ms')}
+                value={draft.retry.backoff_initial_ms}
+                onChange={(ms) =>
+                  ms !== undefined && set({ retry: { ...draft.retry, backoff_initial_ms: ms } })
+                }
+                error={errorAt('scheduled.retry.backoff_initial_ms')}
+              />
+              <SpanInput
+                label={t('field.scheduled_retry_backoff_max_ms')}
+                value={draft.retry.backoff_max_ms}
+                onChange={(ms) => ms !== undefined && set({ retry: { ...draft.retry, backoff_max_ms: ms } })}
+                error={errorAt('scheduled.retry.backoff_max_ms')}
+              />
+            </>
+          )}
+        </div>
+      </Part>
+    </>
+  )
+}
