@@ -146,7 +146,11 @@ fn retry_backoff_max_ms() -> u64 {
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { attempts_max: 1, backoff_initial_ms: retry_backoff_initial_ms(), backoff_max_ms: retry_backoff_max_ms() }
+        Self {
+            attempts_max: 1,
+            backoff_initial_ms: retry_backoff_initial_ms(),
+            backoff_max_ms: retry_backoff_max_ms(),
+        }
     }
 }
 
@@ -222,7 +226,10 @@ fn output_cap_bytes() -> u64 {
 
 impl Default for OutputPolicy {
     fn default() -> Self {
-        Self { mode: OutputMode::Store, cap_bytes: output_cap_bytes() }
+        Self {
+            mode: OutputMode::Store,
+            cap_bytes: output_cap_bytes(),
+        }
     }
 }
 
@@ -259,7 +266,10 @@ fn stop_grace_ms() -> u64 {
 
 impl Default for StopPolicy {
     fn default() -> Self {
-        Self { signal: stop_signal(), grace_ms: stop_grace_ms() }
+        Self {
+            signal: stop_signal(),
+            grace_ms: stop_grace_ms(),
+        }
     }
 }
 

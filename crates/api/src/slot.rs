@@ -121,3 +121,10 @@ pub struct SlotRestart {
     #[serde(default)]
     pub index: Option<u32>,
 }
+
+/// What `POST /slots/restart` did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SlotRestartAnswer {
+    /// Connected agents that were told. An agent without a session is not told; its processes stay as they are.
+    pub agents_told: u32,
+}

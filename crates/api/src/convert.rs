@@ -1,0 +1,488 @@
+//! Definitions of jobs between the shapes of the REST interface and those of the domain, and the words that both share.
+
+use std::time::Duration;
+
+use cronfleet_core::access;
+use cronfleet_core::backoff::Backoff;
+use cronfleet_core::id::AgentId;
+use cronfleet_core::job as domain;
+use cronfleet_core::job::SpecError;
+use cronfleet_core::order;
+use cronfleet_core::run as domain_run;
+
+use crate::group::Role;
+use crate::job::{
+    Command, DaemonSpec, JobKind, JobSpec, OutputMode, OutputPolicy, Overlap, Restart, RetryPolicy,
+    ScheduledSpec, Script, StopPolicy, Target,
+};
+use crate::run::{Cause, Outcome, RunState};
+use crate::slot::SlotState;
+
+/// File mode mask of a job that names none.
+const UMASK_DEFAULT: u32 = 0o022;
+
+/// The definition that a request asks for, with defaults filled in and every rule of [`domain::validate`] checked.
+///
+/// # Errors
+/// The first rule that is broken; its field is a path inside the definition, such as `scheduled.timeout_ms`.
+pub fn job_spec(spec: JobSpec, default_time_zone: &str) -> Result<domain::JobSpec, SpecError> {
+    let kind = match (spec.scheduled, spec.daemon) {
+        (Some(scheduled), None) => {
+            domain::JobKind::Scheduled(scheduled_spec(scheduled, default_time_zone))
+        }
+        (None, Some(daemon)) => domain::JobKind::Daemon(daemon_spec(&daemon)),
+        (Some(_), Some(_)) => {
+            return Err(refused(
+                "daemon",
+                "job.two_kinds",
+                "both scheduled and daemon are given",
+                "give exactly one",
+            ));
+        }
+        (None, None) => {
+            return Err(refused(
+                "scheduled",
+                "job.no_kind",
+                "neither scheduled nor daemon is given",
+                "give exactly one",
+            ));
+        }
+    };
+    let spec = domain::JobSpec {
+        name: spec.name,
+        description: spec.description,
+        kind,
+        launch: domain::Launch {
+            command: command(spec.command)?,
+            run_as: spec.run_as,
+            directory: spec.directory,
+            environment: spec.environment,
+            umask: umask(spec.umask.as_deref())?,
+            output: domain::OutputPolicy {
+                is_stored: spec.output.mode == OutputMode::Store,
+                cap_bytes: spec.output.cap_bytes,
+            },
+            stop: domain::StopPolicy {
+                signal: signal(&spec.stop.signal)?,
+                grace: Duration::from_millis(spec.stop.grace_ms),
+            },
+        },
+        target: target(&spec.target)?,
+        processes: spec.processes,
+    };
+    domain::validate(&spec)?;
+    Ok(spec)
+}
+
+fn scheduled_spec(spec: ScheduledSpec, default_time_zone: &str) -> domain::ScheduledSpec {
+    domain::ScheduledSpec {
+        expression: spec.expression,
+        time_zone: spec
+            .time_zone
+            .unwrap_or_else(|| default_time_zone.to_owned()),
+        overlap: match spec.overlap {
+            Overlap::Forbid => domain::Overlap::Forbid,
+            Overlap::Allow => domain::Overlap::Allow,
+        },
+        start_deadline: spec
+            .start_deadline_ms
+            .map_or(domain::START_DEADLINE_DEFAULT, Duration::from_millis),
+        timeout: spec.timeout_ms.map(Duration::from_millis),
+        retry: domain::RetryPolicy {
+            attempts_max: spec.retry.attempts_max,
+            backoff: backoff(spec.retry.backoff_initial_ms, spec.retry.backoff_max_ms),
+        },
+    }
+}
+
+fn daemon_spec(spec: &DaemonSpec) -> domain::DaemonSpec {
+    domain::DaemonSpec {
+        restart: match spec.restart {
+            Restart::Always => domain::Restart::Always,
+            Restart::OnFailure => domain::Restart::OnFailure,
+        },
+        start_period: Duration::from_millis(spec.start_period_ms),
+        backoff: backoff(spec.backoff_initial_ms, spec.backoff_max_ms),
+        crash_loop_failures: spec.crash_loop_failures,
+        crash_loop_window: Duration::from_millis(spec.crash_loop_window_ms),
+    }
+}
+
+fn backoff(initial_ms: u64, max_ms: u64) -> Backoff {
+    Backoff {
+        initial: Duration::from_millis(initial_ms),
+        max: Duration::from_millis(max_ms),
+    }
+}
+
+fn command(command: Command) -> Result<domain::Command, SpecError> {
+    match (command.argv, command.script) {
+        (Some(argv), None) => Ok(domain::Command::Argv(argv)),
+        (None, Some(script)) => Ok(domain::Command::Script {
+            interpreter: script
+                .interpreter
+                .unwrap_or_else(|| vec!["/bin/sh".to_owned()]),
+            text: script.text,
+        }),
+        (Some(_), Some(_)) => Err(refused(
+            "command",
+            "job.two_commands",
+            "both argv and script are given",
+            "give exactly one",
+        )),
+        (None, None) => Err(refused(
+            "command",
+            "job.command_empty",
+            "neither argv nor script is given",
+            "give exactly one",
+        )),
+    }
+}
+
+/// Reads a mask in octal digits.
+fn umask(text: Option<&str>) -> Result<u32, SpecError> {
+    let Some(text) = text else {
+        return Ok(UMASK_DEFAULT);
+    };
+    let is_octal =
+        (1..=4).contains(&text.len()) && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+    match u32::from_str_radix(text, 8) {
+        Ok(mask) if is_octal => Ok(mask),
+        Ok(_) | Err(_) => Err(refused(
+            "umask",
+            "job.umask",
+            &format!("umask {:?} is not an octal number", cut(text)),
+            "use three octal digits such as 027",
+        )),
+    }
+}
+
+fn signal(word: &str) -> Result<domain::StopSignal, SpecError> {
+    domain::StopSignal::from_word(word).ok_or_else(|| {
+        let words: Vec<&str> = domain::StopSignal::ALL
+            .into_iter()
+            .map(domain::StopSignal::word)
+            .collect();
+        refused(
+            "stop.signal",
+            "job.stop_signal",
+            &format!("{:?} is not a signal that can stop a process", cut(word)),
+            &format!("use one of {}", words.join(", ")),
+        )
+    })
+}
+
+fn target(target: &Target) -> Result<domain::Target, SpecError> {
+    if !target.all {
+        let mut agents: Vec<AgentId> = target
+            .agent_ids
+            .iter()
+            .copied()
+            .map(AgentId::from_uuid)
+            .collect();
+        agents.sort_unstable();
+        agents.dedup();
+        return Ok(domain::Target::Agents(agents));
+    }
+    if target.agent_ids.is_empty() {
+        return Ok(domain::Target::All);
+    }
+    Err(refused(
+        "target.agent_ids",
+        "job.target_both",
+        "all agents are asked for and agents are chosen",
+        "leave agent_ids empty, or set all to false",
+    ))
+}
+
+fn refused(field: &str, code: &'static str, message: &str, hint: &str) -> SpecError {
+    SpecError {
+        field: field.to_owned(),
+        code,
+        message: message.to_owned(),
+        hint: hint.to_owned(),
+    }
+}
+
+/// At most 64 characters of a text, for messages.
+fn cut(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+impl From<&domain::JobSpec> for JobSpec {
+    fn from(spec: &domain::JobSpec) -> Self {
+        let (scheduled, daemon) = match &spec.kind {
+            domain::JobKind::Scheduled(scheduled) => (Some(scheduled.into()), None),
+            domain::JobKind::Daemon(daemon) => (None, Some(daemon.into())),
+        };
+        let launch = &spec.launch;
+        Self {
+            name: spec.name.clone(),
+            description: spec.description.clone(),
+            scheduled,
+            daemon,
+            command: (&launch.command).into(),
+            run_as: launch.run_as.clone(),
+            directory: launch.directory.clone(),
+            environment: launch.environment.clone(),
+            umask: Some(format!("{:03o}", launch.umask)),
+            target: (&spec.target).into(),
+            processes: spec.processes,
+            output: OutputPolicy {
+                mode: if launch.output.is_stored {
+                    OutputMode::Store
+                } else {
+                    OutputMode::Discard
+                },
+                cap_bytes: launch.output.cap_bytes,
+            },
+            stop: StopPolicy {
+                signal: launch.stop.signal.word().to_owned(),
+                grace_ms: millis(launch.stop.grace),
+            },
+        }
+    }
+}
+
+impl From<&domain::ScheduledSpec> for ScheduledSpec {
+    fn from(spec: &domain::ScheduledSpec) -> Self {
+        Self {
+            expression: spec.expression.clone(),
+            time_zone: Some(spec.time_zone.clone()),
+            overlap: match spec.overlap {
+                domain::Overlap::Forbid => Overlap::Forbid,
+                domain::Overlap::Allow => Overlap::Allow,
+            },
+            start_deadline_ms: Some(millis(spec.start_deadline)),
+            timeout_ms: spec.timeout.map(millis),
+            retry: RetryPolicy {
+                attempts_max: spec.retry.attempts_max,
+                backoff_initial_ms: millis(spec.retry.backoff.initial),
+                backoff_max_ms: millis(spec.retry.backoff.max),
+            },
+        }
+    }
+}
+
+impl From<&domain::DaemonSpec> for DaemonSpec {
+    fn from(spec: &domain::DaemonSpec) -> Self {
+        Self {
+            restart: match spec.restart {
+                domain::Restart::Always => Restart::Always,
+                domain::Restart::OnFailure => Restart::OnFailure,
+            },
+            start_period_ms: millis(spec.start_period),
+            backoff_initial_ms: millis(spec.backoff.initial),
+            backoff_max_ms: millis(spec.backoff.max),
+            crash_loop_failures: spec.crash_loop_failures,
+            crash_loop_window_ms: millis(spec.crash_loop_window),
+        }
+    }
+}
+
+impl From<&domain::Command> for Command {
+    fn from(command: &domain::Command) -> Self {
+        match command {
+            domain::Command::Argv(argv) => Self {
+                argv: Some(argv.clone()),
+                script: None,
+            },
+            domain::Command::Script { interpreter, text } => Self {
+                argv: None,
+                script: Some(Script {
+                    interpreter: Some(interpreter.clone()),
+                    text: text.clone(),
+                }),
+            },
+        }
+    }
+}
+
+impl From<&domain::Target> for Target {
+    fn from(target: &domain::Target) -> Self {
+        match target {
+            domain::Target::All => Self {
+                all: true,
+                agent_ids: Vec::new(),
+            },
+            domain::Target::Agents(agents) => Self {
+                all: false,
+                agent_ids: agents.iter().map(|agent| agent.as_uuid()).collect(),
+            },
+        }
+    }
+}
+
+impl From<&domain::JobKind> for JobKind {
+    fn from(kind: &domain::JobKind) -> Self {
+        match kind {
+            domain::JobKind::Scheduled(_) => Self::Scheduled,
+            domain::JobKind::Daemon(_) => Self::Daemon,
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl From<access::Role> for Role {
+    fn from(role: access::Role) -> Self {
+        match role {
+            access::Role::Viewer => Self::Viewer,
+            access::Role::Operator => Self::Operator,
+            access::Role::Editor => Self::Editor,
+            access::Role::Owner => Self::Owner,
+        }
+    }
+}
+
+impl From<Role> for access::Role {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Viewer => Self::Viewer,
+            Role::Operator => Self::Operator,
+            Role::Editor => Self::Editor,
+            Role::Owner => Self::Owner,
+        }
+    }
+}
+
+impl From<domain_run::Outcome> for Outcome {
+    fn from(outcome: domain_run::Outcome) -> Self {
+        match outcome {
+            domain_run::Outcome::Succeeded => Self::Succeeded,
+            domain_run::Outcome::Failed => Self::Failed,
+            domain_run::Outcome::Killed => Self::Killed,
+            domain_run::Outcome::TimedOut => Self::TimedOut,
+            domain_run::Outcome::Skipped => Self::Skipped,
+            domain_run::Outcome::Missed => Self::Missed,
+            domain_run::Outcome::Lost => Self::Lost,
+        }
+    }
+}
+
+impl From<domain_run::RunState> for RunState {
+    fn from(state: domain_run::RunState) -> Self {
+        match state {
+            domain_run::RunState::Planned => Self::Planned,
+            domain_run::RunState::Dispatched => Self::Dispatched,
+            domain_run::RunState::Accepted => Self::Accepted,
+            domain_run::RunState::Running => Self::Running,
+            domain_run::RunState::Ended(_) => Self::Ended,
+        }
+    }
+}
+
+impl From<domain_run::Cause> for Cause {
+    fn from(cause: domain_run::Cause) -> Self {
+        match cause {
+            domain_run::Cause::Schedule => Self::Schedule,
+            domain_run::Cause::Manual => Self::Manual,
+            domain_run::Cause::Retry => Self::Retry,
+            domain_run::Cause::Reboot => Self::Reboot,
+        }
+    }
+}
+
+impl From<order::SlotState> for SlotState {
+    fn from(state: order::SlotState) -> Self {
+        match state {
+            order::SlotState::Starting => Self::Starting,
+            order::SlotState::Running => Self::Running,
+            order::SlotState::Backoff => Self::Backoff,
+            order::SlotState::CrashLoop => Self::CrashLoop,
+            order::SlotState::Stopping => Self::Stopping,
+            order::SlotState::Stopped => Self::Stopped,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn minimal() -> Value {
+        json!({
+            "name": "backup",
+            "scheduled": { "expression": "@daily" },
+            "command": { "argv": ["/bin/true"] },
+            "run_as": "app",
+            "target": { "all": true },
+        })
+    }
+
+    fn read(value: Value) -> Result<domain::JobSpec, SpecError> {
+        job_spec(serde_json::from_value(value).unwrap(), "Asia/Shanghai")
+    }
+
+    #[test]
+    fn defaults_are_filled_in_and_shown() {
+        let spec = read(minimal()).unwrap();
+        let shown = JobSpec::from(&spec);
+        assert_eq!(shown.umask.as_deref(), Some("022"));
+        let scheduled = shown.scheduled.clone().unwrap();
+        assert_eq!(scheduled.time_zone.as_deref(), Some("Asia/Shanghai"));
+        assert_eq!(scheduled.start_deadline_ms, Some(60_000));
+        assert_eq!(
+            job_spec(shown, "UTC").unwrap(),
+            spec,
+            "what is shown means the same when saved again"
+        );
+    }
+
+    #[test]
+    fn a_daemon_with_a_script_reads_back() {
+        let mut value = minimal();
+        value["scheduled"].take();
+        value["daemon"] = json!({ "restart": "on_failure", "backoff_initial_ms": 5 });
+        value["command"] = json!({ "script": { "text": "echo hi" } });
+        value["target"] = json!({ "agent_ids": ["00000000-0000-0000-0000-000000000002", "00000000-0000-0000-0000-000000000001"] });
+        let spec = read(value).unwrap();
+        let domain::Target::Agents(agents) = &spec.target else {
+            panic!("{:?}", spec.target)
+        };
+        assert_eq!(agents, &[AgentId::from_u128(1), AgentId::from_u128(2)]);
+        assert_eq!(job_spec(JobSpec::from(&spec), "UTC").unwrap(), spec);
+    }
+
+    #[test]
+    fn what_is_neither_or_both_or_unknown_names_its_field() {
+        let cases: [(&str, Value, &str, &str); 11] = [
+            ("daemon", json!({}), "daemon", "job.two_kinds"),
+            ("scheduled", Value::Null, "scheduled", "job.no_kind"),
+            ("command", json!({}), "command", "job.command_empty"),
+            (
+                "command",
+                json!({ "argv": ["a"], "script": { "text": "" } }),
+                "command",
+                "job.two_commands",
+            ),
+            ("umask", json!("9"), "umask", "job.umask"),
+            ("umask", json!("+22"), "umask", "job.umask"),
+            ("umask", json!("7777"), "umask", "job.out_of_range"),
+            (
+                "stop",
+                json!({ "signal": "SIGTERM" }),
+                "stop.signal",
+                "job.stop_signal",
+            ),
+            (
+                "target",
+                json!({ "all": true, "agent_ids": ["00000000-0000-0000-0000-000000000001"] }),
+                "target.agent_ids",
+                "job.target_both",
+            ),
+            ("target", json!({}), "target.agent_ids", "job.no_agent"),
+            ("processes", json!(0), "processes", "job.out_of_range"),
+        ];
+        for (key, value, field, code) in cases {
+            let mut broken = minimal();
+            broken[key] = value;
+            let error = read(broken).expect_err(code);
+            assert_eq!((error.field.as_str(), error.code), (field, code));
+        }
+    }
+}

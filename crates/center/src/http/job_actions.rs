@@ -1,0 +1,262 @@
+//! What people do with jobs besides editing them: pause, resume, run now.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::Response;
+use cronfleet_api::error::ErrorBody;
+use cronfleet_api::job::{Job, RunNow, RunNowAnswer};
+use cronfleet_core::id::{AgentId, JobId};
+use cronfleet_core::job::{JobKind, ScheduledSpec};
+use cronfleet_core::plan::PlannedRun;
+use cronfleet_core::run::{Cause, RunKey};
+use cronfleet_store::{Conflict, JobRow, ManualRuns, StoreError};
+use http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+
+use super::body::{Id, Json};
+use super::error::ApiError;
+use super::guard::{Operator, Scope};
+use super::job_rules;
+use super::jobs::{answer, find};
+use super::state::HttpState;
+use super::tell;
+use crate::clock;
+
+/// How often an edit is tried again while the planner catches up, and the time between.
+const SETTLE_TRIES: u32 = 8;
+const SETTLE_WAIT: Duration = Duration::from_millis(250);
+/// How often `run now` is tried again when the job is saved at the same moment.
+const RUN_TRIES: u32 = 3;
+/// Longest idempotency key.
+const KEY_LEN_MAX: usize = 128;
+
+/// Pauses a job: nothing more becomes due.
+#[utoipa::path(
+    post, path = "/api/v1/jobs/{id}/pause", tag = "jobs",
+    params(("id" = uuid::Uuid, Path, description = "Job")),
+    responses((status = 200, description = "The job is paused", body = Job))
+)]
+pub(super) async fn pause_job(
+    scope: Scope<Operator>,
+    State(state): State<HttpState>,
+    Id(id): Id<JobId>,
+) -> Result<Response, ApiError> {
+    let job = find(&scope, &state, id).await?;
+    scope.allow_in(job.group)?;
+    let mut patience = Patience::default();
+    let outcome = loop {
+        match state.store.pause_job(id, clock::now()).await {
+            Ok(outcome) => break outcome,
+            Err(error) => patience.after(error, &state).await?,
+        }
+    };
+    tell::job_edited(&state, id, job.group, &outcome);
+    answer(&scope, &state, id, StatusCode::OK).await
+}
+
+/// Resumes a paused job. What would have been due meanwhile stays undone.
+#[utoipa::path(
+    post, path = "/api/v1/jobs/{id}/resume", tag = "jobs",
+    params(("id" = uuid::Uuid, Path, description = "Job")),
+    responses((status = 200, description = "The job is not paused", body = Job))
+)]
+pub(super) async fn resume_job(
+    scope: Scope<Operator>,
+    State(state): State<HttpState>,
+    Id(id): Id<JobId>,
+) -> Result<Response, ApiError> {
+    let job = find(&scope, &state, id).await?;
+    scope.allow_in(job.group)?;
+    let now = clock::now();
+    let timing = job_rules::timing_of(id, &job.spec, now)?;
+    let outcome = state.store.resume_job(id, job.version, timing, now).await?;
+    tell::job_edited(&state, id, job.group, &outcome);
+    answer(&scope, &state, id, StatusCode::OK).await
+}
+
+/// Runs a scheduled job now, once on each of its agents and per copy. The same key gives the same runs.
+#[utoipa::path(
+    post, path = "/api/v1/jobs/{id}/run", tag = "jobs", request_body = RunNow,
+    params(
+        ("id" = uuid::Uuid, Path, description = "Job"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to repeat; 1 to 128 visible ASCII characters"),
+    ),
+    responses(
+        (status = 202, description = "Recorded; the agents are told", body = RunNowAnswer),
+        (status = 409, description = "The job is a daemon, or none of its agents is active", body = ErrorBody),
+        (status = 422, description = "An agent is not one of the job's", body = ErrorBody),
+    )
+)]
+pub(super) async fn run_job(
+    scope: Scope<Operator>,
+    State(state): State<HttpState>,
+    Id(id): Id<JobId>,
+    headers: HeaderMap,
+    Json(request): Json<RunNow>,
+) -> Result<(StatusCode, Json<RunNowAnswer>), ApiError> {
+    let trigger = trigger(&state, &headers)?;
+    let mut tries = 0;
+    let runs = loop {
+        tries += 1;
+        let job = find(&scope, &state, id).await?;
+        scope.allow_in(job.group)?;
+        let start_deadline = scheduled(&job)?.start_deadline;
+        let agents = chosen(
+            &state.store.agents_of_job(id).await?,
+            request.agent_ids.as_deref(),
+        )?;
+        let now = clock::now();
+        let runs = ManualRuns {
+            job: id,
+            version: job.version,
+            trigger: trigger.clone(),
+            due: now,
+            runs: planned(&job, start_deadline, &agents, &trigger, now),
+            requested_by: Some(scope.user()),
+        };
+        match state.store.insert_manual_runs(&runs, now).await {
+            Err(StoreError::Conflict(Conflict::StaleVersion { .. })) if tries < RUN_TRIES => {}
+            outcome => break outcome?,
+        }
+    };
+    state.nudges.runs_planned(runs.agents);
+    let run_ids = runs.runs.iter().map(|run| run.as_uuid()).collect();
+    Ok((StatusCode::ACCEPTED, Json(RunNowAnswer { run_ids })))
+}
+
+/// The trigger of runs asked for by people. The prefix keeps it apart from triggers that the center itself makes.
+fn trigger(state: &HttpState, headers: &HeaderMap) -> Result<String, ApiError> {
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(format!("manual:{}", state.mint.id(clock::now())));
+    };
+    let key = value.to_str().unwrap_or_default();
+    if (1..=KEY_LEN_MAX).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(format!("manual:{key}"));
+    }
+    Err(ApiError::Parameter {
+        name: "Idempotency-Key".to_owned(),
+        message: "Idempotency-Key is not usable".to_owned(),
+        hint: Some(format!("use 1 to {KEY_LEN_MAX} visible ASCII characters")),
+    })
+}
+
+/// The agents to run on: all of the job's, or those asked for.
+fn chosen(agents: &[AgentId], asked: Option<&[uuid::Uuid]>) -> Result<Vec<AgentId>, ApiError> {
+    let mut chosen: Vec<AgentId> = match asked {
+        None => agents.to_vec(),
+        Some(asked) => asked.iter().copied().map(AgentId::from_uuid).collect(),
+    };
+    chosen.sort_unstable();
+    chosen.dedup();
+    if let Some(stranger) = chosen.iter().find(|agent| !agents.contains(agent)) {
+        let message = format!("the job does not run on agent {stranger}");
+        return Err(ApiError::invalid(
+            "agent_ids",
+            "job.agent_not_in_target",
+            message,
+            "choose among the job's agents",
+        ));
+    }
+    if chosen.is_empty() {
+        return Err(ApiError::Conflict {
+            code: "job.no_active_agent",
+            field: None,
+            message: "none of the job's agents is active",
+            hint: "approve an agent for the group, or change where the job runs",
+        });
+    }
+    Ok(chosen)
+}
+
+fn scheduled(job: &JobRow) -> Result<&ScheduledSpec, ApiError> {
+    match &job.spec.kind {
+        JobKind::Scheduled(scheduled) => Ok(scheduled),
+        JobKind::Daemon(_) => Err(ApiError::Conflict {
+            code: "job.is_daemon",
+            field: None,
+            message: "a daemon job is kept alive, not run",
+            hint: "restart its processes instead",
+        }),
+    }
+}
+
+fn planned(
+    job: &JobRow,
+    start_deadline: Duration,
+    agents: &[AgentId],
+    trigger: &str,
+    now: Timestamp,
+) -> Vec<PlannedRun> {
+    let copies = job.spec.processes;
+    let runs = agents
+        .iter()
+        .flat_map(|agent| (0..copies).map(move |copy| (*agent, copy)));
+    let runs = runs.map(|(agent, copy)| {
+        let key = RunKey {
+            job: job.id,
+            job_version: job.version,
+            due: now,
+            agent,
+            copy,
+            attempt: 1,
+            trigger: trigger.to_owned(),
+        };
+        PlannedRun::new(key, copies, Cause::Manual, now, start_deadline)
+    });
+    runs.collect()
+}
+
+/// Patience with the planner: an edit is refused while due instants before now are still being decided.
+#[derive(Debug, Default)]
+pub(super) struct Patience {
+    tries: u32,
+}
+
+impl Patience {
+    /// Waits a moment after such a refusal, so that the edit can be tried again; the planner is nudged and soon done.
+    ///
+    /// # Errors
+    /// Every other error, and the refusal once patience has run out.
+    pub(super) async fn after(
+        &mut self,
+        error: StoreError,
+        state: &HttpState,
+    ) -> Result<(), ApiError> {
+        self.tries += 1;
+        match error {
+            StoreError::Conflict(Conflict::PlanningBehind) if self.tries < SETTLE_TRIES => {
+                state.nudges.jobs_changed();
+                clock::sleep(SETTLE_WAIT).await;
+                Ok(())
+            }
+            error => Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_agents_of_the_job_can_be_chosen() {
+        let agents = [1, 2].map(AgentId::from_u128);
+        let asked = |ids: &[u128]| {
+            ids.iter()
+                .map(|id| uuid::Uuid::from_u128(*id))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(chosen(&agents, None).unwrap(), agents);
+        assert_eq!(chosen(&agents, Some(&asked(&[2, 2]))).unwrap(), [agents[1]]);
+        assert!(matches!(
+            chosen(&agents, Some(&asked(&[3]))),
+            Err(ApiError::Invalid { .. })
+        ));
+        assert!(matches!(
+            chosen(&agents, Some(&[])),
+            Err(ApiError::Conflict { .. })
+        ));
+        assert!(matches!(chosen(&[], None), Err(ApiError::Conflict { .. })));
+    }
+}

@@ -1,0 +1,240 @@
+//! The rules for definitions of jobs that need more than the definition: the group's users and agents, the clock.
+
+use cronfleet_api::convert;
+use cronfleet_api::job as shape;
+use cronfleet_core::id::JobId;
+use cronfleet_core::job::{JobKind, JobSpec, ScheduledSpec, Target};
+use cronfleet_core::schedule::{Context, Kind, Schedule};
+use cronfleet_store::{GroupRow, Timing};
+use jiff::Timestamp;
+
+use super::error::ApiError;
+
+/// Path of the definition in requests.
+const SPEC: &str = "spec.";
+
+/// A definition that may be saved, with what its schedule says.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) spec: JobSpec,
+    pub(super) timing: Timing,
+}
+
+/// Checks everything about a definition that a request asks for. `before` is the definition in force of a job that is saved
+/// again: a schedule that it had already may have run out.
+///
+/// # Errors
+/// The first rule that is broken, with its field.
+pub(super) fn accept(
+    spec: shape::JobSpec,
+    default_time_zone: &str,
+    job: JobId,
+    group: &GroupRow,
+    before: Option<&JobSpec>,
+    now: Timestamp,
+) -> Result<Accepted, ApiError> {
+    let spec =
+        convert::job_spec(spec, default_time_zone).map_err(|error| ApiError::spec(SPEC, error))?;
+    let timing = match &spec.kind {
+        JobKind::Daemon(_) => Timing::default(),
+        JobKind::Scheduled(scheduled) => {
+            let schedule = parse(job, scheduled)?;
+            let timing = timing(&schedule, now);
+            let is_old = before.is_some_and(|before| has_same_schedule(before, scheduled));
+            if timing.next_due.is_none() && !timing.is_reboot && !is_old {
+                return Err(never(schedule.kind()));
+            }
+            timing
+        }
+    };
+    check_user(&spec.launch.run_as, group)?;
+    check_target(&spec.target, group)?;
+    Ok(Accepted { spec, timing })
+}
+
+/// What the schedule of a definition in force says from `now` on.
+///
+/// # Errors
+/// [`ApiError::Invalid`] if this version no longer reads what an earlier one accepted.
+pub(super) fn timing_of(job: JobId, spec: &JobSpec, now: Timestamp) -> Result<Timing, ApiError> {
+    match &spec.kind {
+        JobKind::Daemon(_) => Ok(Timing::default()),
+        JobKind::Scheduled(scheduled) => Ok(timing(&parse(job, scheduled)?, now)),
+    }
+}
+
+/// Reads the schedule of a job.
+pub(super) fn parse(job: JobId, scheduled: &ScheduledSpec) -> Result<Schedule, ApiError> {
+    let context = Context {
+        zone: &scheduled.time_zone,
+        spread: job.as_uuid().as_u128(),
+    };
+    Schedule::parse(&scheduled.expression, &context).map_err(|error| {
+        ApiError::schedule(
+            "spec.scheduled.expression",
+            "spec.scheduled.time_zone",
+            error,
+        )
+    })
+}
+
+fn timing(schedule: &Schedule, now: Timestamp) -> Timing {
+    Timing {
+        next_due: schedule.next_after(now),
+        is_reboot: schedule.kind() == Kind::Reboot,
+    }
+}
+
+fn has_same_schedule(before: &JobSpec, scheduled: &ScheduledSpec) -> bool {
+    matches!(&before.kind, JobKind::Scheduled(old)
+        if old.expression == scheduled.expression && old.time_zone == scheduled.time_zone)
+}
+
+fn never(kind: Kind) -> ApiError {
+    let (code, message, hint) = match kind {
+        Kind::At => (
+            "schedule.past",
+            "the instant is in the past",
+            "choose an instant in the future, or use run now",
+        ),
+        Kind::Cron | Kind::Every | Kind::Reboot => (
+            "schedule.never",
+            "no due instant is left",
+            "choose a year that is still to come",
+        ),
+    };
+    ApiError::invalid("spec.scheduled.expression", code, message, hint)
+}
+
+fn check_user(run_as: &str, group: &GroupRow) -> Result<(), ApiError> {
+    if group.run_as.iter().any(|user| user == run_as) {
+        return Ok(());
+    }
+    let hint = if group.run_as.is_empty() {
+        "no user is listed in the group yet; an administrator can list some".to_owned()
+    } else {
+        let users: Vec<&str> = group.run_as.iter().take(10).map(String::as_str).collect();
+        format!("use one of {}", users.join(", "))
+    };
+    let message = format!("jobs of group {:?} may not run as {run_as:?}", group.name);
+    Err(ApiError::invalid(
+        "spec.run_as",
+        "job.run_as_refused",
+        message,
+        hint,
+    ))
+}
+
+fn check_target(target: &Target, group: &GroupRow) -> Result<(), ApiError> {
+    let Target::Agents(agents) = target else {
+        return Ok(());
+    };
+    let Some(stranger) = agents.iter().find(|agent| !group.agents.contains(agent)) else {
+        return Ok(());
+    };
+    let message = format!("agent {stranger} does not serve group {:?}", group.name);
+    let hint = "choose among the agents of the group";
+    Err(ApiError::invalid(
+        "spec.target.agent_ids",
+        "job.agent_not_in_group",
+        message,
+        hint,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use cronfleet_core::id::{AgentId, GroupId};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-11-22T12:00:00Z".parse().unwrap()
+    }
+
+    fn group() -> GroupRow {
+        GroupRow {
+            id: GroupId::from_u128(1),
+            name: "web".into(),
+            description: String::new(),
+            created_at: now(),
+            run_as: vec!["app".into(), "www-data".into()],
+            agents: vec![AgentId::from_u128(7)],
+            members: vec![],
+            job_count: 0,
+        }
+    }
+
+    fn spec(expression: &str, run_as: &str, agents: &[u128]) -> shape::JobSpec {
+        let agents: Vec<Value> = agents
+            .iter()
+            .map(|id| json!(uuid::Uuid::from_u128(*id)))
+            .collect();
+        serde_json::from_value(json!({
+            "name": "backup",
+            "scheduled": { "expression": expression },
+            "command": { "argv": ["/bin/true"] },
+            "run_as": run_as,
+            "target": { "all": agents.is_empty(), "agent_ids": agents },
+        }))
+        .unwrap()
+    }
+
+    fn refusal(spec: shape::JobSpec, before: Option<&JobSpec>) -> Option<(String, String)> {
+        match accept(spec, "UTC", JobId::from_u128(3), &group(), before, now()) {
+            Ok(_) => None,
+            Err(ApiError::Invalid {
+                field, code, hint, ..
+            }) => {
+                assert!(!hint.is_empty());
+                Some((field, code))
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn definitions_are_checked_against_the_group_and_the_clock() {
+        assert_eq!(refusal(spec("@daily", "app", &[7]), None), None);
+        assert_eq!(refusal(spec("@reboot", "app", &[]), None), None);
+        let cases = [
+            (
+                spec("@daily", "root", &[]),
+                "spec.run_as",
+                "job.run_as_refused",
+            ),
+            (
+                spec("@daily", "app", &[7, 8]),
+                "spec.target.agent_ids",
+                "job.agent_not_in_group",
+            ),
+            (
+                spec("@at 2026-11-22T11:59:59Z", "app", &[]),
+                "spec.scheduled.expression",
+                "schedule.past",
+            ),
+            (
+                spec("0 0 0 1 1 * 2020", "app", &[]),
+                "spec.scheduled.expression",
+                "schedule.never",
+            ),
+            (
+                spec("60 * * * *", "app", &[]),
+                "spec.scheduled.expression",
+                "schedule.out_of_range",
+            ),
+        ];
+        for (spec, field, code) in cases {
+            assert_eq!(refusal(spec, None), Some((field.into(), code.into())));
+        }
+    }
+
+    #[test]
+    fn a_schedule_that_has_run_out_may_stay_but_not_come_new() {
+        let past = "@at 2026-11-22T11:59:59Z";
+        let before = convert::job_spec(spec(past, "app", &[]), "UTC").unwrap();
+        assert_eq!(refusal(spec(past, "www-data", &[]), Some(&before)), None);
+        assert!(refusal(spec("@at 2026-11-22T11:59:58Z", "app", &[]), Some(&before)).is_some());
+    }
+}

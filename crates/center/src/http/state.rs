@@ -1,0 +1,68 @@
+//! What every handler works with.
+
+use std::sync::Arc;
+
+use cronfleet_store::Store;
+use tokio_util::sync::CancellationToken;
+
+use crate::bus::EventBus;
+use crate::mint::Mint;
+use crate::nudge::Nudges;
+use crate::password::Passwords;
+
+use super::streams::Streams;
+use super::throttle::Throttle;
+
+/// What the HTTP side is told at its start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// IANA name of the time zone proposed for new jobs.
+    pub default_time_zone: String,
+    /// `host:port` that agents dial.
+    pub agent_address: String,
+    /// SHA-256 of the center's CA certificate.
+    pub ca_sha256: [u8; 32],
+    /// Whether people connect by TLS; decides about `Secure` cookies and HSTS.
+    pub is_tls: bool,
+    /// Host names that requests may name besides `localhost` and literal addresses; `None` lets every name through.
+    /// On loopback there must be a list, or a page of any site could reach the center under a name of its own.
+    pub hosts: Option<Vec<String>>,
+}
+
+/// The state of the HTTP side. Clones share everything.
+#[derive(Clone)]
+pub struct HttpState {
+    pub(super) store: Store,
+    pub(super) bus: EventBus,
+    pub(super) nudges: Nudges,
+    pub(super) mint: Mint,
+    pub(super) settings: Arc<Settings>,
+    pub(super) passwords: Passwords,
+    pub(super) throttle: Throttle,
+    pub(super) streams: Streams,
+    pub(super) stop: CancellationToken,
+}
+
+impl HttpState {
+    /// Brings together what handlers need. Streams end when `stop` is cancelled.
+    pub fn new(
+        store: Store,
+        bus: EventBus,
+        nudges: Nudges,
+        mint: Mint,
+        settings: Settings,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            store,
+            bus,
+            nudges,
+            mint,
+            settings: Arc::new(settings),
+            passwords: Passwords::default(),
+            throttle: Throttle::default(),
+            streams: Streams::default(),
+            stop,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Telling agents, the planner and watchers what a committed change means for them.
+
+use cronfleet_core::id::{GroupId, JobId};
+use cronfleet_store::{JobEdited, RunMoved, Withdrawn};
+
+use super::state::HttpState;
+use crate::bus::Change;
+
+/// An edit of a job.
+pub(super) fn job_edited(state: &HttpState, job: JobId, group: GroupId, edited: &JobEdited) {
+    state.nudges.revoke(&edited.revoke);
+    moved(state, &edited.moved);
+    state.nudges.jobs_changed();
+    state.bus.publish(Change::Job { job, group });
+}
+
+/// Runs that are not to be started any more.
+pub(super) fn withdrawn(state: &HttpState, withdrawn: &Withdrawn) {
+    state.nudges.revoke(&withdrawn.revoke);
+    moved(state, &withdrawn.moved);
+}
+
+/// Runs that moved.
+pub(super) fn moved(state: &HttpState, moved: &[RunMoved]) {
+    for RunMoved {
+        run,
+        job,
+        group,
+        agent,
+        state: now,
+        ..
+    } in moved.iter().copied()
+    {
+        state.bus.publish(Change::Run {
+            run,
+            job,
+            group,
+            agent,
+            state: now,
+        });
+    }
+}
