@@ -1,7 +1,7 @@
 //! The life folder, seen by the shim.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -92,7 +92,13 @@ impl Reserved {
 
 /// Tells a living process apart from later ones with its number.
 pub(crate) fn process_id(pid: i32) -> io::Result<ProcessId> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // One read: the kernel gives the whole line at once, and it is shorter than this.
+    let mut line = [0; STAT_LEN];
+    let len = File::open(format!("/proc/{pid}/stat"))?.read(&mut line)?;
+    let stat = String::from_utf8_lossy(&line[..len]);
     let start_ticks = start_ticks(&stat).ok_or(io::ErrorKind::InvalidData)?;
     Ok(ProcessId { pid, start_ticks })
 }
+
+/// More than `/proc/<pid>/stat` ever holds.
+const STAT_LEN: usize = 1024;

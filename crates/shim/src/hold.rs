@@ -6,12 +6,11 @@
 //!     └──────── agent gone, stop or kill ──────┘ (only before GO): the child is killed, nothing ever ran
 //! ```
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use cronfleet_shim::control::{GO, MESSAGE_LEN, Message};
-use cronfleet_shim::file;
 use cronfleet_shim::life::{End, ExitRecord, ProcessId, StartedRecord};
 use cronfleet_shim::spec::{Spec, Stragglers};
 use cronfleet_shim::step::{Step, StepError};
@@ -42,6 +41,7 @@ pub(crate) struct Holder<'a> {
     pub(crate) folder: &'a Folder,
     pub(crate) spec: &'a Spec,
     pub(crate) started_space: Reserved,
+    pub(crate) boot_id: String,
     pub(crate) signals: File,
     pub(crate) agent: Option<OwnedFd>,
     pub(crate) child: Child,
@@ -243,17 +243,14 @@ impl Holder<'_> {
     /// Writes the start down, then lets the child go.
     fn release(&mut self) {
         let since_us = sys::since_boot_us();
-        let written = fs::read_to_string("/proc/sys/kernel/random/boot_id").and_then(|boot_id| {
-            let record = StartedRecord {
-                shim: self.folder.shim,
-                process: self.child.id,
-                boot_id: boot_id.trim().to_owned(),
-                at_us: i64::try_from(wall_us()).unwrap_or(i64::MAX),
-                boot_us: since_us,
-            };
-            self.folder.write_started(&self.started_space, &record)
-        });
-        if let Err(error) = written {
+        let record = StartedRecord {
+            shim: self.folder.shim,
+            process: self.child.id,
+            boot_id: self.boot_id.clone(),
+            at_us: i64::try_from(wall_us()).unwrap_or(i64::MAX),
+            boot_us: since_us,
+        };
+        if let Err(error) = self.folder.write_started(&self.started_space, &record) {
             self.state.failure = Some(StepError {
                 step: Step::Folder,
                 errno: error.raw_os_error().unwrap_or(libc::EIO),
@@ -413,9 +410,4 @@ fn status_end(status: i32) -> End {
             code: libc::WEXITSTATUS(status),
         }
     }
-}
-
-/// Takes space for the start record. Here because only the loop uses it.
-pub(crate) fn reserve_started(folder: &Folder) -> io::Result<Reserved> {
-    folder.reserve(file::STARTED_NEW)
 }

@@ -147,6 +147,7 @@ fn read_spec(folder: &Folder) -> Result<Spec, StepError> {
 /// Everything that [`Holder`] needs and the agent's socket does not belong to.
 struct Prepared {
     started_space: Reserved,
+    boot_id: String,
     signals: fs::File,
     child: Child,
     pump: Pump,
@@ -158,6 +159,7 @@ impl Prepared {
             folder,
             spec,
             started_space: self.started_space,
+            boot_id: self.boot_id,
             signals: self.signals,
             agent: Some(agent),
             child: self.child,
@@ -174,7 +176,11 @@ fn prepare(folder: &Folder, spec: &Spec) -> Result<Prepared, StepError> {
     // Not everybody may do that.
     let _ = fs::write("/proc/self/oom_score_adj", OOM_SCORE);
     let signals = at(Step::Signals, sys::signal_descriptor())?;
-    let started_space = at(Step::Folder, hold::reserve_started(folder))?;
+    let started_space = at(Step::Folder, folder.reserve(file::STARTED_NEW))?;
+    let boot_id = at(
+        Step::Folder,
+        fs::read_to_string("/proc/sys/kernel/random/boot_id"),
+    )?;
     let spool = open_spool(spec)?;
     let owner = spec.change_ids.then_some((spec.uid, spec.gid));
     let fifo = |name, stream| {
@@ -188,6 +194,7 @@ fn prepare(folder: &Folder, spec: &Spec) -> Result<Prepared, StepError> {
     let child = fork_child(spec, stdout, stderr)?;
     Ok(Prepared {
         started_space,
+        boot_id: boot_id.trim().to_owned(),
         signals,
         child,
         pump: Pump::new([out, err], spool),

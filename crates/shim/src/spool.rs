@@ -42,7 +42,9 @@ struct Segment {
 impl Spool {
     /// Checks that the directory is there.
     pub(crate) fn open(directory: PathBuf, cap: u64) -> io::Result<Self> {
-        fs::read_dir(&directory)?;
+        if !fs::symlink_metadata(&directory)?.is_dir() {
+            return Err(io::Error::from_raw_os_error(libc::ENOTDIR));
+        }
         Ok(Self {
             directory,
             cap,

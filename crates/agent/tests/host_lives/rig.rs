@@ -238,14 +238,19 @@ pub(crate) fn shim() -> PathBuf {
         if let Some(named) = std::env::var_os("CRONFLEET_SHIM") {
             return named.into();
         }
-        let target = std::env::current_exe().unwrap();
-        let shim = target.ancestors().nth(2).unwrap().join("cronfleet-shim");
+        // <target>/<profile>/deps/<this test>
+        let exe = std::env::current_exe().unwrap();
+        let profile_dir = exe.ancestors().nth(2).unwrap();
+        let shim = profile_dir.join("cronfleet-shim");
         let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shim");
         let newest = modified(&package.join("src")).max(modified(&package.join("Cargo.toml")));
         if modified(&shim) <= newest {
             let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
             let built = Command::new(cargo)
                 .args(["build", "--quiet", "--package", "cronfleet-shim"])
+                .args(profile_dir.ends_with("release").then_some("--release"))
+                .arg("--target-dir")
+                .arg(profile_dir.parent().unwrap())
                 .current_dir(&package)
                 .status()
                 .unwrap();

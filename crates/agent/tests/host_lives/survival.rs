@@ -216,8 +216,8 @@ async fn a_vanished_shim_is_told_and_its_command_is_not_hurt() {
     let mut life = rig
         .start(&python(&format!(
             "import time, os\n\
-             print('ready', flush=True)\n\
              parent = os.getppid()\n\
+             print('ready', flush=True)\n\
              while os.getppid() == parent: time.sleep(0.01)\n\
              for i in range(300): print('line', i, flush=True)\n\
              open('{}', 'w').close()\n\
