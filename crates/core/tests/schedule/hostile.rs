@@ -151,7 +151,7 @@ const FRAGMENTS: &[&str] = &[
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 6_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_characters(text in "\\PC{0,40}") {
@@ -198,7 +198,7 @@ proptest! {
 
 proptest! {
     // A name that is no zone is compared with all names that are, so this takes longer.
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn zones_from_outside(zone in "\\PC{0,20}") {

@@ -8,6 +8,7 @@ mod hand;
 mod hostile;
 mod laws;
 mod oracle;
+mod published;
 mod random;
 mod refusals;
 mod simple_kinds;

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
+
+use crate::bundled_zone;
 
 /// Zones with every kind of clock change that the world has had.
 pub(crate) const ZONES: &[&str] = &[
@@ -230,23 +233,39 @@ prop_compose! {
     }
 }
 
-/// Which year and what place in a zone's changes a test starts at.
+/// Where in time a test starts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Start {
     /// Seconds since the epoch, 1971 to 2195.
-    pub(crate) second: i64,
-    /// Hours from the next clock change to start at instead, if there is one.
-    pub(crate) near_change: Option<i64>,
+    second: i64,
+    /// Minutes that the next clock change lies ahead instead, if the zone has one; may be more than a window is long.
+    minutes_to_change: Option<i64>,
 }
 
-/// Starts of which half lie within 36 hours of a clock change.
+impl Start {
+    /// The instant to start at, with the change (if any) inside a window of some minutes, or half an hour before it.
+    pub(crate) fn instant(self, zone: &str, window_minutes: i64) -> Timestamp {
+        let at = Timestamp::from_second(self.second).unwrap();
+        match (
+            self.minutes_to_change,
+            bundled_zone(zone).following(at).next(),
+        ) {
+            (Some(minutes), Some(change)) => {
+                change.timestamp() - SignedDuration::from_mins(minutes % window_minutes - 30)
+            }
+            _ => at,
+        }
+    }
+}
+
+/// Starts of which more than half lie near a clock change.
 pub(crate) fn start() -> impl Strategy<Value = Start> {
     let second =
         prop_oneof![4 => 31_536_000..2_200_000_000_i64, 1 => 2_200_000_000..7_100_000_000_i64];
-    (second, proptest::option::weighted(0.6, -36..=36_i64)).prop_map(|(second, near_change)| {
-        Start {
+    (second, proptest::option::weighted(0.6, 0..36 * 60_i64)).prop_map(
+        |(second, minutes_to_change)| Start {
             second,
-            near_change,
-        }
-    })
+            minutes_to_change,
+        },
+    )
 }
