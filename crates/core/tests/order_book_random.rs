@@ -115,7 +115,7 @@ impl World {
     fn feed(&mut self, input: Input) {
         let effects = self.book.handle(self.now(), input);
         self.perform(effects);
-        self.book.assert_consistent();
+        self.book.assert_consistent(self.now());
     }
 
     fn perform(&mut self, effects: Vec<Effect>) {
@@ -358,7 +358,7 @@ impl World {
             OrderBook::recover(self.limits, self.ledger.clone(), survey, self.now());
         self.book = book;
         self.perform(effects);
-        self.book.assert_consistent();
+        self.book.assert_consistent(self.now());
     }
 
     fn act(&mut self, action: Action) {

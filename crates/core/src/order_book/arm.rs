@@ -30,7 +30,10 @@ impl OrderBook {
     pub(super) fn advance(&mut self, now: Now, out: &mut Vec<Effect>) {
         if !self.is_closing {
             self.close_windows(now, out);
-            self.start_due(now, out);
+            self.start_due(now);
+            while let Some(lane) = self.stirred.pop_first() {
+                self.advance_lane(now, lane, out);
+            }
             self.arm_due(now, out);
         }
         self.ring_alarms(now, out);
@@ -44,29 +47,26 @@ impl OrderBook {
                 break;
             }
             self.windows.pop_first();
-            let lane = self.held.get(&run).map(|held| LaneKey::of(&held.order));
             self.refuse(run, Reason::StartDeadlineExceeded, out);
-            if let Some(lane) = lane {
-                self.advance_lane(now, lane, out);
-            }
         }
     }
 
-    fn start_due(&mut self, now: Now, out: &mut Vec<Effect>) {
+    fn start_due(&mut self, now: Now) {
         while let Some(rank) = self.to_start.first().copied() {
             if rank.not_before > now.center {
                 break;
             }
             self.to_start.pop_first();
-            if let Some(held) = self.held.get(&rank.run) {
-                let lane = LaneKey::of(&held.order);
-                self.advance_lane(now, lane, out);
-            }
+            self.stirred.extend(
+                self.held
+                    .get(&rank.run)
+                    .map(|held| LaneKey::of(&held.order)),
+            );
         }
     }
 
     /// Releases, refuses or fails the first runs of a lane for as long as that is possible.
-    pub(super) fn advance_lane(&mut self, now: Now, key: LaneKey, out: &mut Vec<Effect>) {
+    fn advance_lane(&mut self, now: Now, key: LaneKey, out: &mut Vec<Effect>) {
         while let Some(rank) = self
             .lanes
             .get(&key)
@@ -98,7 +98,10 @@ impl OrderBook {
         let Some(held) = self.held.get(&run) else {
             return Turn::Wait;
         };
-        let is_occupied = self.lanes.get(&key).is_some_and(|lane| lane.alive > 0);
+        let (is_occupied, is_going) = self
+            .lanes
+            .get(&key)
+            .map_or((false, false), |lane| (lane.alive > 0, lane.going > 0));
         if now.center > held.order.not_after {
             return Turn::Refuse(Reason::StartDeadlineExceeded);
         }
@@ -109,6 +112,7 @@ impl OrderBook {
             return Turn::Refuse(Reason::Overlap);
         }
         match &held.stage {
+            Stage::Armed if is_going => Turn::Wait,
             Stage::Armed => Turn::Go,
             Stage::Unready { reason, detail } => Turn::Fail(*reason, detail.clone()),
             Stage::Waiting { .. } | Stage::Arming | Stage::Going | Stage::Running { .. } => {
@@ -127,6 +131,7 @@ impl OrderBook {
         let lane = self.lanes.entry(key).or_default();
         lane.queue.remove(&rank);
         lane.alive += 1;
+        lane.going += 1;
         out.push(Effect::Go { run: rank.run });
     }
 
@@ -190,7 +195,7 @@ impl OrderBook {
     /// # Panics
     /// Something does not hold.
     #[doc(hidden)]
-    pub fn assert_consistent(&self) {
+    pub fn assert_consistent(&self, now: Now) {
         let prepared = self
             .held
             .values()
@@ -209,8 +214,20 @@ impl OrderBook {
                 "{run} waits to be prepared"
             );
         }
-        for lane in self.lanes.values() {
+        for (key, lane) in &self.lanes {
             assert!(!lane.is_empty(), "an empty lane is kept");
+            let first = lane
+                .queue
+                .first()
+                .filter(|rank| rank.not_before <= now.center && !self.is_closing);
+            if let Some(rank) = first {
+                let turn = self.turn(now, *key, rank.run);
+                assert!(
+                    matches!(turn, Turn::Wait),
+                    "{} had its turn and did not take it",
+                    rank.run
+                );
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::io::{Effect, Input, Limits};
 use super::lane::{Lane, LaneKey, Rank};
 use super::settle::{not_started, settled_record};
-use super::stage::{Held, Settled};
+use super::stage::{Held, Settled, Stage};
 use crate::id::RunId;
 use crate::life::{Now, Wake};
 use crate::order::{Claim, Order};
@@ -27,6 +27,8 @@ pub struct OrderBook {
     pub(super) lanes: BTreeMap<LaneKey, Lane>,
     /// Runs that wait to be prepared, their orders on the disk.
     pub(super) to_arm: BTreeSet<Rank>,
+    /// Lanes in which something has changed, so that their first run may have its turn.
+    pub(super) stirred: BTreeSet<LaneKey>,
     /// Runs whose earliest start has not come.
     pub(super) to_start: BTreeSet<Rank>,
     /// Runs not released, by the end of their window.
@@ -54,6 +56,7 @@ impl OrderBook {
             settled: BTreeMap::new(),
             lanes: BTreeMap::new(),
             to_arm: BTreeSet::new(),
+            stirred: BTreeSet::new(),
             to_start: BTreeSet::new(),
             windows: BTreeSet::new(),
             alarms: BTreeSet::new(),
@@ -75,14 +78,14 @@ impl OrderBook {
             Input::Inquiry { run } => self.inquire(now, run, &mut out),
             Input::Kill { run } => self.kill(now, run, &mut out),
             Input::Tick => {}
-            Input::Synced { run } => self.synced(now, run, &mut out),
+            Input::Synced { run } => self.synced(run, &mut out),
             Input::LedgerFailed { run } => self.ledger_failed(now, run, &mut out),
-            Input::Armed { run } => self.armed(now, run, None, &mut out),
+            Input::Armed { run } => self.armed(run, None),
             Input::ArmFailed {
                 run,
                 reason,
                 detail,
-            } => self.armed(now, run, Some((reason, detail)), &mut out),
+            } => self.armed(run, Some((reason, detail))),
             Input::Started { run, start, boot } => self.started(now, run, start, boot, &mut out),
             Input::StartFailed {
                 run,
@@ -211,6 +214,7 @@ impl OrderBook {
         };
         let rank = Rank::of(&held.order);
         let lane_key = LaneKey::of(&held.order);
+        self.stirred.insert(lane_key);
         self.to_arm.remove(&rank);
         self.to_start.remove(&rank);
         self.windows.remove(&(held.order.not_after, run));
@@ -223,6 +227,7 @@ impl OrderBook {
         if let Some(lane) = self.lanes.get_mut(&lane_key) {
             lane.queue.remove(&rank);
             lane.alive -= usize::from(held.stage.is_alive());
+            lane.going -= usize::from(held.stage == Stage::Going);
             if lane.is_empty() {
                 self.lanes.remove(&lane_key);
             }

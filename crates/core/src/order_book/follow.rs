@@ -52,13 +52,7 @@ impl OrderBook {
     }
 
     /// The run is prepared, or could not be.
-    pub(super) fn armed(
-        &mut self,
-        now: Now,
-        run: RunId,
-        failure: Option<(Reason, String)>,
-        out: &mut Vec<Effect>,
-    ) {
+    pub(super) fn armed(&mut self, run: RunId, failure: Option<(Reason, String)>) {
         let Some(held) = self
             .held
             .get_mut(&run)
@@ -74,7 +68,7 @@ impl OrderBook {
                 self.count_prepared(lane, -1);
             }
         }
-        self.advance_lane(now, lane, out);
+        self.stirred.insert(lane);
     }
 
     pub(super) fn started(
@@ -93,9 +87,12 @@ impl OrderBook {
             return;
         };
         held.stage = Stage::Running { start, boot };
+        let key = LaneKey::of(&held.order);
+        self.lanes.entry(key).or_default().going -= 1;
         out.push(Effect::Report { run });
         self.set_alarm(run);
         self.begin_stop(now, run, out);
+        self.stirred.insert(key);
     }
 
     pub(super) fn ended(
@@ -139,6 +136,7 @@ impl OrderBook {
         if was_alive {
             let lane = self.lanes.entry(lane).or_default();
             lane.alive -= 1;
+            lane.going -= 1;
             lane.queue.insert(rank);
             self.windows.insert((order.not_after, run));
         } else {

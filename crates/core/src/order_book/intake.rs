@@ -54,7 +54,7 @@ impl OrderBook {
         is_full.then(|| refused(Reason::AgentFull))
     }
 
-    pub(super) fn synced(&mut self, now: Now, run: RunId, out: &mut Vec<Effect>) {
+    pub(super) fn synced(&mut self, run: RunId, out: &mut Vec<Effect>) {
         let Some(held) = self.held.get_mut(&run) else {
             return;
         };
@@ -63,7 +63,7 @@ impl OrderBook {
             let order = Arc::clone(&held.order);
             self.to_arm.insert(Rank::of(&order));
             out.push(Effect::Report { run });
-            self.advance_lane(now, LaneKey::of(&order), out);
+            self.stirred.insert(LaneKey::of(&order));
         }
     }
 

@@ -52,6 +52,8 @@ pub(super) struct Lane {
     pub(super) prepared: usize,
     /// How many are released and not over.
     pub(super) alive: usize,
+    /// Those of them that have not started yet. The next one waits for them, for two released at once could start in either order.
+    pub(super) going: usize,
 }
 
 impl Lane {

@@ -1,0 +1,187 @@
+//! Outcomes tell the truth, reasons are plausible, and a row goes only where it may.
+
+use cronfleet_core::id::RunId;
+use cronfleet_core::run::{Outcome, Reason, RunState};
+
+use super::{outcome, says_never_ran, tolerance, was_troubled};
+use crate::database::Row;
+use crate::report::Violation;
+use crate::time::{Micros, SECOND, micros, span};
+use crate::world::{Stamp, TroubleKind, World};
+
+pub(super) fn check(world: &World, found: &mut Vec<Violation>) {
+    for (run, row) in &world.db.runs {
+        let stamps = world.stamps.get(run).map_or(&[][..], Vec::as_slice);
+        let mut broken = |promise, detail| {
+            found.push(Violation {
+                promise,
+                run: Some(*run),
+                detail,
+            })
+        };
+        if let Some(lie) = lie(world, row, stamps) {
+            broken(
+                "P6 outcomes are true",
+                format!("{:?} {:?}: {lie}", row.state, row.reason),
+            );
+        }
+        if let Some(outcome) = outcome(row.state)
+            && outcome.needs_reason()
+                != row.reason.is_some_and(|reason| reason.outcome() == outcome)
+        {
+            broken(
+                "P1 reasons",
+                format!("{outcome:?} with reason {:?}", row.reason),
+            );
+        }
+        if let Some(reason) = row.reason
+            && !is_plausible(world, *run, row, reason)
+        {
+            broken(
+                "P1 reasons are plausible",
+                format!("{reason:?}; history {:?}", row.history),
+            );
+        }
+        if !is_path(row) {
+            broken("P6 states follow the graph", format!("{:?}", row.history));
+        }
+        let is_bad = matches!(outcome(row.state), Some(Outcome::Missed | Outcome::Lost));
+        if world.swarm.faults.is_empty() && is_bad {
+            broken(
+                "P1 nothing fails without a fault",
+                format!("{:?} {:?}", row.state, row.reason),
+            );
+        }
+    }
+    if world.swarm.faults.is_empty() && !world.db.lapses.is_empty() {
+        let detail = format!("{} lapses", world.db.lapses.len());
+        found.push(Violation {
+            promise: "P1 nothing fails without a fault",
+            run: None,
+            detail,
+        });
+    }
+}
+
+/// What is untrue about an outcome.
+fn lie(world: &World, row: &Row, stamps: &[Stamp]) -> Option<String> {
+    let stamp = stamps.first();
+    let status = stamp.and_then(|stamp| stamp.end).map(|(_, status)| status);
+    match outcome(row.state)? {
+        outcome if says_never_ran(outcome) => stamp.map(|_| "it ran".to_owned()),
+        Outcome::Succeeded if status != Some(0) => Some(format!("exit status {status:?}")),
+        Outcome::Failed if row.reason.is_some() => stamp.map(|_| "it ran".to_owned()),
+        Outcome::Failed => {
+            (!matches!(status, Some(1..))).then(|| format!("exit status {status:?}"))
+        }
+        Outcome::Killed => (!row.is_kill_requested).then(|| "nobody asked for it".to_owned()),
+        Outcome::TimedOut => {
+            let draw = world.db.jobs[&row.planned.key.job].draw(row.planned.key.job_version);
+            let limit = draw.timeout.map(span);
+            let ran = stamp.map_or(0, |stamp| stamp.alive_until() - stamp.start);
+            let is_true = limit.is_some_and(|limit| ran >= limit);
+            (!is_true).then(|| format!("it ran for {ran} µs, limit {limit:?}"))
+        }
+        Outcome::Succeeded | Outcome::Lost | Outcome::Skipped | Outcome::Missed => None,
+    }
+}
+
+/// Whether something happened that explains the reason.
+fn is_plausible(world: &World, run: RunId, row: &Row, reason: Reason) -> bool {
+    let agent = world.agent_index(row.agent());
+    let (from, to) = (
+        micros(row.planned.not_before),
+        micros(row.planned.not_after),
+    );
+    let ended = row.history.last().map_or(to, |(at, ..)| micros(*at));
+    let since = from - 30 * SECOND;
+    let happened = |kind, until: Micros| was_troubled(world, kind, agent, since, until);
+    let was_edited = || {
+        world
+            .reigns
+            .iter()
+            .any(|r| r.job == row.planned.key.job && micros(r.from) < from)
+    };
+    match reason {
+        Reason::CenterDown => was_troubled(world, TroubleKind::CenterDown, None, since, to),
+        Reason::AgentOffline => row.after_run.is_some() || happened(TroubleKind::Offline, to),
+        Reason::StartDeadlineExceeded => !world.swarm.faults.is_empty(),
+        Reason::AgentRestarted => {
+            happened(TroubleKind::AgentDown, ended) || happened(TroubleKind::Reboot, ended)
+        }
+        Reason::HostRebooted => happened(TroubleKind::Reboot, ended),
+        Reason::AgentCrashed | Reason::ExitUnknown => happened(TroubleKind::ShimCrash, ended),
+        Reason::SpawnFailed => {
+            happened(TroubleKind::ShimCrash, ended) || happened(TroubleKind::AgentDown, ended)
+        }
+        Reason::AgentGone => happened(TroubleKind::Offline, ended),
+        Reason::LedgerUnwritable => happened(TroubleKind::DiskFull, ended),
+        Reason::KilledBeforeStart => row.is_kill_requested,
+        Reason::Superseded | Reason::Paused => was_edited(),
+        Reason::Overlap => overlapped(world, run, row, ended),
+        Reason::LedgerMissing
+        | Reason::NeverReceived
+        | Reason::AgentFull
+        | Reason::NoTarget
+        | Reason::Deleted
+        | Reason::AgentRemoved
+        | Reason::UserUnknown
+        | Reason::DirectoryMissing
+        | Reason::DirectoryDenied
+        | Reason::CommandMissing
+        | Reason::CommandDenied
+        | Reason::CommandFormat
+        | Reason::IdentityFailed => false,
+    }
+}
+
+/// Whether another run of the same copy of the job was alive (or about to start) when this one was due, or until it was refused.
+fn overlapped(world: &World, run: RunId, row: &Row, refused: Micros) -> bool {
+    let key = &row.planned.key;
+    let due = micros(row.planned.not_before) - tolerance(world);
+    // It may have been released and not yet started.
+    let until = refused + tolerance(world);
+    world
+        .stamps
+        .iter()
+        .filter(|(other, _)| **other != run)
+        .any(|(other, stamps)| {
+            let same_lane = world.db.runs.get(other).is_some_and(|other| {
+                let other = &other.planned.key;
+                (other.job, other.agent, other.copy) == (key.job, key.agent, key.copy)
+            });
+            same_lane
+                && stamps
+                    .iter()
+                    .any(|stamp| stamp.start <= until && stamp.alive_until() >= due)
+        })
+}
+
+/// Whether the run's states came in an order that may be.
+fn is_path(row: &Row) -> bool {
+    let rank = |state: RunState| match state {
+        RunState::Planned => 0,
+        RunState::Dispatched => 1,
+        RunState::Accepted => 2,
+        RunState::Running => 3,
+        RunState::Ended(_) => 4,
+    };
+    let mut refinements = 0;
+    row.history.windows(2).all(|pair| {
+        let (from, to) = (pair[0].1, pair[1].1);
+        if from == RunState::Ended(Outcome::Lost) {
+            refinements += 1;
+            return refinements == 1 && to.is_ended() && to != from;
+        }
+        // Only the center's own rows may end without having been sent.
+        let is_sent =
+            from != RunState::Planned || matches!(to, RunState::Dispatched) || is_never_run(to);
+        let is_missed_by_center = from == RunState::Dispatched
+            && matches!(pair[1].2, Some(Reason::CenterDown | Reason::AgentOffline));
+        rank(from) < rank(to) && is_sent && !is_missed_by_center
+    })
+}
+
+fn is_never_run(state: RunState) -> bool {
+    outcome(state).is_some_and(says_never_ran)
+}

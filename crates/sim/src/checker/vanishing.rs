@@ -1,0 +1,177 @@
+//! Nothing vanishes: each due instant of each target is one run, or lies in a lapse; and everything comes to an end.
+
+use std::collections::BTreeSet;
+
+use cronfleet_core::id::{AgentId, JobId};
+use cronfleet_core::plan::{PLAN_AHEAD, later};
+use cronfleet_core::run::{Cause, Reason};
+use jiff::Timestamp;
+
+use super::was_troubled;
+use crate::database::{LapseRow, Row};
+use crate::oracle::due_between;
+use crate::report::Violation;
+use crate::time::{micros, span, timestamp};
+use crate::world::{Reign, TroubleKind, World};
+
+/// One due instant of one target, by version.
+type Slot = (JobId, u32, Timestamp, AgentId, u32);
+
+pub(super) fn check(world: &World, found: &mut Vec<Violation>) {
+    let mut expected = BTreeSet::new();
+    let end = timestamp(world.swarm.check_until);
+    for job in world.db.jobs.keys() {
+        let reigns: Vec<&Reign> = world
+            .reigns
+            .iter()
+            .filter(|reign| reign.job == *job)
+            .collect();
+        for (index, reign) in reigns.iter().enumerate() {
+            let until = reigns.get(index + 1).map_or(end, |next| next.from.min(end));
+            expect(reign, until, &mut expected);
+        }
+    }
+    let recorded: BTreeSet<Slot> = world
+        .db
+        .runs
+        .values()
+        .filter(|row| is_first(row))
+        .map(slot)
+        .collect();
+    for slot in &expected {
+        let (job, version, due, agent, copy) = *slot;
+        let lapses = world
+            .db
+            .lapses
+            .iter()
+            .filter(|row| covers(row, job, due))
+            .count();
+        let runs = usize::from(recorded.contains(slot));
+        if runs + lapses != 1 {
+            let detail = format!(
+                "job {job} version {version} due {due} on {agent} copy {copy}: {runs} runs, {lapses} lapses"
+            );
+            found.push(Violation {
+                promise: "P1 nothing vanishes",
+                run: None,
+                detail,
+            });
+        }
+    }
+    check_unexpected(world, &expected, end, found);
+    check_lapses(world, found);
+    check_end(world, end, found);
+}
+
+fn expect(reign: &Reign, until: Timestamp, expected: &mut BTreeSet<Slot>) {
+    let Some((version, draw)) = &reign.version else {
+        return;
+    };
+    for due in due_between(draw.rhythm, reign.from, until) {
+        for agent in &draw.agents {
+            for copy in 0..draw.copies {
+                expected.insert((reign.job, *version, due, *agent, copy));
+            }
+        }
+    }
+}
+
+fn is_first(row: &Row) -> bool {
+    row.planned.cause == Cause::Schedule && row.planned.key.attempt == 1
+}
+
+fn slot(row: &Row) -> Slot {
+    let key = &row.planned.key;
+    (key.job, key.job_version, key.due, key.agent, key.copy)
+}
+
+fn covers(row: &LapseRow, job: JobId, due: Timestamp) -> bool {
+    row.job == job && row.lapse.due_from <= due && due <= row.lapse.due_to
+}
+
+/// Runs that nobody should have planned: only what was planned ahead of an edit or a pause may be left over.
+fn check_unexpected(
+    world: &World,
+    expected: &BTreeSet<Slot>,
+    end: Timestamp,
+    found: &mut Vec<Violation>,
+) {
+    for row in world.db.runs.values().filter(|row| is_first(row)) {
+        let key = &row.planned.key;
+        if expected.contains(&slot(row)) || key.due > end {
+            continue;
+        }
+        let was_changed = world.reigns.iter().any(|reign| {
+            reign.job == key.job
+                && reign.from < key.due
+                && key.due <= later(reign.from, PLAN_AHEAD * 2)
+        });
+        if !was_changed {
+            let detail = format!("{key:?} was planned and is not due");
+            found.push(Violation {
+                promise: "P1 nothing is made up",
+                run: Some(row.planned.id),
+                detail,
+            });
+        }
+    }
+}
+
+/// A lapse must have its count, and its reason must be true.
+fn check_lapses(world: &World, found: &mut Vec<Violation>) {
+    for row in &world.db.lapses {
+        let lapse = &row.lapse;
+        let reigns = world
+            .reigns
+            .iter()
+            .filter(|reign| reign.job == row.job && reign.from < lapse.due_from);
+        let Some((_, draw)) = reigns.last().and_then(|reign| reign.version.as_ref()) else {
+            let detail = format!("{lapse:?} while the job was paused");
+            found.push(Violation {
+                promise: "P1 lapses are true",
+                run: None,
+                detail,
+            });
+            continue;
+        };
+        let before = lapse.due_from - std::time::Duration::from_micros(1);
+        let count = due_between(draw.rhythm, before, lapse.due_to).len() as u64;
+        let from = micros(lapse.due_from);
+        let is_plausible = lapse.reason == Reason::CenterDown
+            && was_troubled(
+                world,
+                TroubleKind::CenterDown,
+                None,
+                from,
+                micros(lapse.due_to) + span(draw.start_deadline),
+            );
+        if count != lapse.count || !is_plausible {
+            let detail =
+                format!("{lapse:?}: {count} due instants, the center was down: {is_plausible}");
+            found.push(Violation {
+                promise: "P1 lapses are true",
+                run: None,
+                detail,
+            });
+        }
+    }
+}
+
+fn check_end(world: &World, end: Timestamp, found: &mut Vec<Violation>) {
+    for row in world
+        .db
+        .runs
+        .values()
+        .filter(|row| !row.state.is_ended() && row.planned.key.due <= end)
+    {
+        let detail = format!(
+            "stays {:?} for ever (waits for {:?})",
+            row.state, row.after_run
+        );
+        found.push(Violation {
+            promise: "P1 everything ends",
+            run: Some(row.planned.id),
+            detail,
+        });
+    }
+}

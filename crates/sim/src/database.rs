@@ -1,0 +1,154 @@
+//! The model of the center's database: rows, and transactions that happen as a whole or not at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cronfleet_core::id::{AgentId, JobId, RunId};
+use cronfleet_core::order::Start;
+use cronfleet_core::plan::{Lapse, PlannedRun};
+use cronfleet_core::run::{Reason, RunState};
+use cronfleet_core::schedule::Schedule;
+use jiff::Timestamp;
+
+use crate::swarm::JobDraw;
+
+/// A run.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) planned: PlannedRun,
+    pub(crate) state: RunState,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) is_refined: bool,
+    pub(crate) start: Option<Start>,
+    pub(crate) revoke_reason: Option<Reason>,
+    pub(crate) is_kill_requested: bool,
+    /// The run of an older version whose fate decides about this one.
+    pub(crate) after_run: Option<RunId>,
+    /// Every state it went through, and when.
+    pub(crate) history: Vec<(Timestamp, RunState, Option<Reason>)>,
+}
+
+impl Row {
+    pub(crate) fn new(planned: PlannedRun, now: Timestamp) -> Self {
+        Self {
+            planned,
+            state: RunState::Planned,
+            reason: None,
+            is_refined: false,
+            start: None,
+            revoke_reason: None,
+            is_kill_requested: false,
+            after_run: None,
+            history: vec![(now, RunState::Planned, None)],
+        }
+    }
+
+    pub(crate) fn agent(&self) -> AgentId {
+        self.planned.key.agent
+    }
+
+    /// Moves it, as [`cronfleet_core::run::step`] decided.
+    pub(crate) fn move_to(&mut self, next: RunState, reason: Option<Reason>, now: Timestamp) {
+        self.is_refined = self.state.is_ended();
+        self.state = next;
+        self.reason = reason;
+        self.history.push((now, next, reason));
+    }
+}
+
+/// A job.
+#[derive(Debug, Clone)]
+pub(crate) struct JobRow {
+    /// Version 1 comes first.
+    pub(crate) versions: Vec<(JobDraw, Schedule)>,
+    pub(crate) watermark: Timestamp,
+    pub(crate) next_due: Option<Timestamp>,
+    pub(crate) is_paused: bool,
+}
+
+impl JobRow {
+    pub(crate) fn version(&self) -> u32 {
+        self.versions.len() as u32
+    }
+
+    /// The version in force.
+    pub(crate) fn current(&self) -> &(JobDraw, Schedule) {
+        &self.versions[self.versions.len() - 1]
+    }
+
+    /// What a run of this version was asked to be.
+    pub(crate) fn draw(&self, version: u32) -> &JobDraw {
+        &self.versions[version as usize - 1].0
+    }
+}
+
+/// A committed lapse.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LapseRow {
+    pub(crate) job: JobId,
+    pub(crate) lapse: Lapse,
+}
+
+/// One write of a transaction.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    /// Inserts a run, unless it is there.
+    Insert(Box<Row>),
+    Update(Box<Row>),
+    Delete(RunId),
+    Job(JobId, Box<JobRow>),
+    Lapse(LapseRow),
+    SessionEpoch(AgentId, u64),
+}
+
+/// What has been committed.
+#[derive(Debug, Default)]
+pub(crate) struct Database {
+    pub(crate) jobs: BTreeMap<JobId, JobRow>,
+    pub(crate) runs: BTreeMap<RunId, Row>,
+    /// Runs that have not ended.
+    pub(crate) active: BTreeSet<RunId>,
+    pub(crate) lapses: Vec<LapseRow>,
+    pub(crate) session_epochs: BTreeMap<AgentId, u64>,
+}
+
+impl Database {
+    /// Commits a transaction.
+    pub(crate) fn apply(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            match change {
+                Change::Insert(row) => {
+                    if !self.runs.contains_key(&row.planned.id) {
+                        self.put(*row);
+                    }
+                }
+                Change::Update(row) => self.put(*row),
+                Change::Delete(run) => {
+                    self.runs.remove(&run);
+                    self.active.remove(&run);
+                }
+                Change::Job(job, row) => {
+                    self.jobs.insert(job, *row);
+                }
+                Change::Lapse(lapse) => self.lapses.push(lapse),
+                Change::SessionEpoch(agent, epoch) => {
+                    self.session_epochs.insert(agent, epoch);
+                }
+            }
+        }
+    }
+
+    fn put(&mut self, row: Row) {
+        let run = row.planned.id;
+        if row.state.is_ended() {
+            self.active.remove(&run);
+        } else {
+            self.active.insert(run);
+        }
+        self.runs.insert(run, row);
+    }
+
+    /// Runs that have not ended, earliest first.
+    pub(crate) fn active_rows(&self) -> impl Iterator<Item = &Row> {
+        self.active.iter().filter_map(|run| self.runs.get(run))
+    }
+}

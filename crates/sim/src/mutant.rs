@@ -1,0 +1,57 @@
+//! Faults of ours, built in on purpose: each must turn the checker red, or the checker proves nothing.
+
+/// A mistake that a center or an agent might have been written with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutant {
+    /// The watermark is committed before the run rows.
+    WatermarkFirst,
+    /// After a restart the center plans from now on, not from the watermark.
+    PlansFromNow,
+    /// Orders are sent before `dispatched` is committed.
+    SendsBeforeCommit,
+    /// The center ends runs as missed that it had sent.
+    MissesWhatWasSent,
+    /// A new version's runs do not wait for the answer about the old one's.
+    EditsWithoutWaiting,
+    /// Lost runs are tried again.
+    RetriesLost,
+    /// The job's overlap policy is not part of the order.
+    AllowsOverlap,
+    /// The end of the window is not part of the order.
+    IgnoresWindow,
+    /// The agent's idea of the center's clock is two seconds fast.
+    StartsEarly,
+    /// A restarting agent does not ask its host what it holds.
+    ForgetsLives,
+    /// The agent forgets a run as soon as its end is acknowledged.
+    ForgetsTombstones,
+    /// Runs are prepared before their orders are on the disk.
+    ArmsUnsynced,
+    /// A process that was killed counts as exited with status 0.
+    KillsSucceed,
+    /// What vanished counts as exited with status 0.
+    LostSucceeds,
+    /// The ledger is not written at all.
+    NoLedger,
+}
+
+impl Mutant {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::WatermarkFirst,
+        Self::PlansFromNow,
+        Self::SendsBeforeCommit,
+        Self::MissesWhatWasSent,
+        Self::EditsWithoutWaiting,
+        Self::RetriesLost,
+        Self::AllowsOverlap,
+        Self::IgnoresWindow,
+        Self::StartsEarly,
+        Self::ForgetsLives,
+        Self::ForgetsTombstones,
+        Self::ArmsUnsynced,
+        Self::KillsSucceed,
+        Self::LostSucceeds,
+        Self::NoLedger,
+    ];
+}

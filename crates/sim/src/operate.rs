@@ -1,0 +1,227 @@
+//! What people do: create, edit, pause, resume, kill.
+
+use cronfleet_core::id::{JobId, RunId};
+use cronfleet_core::run::{Cause, Reason, RunEvent, RunState, Step, step};
+use cronfleet_core::schedule::{Context, Schedule};
+use jiff::Timestamp;
+
+use crate::center::{Revocations, creation};
+use crate::database::{Change, JobRow};
+use crate::swarm::{JobDraw, Op};
+use crate::time::{MS, SECOND};
+use crate::world::{Event, Reign, ToAgent, World};
+
+impl World {
+    pub(crate) fn create_job(&mut self, job: JobId, draw: JobDraw) {
+        let now = creation();
+        let schedule = parse(job, &draw);
+        let next_due = schedule.next_after(now);
+        self.reigns.push(Reign {
+            job,
+            from: now,
+            version: Some((1, draw.clone())),
+        });
+        let row = JobRow {
+            versions: vec![(draw, schedule)],
+            watermark: now,
+            next_due,
+            is_paused: false,
+        };
+        self.db.apply(vec![Change::Job(job, Box::new(row))]);
+    }
+
+    /// Does what a person asks for; a center that is down, or behind with planning, is asked again later.
+    pub(crate) fn operate(&mut self, op: Op) {
+        if !self.center.is_up {
+            self.after(SECOND, Event::Op(op));
+            return;
+        }
+        let is_done = match &op {
+            Op::Edit { job, draw } => self.change_job(*job, Reason::Superseded, |id, row| {
+                row.versions.push((draw.clone(), parse(id, draw)));
+            }),
+            Op::Pause { job } => {
+                self.change_job(*job, Reason::Paused, |_, row| row.is_paused = true)
+            }
+            Op::Resume { job } => self.resume(*job),
+            Op::Kill { luck } => self.request_kill(*luck),
+        };
+        if !is_done {
+            let wait = self.rng.range(50 * MS, 500 * MS);
+            self.after(wait, Event::Op(op));
+        }
+    }
+
+    /// Edits or pauses: one transaction that withdraws what starts after now and lets planning begin anew there.
+    fn change_job(
+        &mut self,
+        job: usize,
+        reason: Reason,
+        change: impl FnOnce(JobId, &mut JobRow),
+    ) -> bool {
+        let id = self.swarm.jobs[job].0;
+        let now = self.center_now();
+        let mut row = self.db.jobs[&id].clone();
+        if reason == Reason::Paused && row.is_paused {
+            return true;
+        }
+        if row.watermark < now && row.next_due.is_some_and(|due| due <= now) {
+            return false;
+        }
+        change(id, &mut row);
+        row.watermark = now;
+        row.next_due = None;
+        let reign = reign(id, &row, now);
+        let mut changes = Vec::new();
+        let revocations = self.withdraw(id, reason, now, &mut changes);
+        self.put_job(id, row, now, &mut changes);
+        if !self.commit_reign(changes, reign) {
+            return true;
+        }
+        for (agent, run) in revocations {
+            self.send_to_agent(agent, ToAgent::Revoke { run, reason });
+        }
+        true
+    }
+
+    /// Commits a change of a job, and notes it for the checker if it happened, whether or not the center survived.
+    fn commit_reign(&mut self, changes: Vec<Change>, reign: Reign) -> bool {
+        let is_kept = self
+            .center
+            .crash_at_commit
+            .is_none_or(|(is_after, _)| is_after);
+        if is_kept {
+            self.note(|| format!("person: {reign:?}"));
+            self.reigns.push(reign);
+        }
+        self.commit(changes)
+    }
+
+    fn withdraw(
+        &mut self,
+        job: JobId,
+        reason: Reason,
+        now: Timestamp,
+        changes: &mut Vec<Change>,
+    ) -> Revocations {
+        let mut revocations = Revocations::new();
+        for row in self
+            .db
+            .active_rows()
+            .filter(|row| row.planned.key.job == job)
+        {
+            let is_scheduled = row.planned.cause == Cause::Schedule;
+            let is_paused_retry = reason == Reason::Paused && row.planned.cause == Cause::Retry;
+            match row.state {
+                RunState::Planned if is_scheduled && row.planned.key.due > now => {
+                    changes.push(Change::Delete(row.planned.id));
+                }
+                RunState::Planned if is_paused_retry => {
+                    let event = RunEvent::Withdraw(reason);
+                    if let Step::Moved { next, reason } = step(row.state, row.is_refined, &event) {
+                        let mut row = row.clone();
+                        row.move_to(next, reason, now);
+                        changes.push(Change::Update(Box::new(row)));
+                    }
+                }
+                RunState::Dispatched | RunState::Accepted
+                    if (is_scheduled || is_paused_retry) && row.planned.not_before > now =>
+                {
+                    let mut row = row.clone();
+                    row.revoke_reason = Some(reason);
+                    revocations.extend(
+                        self.agent_index(row.agent())
+                            .map(|agent| (agent, row.planned.id)),
+                    );
+                    changes.push(Change::Update(Box::new(row)));
+                }
+                RunState::Planned
+                | RunState::Dispatched
+                | RunState::Accepted
+                | RunState::Running
+                | RunState::Ended(_) => {}
+            }
+        }
+        revocations
+    }
+
+    /// Stores a job as it is now, planned anew in the same transaction: were that left to the next round, a center that dies
+    /// in between would find due instants undecided whose runs agents have.
+    fn put_job(&mut self, id: JobId, row: JobRow, now: Timestamp, changes: &mut Vec<Change>) {
+        let change = if row.is_paused {
+            Change::Job(id, Box::new(row))
+        } else {
+            self.plan_ahead(id, row, now, changes)
+        };
+        changes.push(change);
+    }
+
+    fn resume(&mut self, job: usize) -> bool {
+        let id = self.swarm.jobs[job].0;
+        let now = self.center_now();
+        let mut row = self.db.jobs[&id].clone();
+        if !row.is_paused {
+            return true;
+        }
+        row.is_paused = false;
+        row.watermark = now;
+        let reign = reign(id, &row, now);
+        let mut changes = Vec::new();
+        self.put_job(id, row, now, &mut changes);
+        // What has not been given back yet is wanted again.
+        for row in self.db.active_rows() {
+            if row.planned.key.job == id && row.revoke_reason == Some(Reason::Paused) {
+                let mut row = row.clone();
+                row.revoke_reason = None;
+                changes.push(Change::Update(Box::new(row)));
+            }
+        }
+        self.commit_reign(changes, reign);
+        true
+    }
+
+    fn request_kill(&mut self, luck: u64) -> bool {
+        let runs: Vec<RunId> = self.db.active.iter().copied().collect();
+        let Some(run) = runs
+            .get((luck % runs.len().max(1) as u64) as usize)
+            .copied()
+        else {
+            return true;
+        };
+        let now = self.center_now();
+        let mut row = self.db.runs[&run].clone();
+        row.is_kill_requested = true;
+        let event = RunEvent::Withdraw(Reason::KilledBeforeStart);
+        let is_sent = match step(row.state, row.is_refined, &event) {
+            Step::Moved { next, reason } => {
+                row.move_to(next, reason, now);
+                false
+            }
+            Step::Stale => true,
+        };
+        self.note(|| format!("person: kills {run}"));
+        let agent = self.agent_index(row.agent());
+        if self.commit(vec![Change::Update(Box::new(row))])
+            && let Some(agent) = agent.filter(|_| is_sent)
+        {
+            self.send_to_agent(agent, ToAgent::Kill(run));
+        }
+        true
+    }
+}
+
+fn reign(job: JobId, row: &JobRow, from: Timestamp) -> Reign {
+    let version = (!row.is_paused).then(|| (row.version(), row.current().0.clone()));
+    Reign { job, from, version }
+}
+
+/// # Panics
+/// The expression is refused: the simulator writes only good ones.
+fn parse(job: JobId, draw: &JobDraw) -> Schedule {
+    let context = Context {
+        zone: "UTC",
+        spread: job.as_uuid().as_u128(),
+    };
+    Schedule::parse(&draw.rhythm.expression(), &context)
+        .expect("the simulator writes good expressions")
+}

@@ -1,0 +1,337 @@
+//! What one seed draws: a fleet, its jobs, what people do to them, and what goes wrong. Drawing the features themselves (not
+//! only their moments) makes seeds differ in kind.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use cronfleet_core::backoff::Backoff;
+use cronfleet_core::id::{AgentId, JobId};
+use cronfleet_core::job::{
+    Command, Launch, OutputPolicy, Overlap, RetryPolicy, StopPolicy, StopSignal,
+};
+
+use crate::rng::Rng;
+use crate::time::{MS, Micros, SECOND, duration};
+
+/// One version of a job.
+#[derive(Debug, Clone)]
+pub(crate) struct JobDraw {
+    pub(crate) rhythm: Rhythm,
+    pub(crate) agents: Vec<AgentId>,
+    pub(crate) copies: u32,
+    pub(crate) overlap: Overlap,
+    pub(crate) start_deadline: Duration,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) launch: Launch,
+    /// How long its command runs.
+    pub(crate) runs_for: (Micros, Micros),
+    pub(crate) failure_chance: f64,
+    /// Chance that a process ignores the stop signal.
+    pub(crate) deaf_chance: f64,
+}
+
+/// When a job is due, in words that the checker understands without the product's schedule engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rhythm {
+    /// At each whole multiple of so many milliseconds since the epoch.
+    EveryMs(i64),
+    /// At each second of a minute that this divides.
+    Seconds(i64),
+    /// At these two seconds of each minute.
+    TwoSeconds(i64, i64),
+}
+
+impl Rhythm {
+    pub(crate) fn expression(self) -> String {
+        match self {
+            Self::EveryMs(ms) => format!("@every {ms}ms"),
+            Self::Seconds(1) => "* * * * * *".to_owned(),
+            Self::Seconds(step) => format!("*/{step} * * * * *"),
+            Self::TwoSeconds(a, b) => format!("{a},{b} * * * * *"),
+        }
+    }
+}
+
+/// What a person does.
+#[derive(Debug, Clone)]
+pub(crate) enum Op {
+    Edit {
+        job: usize,
+        draw: JobDraw,
+    },
+    Pause {
+        job: usize,
+    },
+    Resume {
+        job: usize,
+    },
+    /// Kills one of the runs that have not ended, by chance.
+    Kill {
+        luck: u64,
+    },
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The center dies at once.
+    CenterCrash {
+        down: Micros,
+    },
+    /// The center dies just before or just after its next commit.
+    CommitCrash {
+        is_after: bool,
+        down: Micros,
+    },
+    AgentCrash {
+        agent: usize,
+        down: Micros,
+    },
+    /// The agent dies after so many more effects of its order book.
+    MidwayCrash {
+        agent: usize,
+        effects: u32,
+        down: Micros,
+    },
+    HostReboot {
+        agent: usize,
+        down: Micros,
+    },
+    Partition {
+        agent: usize,
+        length: Micros,
+    },
+    /// Preparing and starting takes long.
+    SlowHost {
+        agent: usize,
+        length: Micros,
+    },
+    DiskFull {
+        agent: usize,
+        length: Micros,
+    },
+    /// The shim of a run dies, and the command with it.
+    ShimCrash {
+        agent: usize,
+        luck: u64,
+    },
+}
+
+/// Everything that a seed decides beforehand.
+#[derive(Debug, Clone)]
+pub(crate) struct Swarm {
+    pub(crate) agents: Vec<AgentId>,
+    pub(crate) jobs: Vec<(JobId, JobDraw)>,
+    pub(crate) ops: Vec<(Micros, Op)>,
+    pub(crate) faults: Vec<(Micros, Fault)>,
+    /// Whether messages of a session arrive in order, and a lost one ends the session, as with TCP.
+    pub(crate) is_stream: bool,
+    pub(crate) delay: (Micros, Micros),
+    pub(crate) drop_chance: f64,
+    pub(crate) duplicate_chance: f64,
+    /// Largest error of an agent's idea of the center's clock.
+    pub(crate) clock_error: Micros,
+    /// Longest time until a record is on the disk.
+    pub(crate) sync_time: Micros,
+    /// After so long out of reach an agent's runs are lost.
+    pub(crate) lost_after: Micros,
+    /// From here on nothing goes wrong any more.
+    pub(crate) heal_at: Micros,
+    /// Due instants up to here are checked.
+    pub(crate) check_until: Micros,
+    pub(crate) end: Micros,
+}
+
+impl Swarm {
+    pub(crate) fn draw(rng: &mut Rng) -> Self {
+        let agents: Vec<AgentId> = (0..rng.range(1, 3))
+            .map(|i| AgentId::from_u128(100 + i as u128))
+            .collect();
+        let jobs: Vec<(JobId, JobDraw)> = (0..rng.range(1, 3))
+            .map(|i| (JobId::from_u128(1 + i as u128), JobDraw::draw(rng, &agents)))
+            .collect();
+        let has_faults = !rng.chance(0.1);
+        let heal_at = rng.range(25, 60) * SECOND;
+        let check_until = heal_at + 10 * SECOND;
+        let is_stream = !has_faults || rng.chance(0.6);
+        let count = if has_faults { rng.range(1, 8) } else { 0 };
+        let faults = (0..count)
+            .map(|_| {
+                (
+                    rng.range(SECOND, heal_at - SECOND),
+                    Fault::draw(rng, agents.len()),
+                )
+            })
+            .collect();
+        let slowest_message = if has_faults && rng.chance(0.3) {
+            800
+        } else {
+            20
+        };
+        let slowest_sync = if has_faults && rng.chance(0.2) {
+            900
+        } else {
+            30
+        };
+        let mut swarm = Self {
+            ops: Vec::new(),
+            faults,
+            is_stream,
+            delay: (rng.range(100, 1_000), rng.range(1, slowest_message) * MS),
+            drop_chance: if has_faults && rng.chance(0.5) {
+                0.01 * rng.unit()
+            } else {
+                0.0
+            },
+            duplicate_chance: if !is_stream && rng.chance(0.7) {
+                0.1 * rng.unit()
+            } else {
+                0.0
+            },
+            clock_error: rng.range(0, 20) * MS,
+            sync_time: rng.range(1, slowest_sync) * MS,
+            lost_after: if rng.chance(0.2) {
+                8 * SECOND
+            } else {
+                600 * SECOND
+            },
+            heal_at,
+            check_until,
+            end: check_until + 60 * SECOND,
+            agents,
+            jobs,
+        };
+        swarm.ops = swarm.draw_ops(rng);
+        swarm
+    }
+
+    fn draw_ops(&self, rng: &mut Rng) -> Vec<(Micros, Op)> {
+        let count = if rng.chance(0.3) { 0 } else { rng.range(1, 6) };
+        let mut ops = Vec::new();
+        for _ in 0..count {
+            let at = rng.range(2 * SECOND, self.check_until - SECOND);
+            let job = rng.index(self.jobs.len());
+            match rng.index(4) {
+                0 => {
+                    let mut draw = JobDraw::draw(rng, &self.agents);
+                    if rng.chance(0.6) {
+                        // Only the command changes: the same due instants in two versions.
+                        draw = JobDraw {
+                            failure_chance: draw.failure_chance,
+                            ..self.jobs[job].1.clone()
+                        };
+                    }
+                    ops.push((at, Op::Edit { job, draw }));
+                }
+                1 => {
+                    ops.push((at, Op::Pause { job }));
+                    ops.push((at + rng.range(100 * MS, 9 * SECOND), Op::Resume { job }));
+                }
+                _ => ops.push((at, Op::Kill { luck: rng.next() })),
+            }
+        }
+        ops
+    }
+}
+
+impl Fault {
+    fn draw(rng: &mut Rng, agents: usize) -> Self {
+        let agent = rng.index(agents);
+        let down = rng.range(200 * MS, 20 * SECOND);
+        let length = rng.range(200 * MS, 15 * SECOND);
+        match rng.index(11) {
+            0 => Self::CenterCrash { down },
+            1 | 2 => Self::CommitCrash {
+                is_after: rng.chance(0.5),
+                down,
+            },
+            3 => Self::AgentCrash {
+                agent,
+                down: down / 2,
+            },
+            4 | 5 => Self::MidwayCrash {
+                agent,
+                effects: rng.range(1, 40) as u32,
+                down: down / 2,
+            },
+            6 => Self::HostReboot { agent, down },
+            7 => Self::Partition { agent, length },
+            8 => Self::SlowHost { agent, length },
+            9 => Self::DiskFull { agent, length },
+            _ => Self::ShimCrash {
+                agent,
+                luck: rng.next(),
+            },
+        }
+    }
+}
+
+impl JobDraw {
+    fn draw(rng: &mut Rng, agents: &[AgentId]) -> Self {
+        let rhythm = match rng.index(6) {
+            0 => Rhythm::EveryMs(250),
+            1 => Rhythm::EveryMs(rng.range(3, 40) * 100),
+            2 => Rhythm::Seconds(1),
+            3 | 4 => Rhythm::Seconds([2, 3, 5][rng.index(3)]),
+            _ => {
+                let first = rng.range(0, 29);
+                Rhythm::TwoSeconds(first, first + rng.range(1, 30))
+            }
+        };
+        let mut chosen: Vec<AgentId> = agents.iter().copied().filter(|_| rng.chance(0.7)).collect();
+        if chosen.is_empty() {
+            chosen.push(agents[0]);
+        }
+        let short = (10 * MS, 150 * MS);
+        let runs_for = [short, short, (100 * MS, 1_200 * MS), (800 * MS, 4_000 * MS)][rng.index(4)];
+        let initial = duration(rng.range(100, 2_000) * MS);
+        Self {
+            rhythm,
+            agents: chosen,
+            copies: if rng.chance(0.2) { 2 } else { 1 },
+            overlap: if rng.chance(0.7) {
+                Overlap::Forbid
+            } else {
+                Overlap::Allow
+            },
+            start_deadline: duration(rng.range(1, 15) * SECOND),
+            timeout: rng
+                .chance(0.3)
+                .then(|| duration(rng.range(100, 2_500) * MS)),
+            retry: RetryPolicy {
+                attempts_max: if rng.chance(0.3) {
+                    rng.range(2, 3) as u32
+                } else {
+                    1
+                },
+                backoff: Backoff {
+                    initial,
+                    max: initial * 4,
+                },
+            },
+            launch: launch(duration(rng.range(0, 1_500) * MS)),
+            runs_for,
+            failure_chance: if rng.chance(0.4) { 0.3 } else { 0.0 },
+            deaf_chance: if rng.chance(0.3) { 0.5 } else { 0.0 },
+        }
+    }
+}
+
+fn launch(grace: Duration) -> Launch {
+    Launch {
+        command: Command::Argv(vec!["/bin/job".to_owned()]),
+        run_as: "nobody".to_owned(),
+        directory: None,
+        environment: BTreeMap::new(),
+        umask: 0o022,
+        output: OutputPolicy {
+            is_stored: false,
+            cap_bytes: 4_096,
+        },
+        stop: StopPolicy {
+            signal: StopSignal::Term,
+            grace,
+        },
+    }
+}
