@@ -99,7 +99,7 @@ pub(crate) async fn dial(
                 .ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))
         }
     });
-    let endpoint = Endpoint::from_shared(format!("https://{CENTER_NAME}")).map_err(|source| {
+    let endpoint = Endpoint::from_shared(format!("http://{CENTER_NAME}")).map_err(|source| {
         DialError::Channel {
             address: address.to_owned(),
             source,

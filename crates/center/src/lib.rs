@@ -1,1 +1,19 @@
-//! Stub.
+//! The center: plans and records, hands out orders, takes in what became of them, and serves people.
+
+pub mod bus;
+mod center;
+mod clock;
+pub mod config;
+mod heartbeats;
+mod housekeeping;
+pub mod http;
+mod link;
+pub mod mint;
+pub mod nudge;
+pub mod password;
+pub mod pki;
+mod planner;
+pub mod setup;
+
+pub use center::{Center, CenterError, DEFAULT_GROUP};
+pub use config::Config;

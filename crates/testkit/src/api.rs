@@ -19,7 +19,7 @@ use uuid::Uuid;
 /// Login of the administrator that [`Api::set_up`] creates.
 const ADMIN: &str = "admin";
 /// Password of that administrator.
-const PASSWORD: &str = "correct horse battery staple";
+const PASSWORD: &str = "quiet harbour lantern 7";
 
 /// Which runs to list.
 #[derive(Debug, Clone, Default)]

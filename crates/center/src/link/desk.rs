@@ -1,0 +1,471 @@
+//! Hands out to one agent and takes in from it: orders, revocations, kills, daemons; claims, output, slots.
+//!
+//! What is taken in is committed before it is acknowledged; what is handed out is committed before it is sent.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cronfleet_core::access::Reach;
+use cronfleet_core::id::{JobId, LifeId, RunId};
+use cronfleet_core::order::{DaemonOrder, Order, SlotState};
+use cronfleet_core::plan::{PLAN_AHEAD, PlannedRun};
+use cronfleet_core::run::{Cause, Reason, RunKey, RunState};
+use cronfleet_store::{
+    AgentClaim, AgentState, ClaimsApplied, Conflict, JobToPlan, LifeChunks, ManualRuns, NewChunk, RunMoved,
+    Session, SessionOpened, SlotChanged, StoreError,
+};
+use cronfleet_wire::v1::from_agent::Body as In;
+use cronfleet_wire::v1::from_center::Body as Out;
+use cronfleet_wire::{BATCH_MAX, convert, v1};
+use tokio::sync::mpsc;
+
+use super::Parts;
+use super::outbox::Outbox;
+use super::session::{Activity, SessionEnd};
+use crate::bus::Change;
+use crate::clock;
+use crate::nudge::Nudge;
+
+/// Most claims that go into one transaction.
+const CLAIMS_PER_COMMIT: usize = 2_000;
+/// Pieces of output shorter than this are stored as they are: a compressed frame has a fixed cost.
+const COMPRESS_FROM_BYTES: usize = 256;
+/// Output up to here is within every job's cap.
+const CAP_MIN_BYTES: u64 = 4_096;
+/// Most framed bytes that are kept of one life.
+const CAP_MAX_BYTES: u64 = 1 << 30;
+/// Caps remembered; beyond it they are looked up anew.
+const CAPS_MAX: usize = 10_000;
+/// How often a session looks after what a lost nudge may have left.
+const REVIEW_INTERVAL: Duration = Duration::from_secs(30);
+
+/// The desk of one session.
+pub(super) struct Desk {
+    parts: Arc<Parts>,
+    session: Session,
+    outbox: Outbox,
+    activity: Activity,
+    /// Set until the runs at host start (`@reboot`) of this boot are recorded.
+    new_boot: Option<String>,
+    /// What the agent was last told to keep alive.
+    daemons: Option<Vec<DaemonOrder>>,
+    /// Bytes to keep of lives that wrote more than every job may.
+    caps: HashMap<LifeId, u64>,
+}
+
+impl Desk {
+    pub(super) fn new(
+        parts: Arc<Parts>,
+        opened: &SessionOpened,
+        boot_id: &str,
+        outbox: Outbox,
+        activity: Activity,
+    ) -> Self {
+        Self {
+            parts,
+            session: opened.session.clone(),
+            outbox,
+            activity,
+            new_boot: opened.is_new_boot.then(|| boot_id.to_owned()),
+            daemons: None,
+            caps: HashMap::new(),
+        }
+    }
+
+    /// Works until the session ends; answers why it does.
+    pub(super) async fn run(
+        &mut self,
+        nudges: &mut mpsc::Receiver<Nudge>,
+        mut from_reader: mpsc::Receiver<In>,
+    ) -> SessionEnd {
+        match self.work(nudges, &mut from_reader).await {
+            Ok(()) => SessionEnd::Closed,
+            Err(end) => end,
+        }
+    }
+
+    async fn work(
+        &mut self,
+        nudges: &mut mpsc::Receiver<Nudge>,
+        from_reader: &mut mpsc::Receiver<In>,
+    ) -> Result<(), SessionEnd> {
+        if self.activity.is_active() {
+            self.reconcile().await?;
+        }
+        let mut review = tokio::time::interval(REVIEW_INTERVAL);
+        review.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        review.reset();
+        loop {
+            tokio::select! {
+                message = from_reader.recv() => match message {
+                    Some(message) => self.take_in(message, from_reader).await?,
+                    None => return Ok(()),
+                },
+                Some(nudge) = nudges.recv() => self.follow(nudge).await?,
+                _ = review.tick() => self.review().await?,
+            }
+        }
+    }
+
+    /// Settles the difference between what the center expects the agent to hold and what it may hold.
+    async fn reconcile(&mut self) -> Result<(), SessionEnd> {
+        let outstanding = self.parts.store.outstanding(self.session.agent).await?;
+        let mut unsure: Vec<RunId> = Vec::new();
+        let mut asked: Vec<RunId> = Vec::new();
+        for run in &outstanding {
+            match run.state {
+                RunState::Dispatched if run.revoke_reason.is_none() => unsure.push(run.run),
+                RunState::Dispatched | RunState::Accepted | RunState::Running => asked.push(run.run),
+                RunState::Planned | RunState::Ended(_) => {}
+            }
+        }
+        for runs in unsure.chunks(BATCH_MAX) {
+            let orders = self.parts.store.orders_again(self.session.agent, runs).await?;
+            self.send_orders(&orders).await?;
+        }
+        for runs in asked.chunks(BATCH_MAX) {
+            self.outbox.send(Out::Inquiry(v1::Inquiry { runs: ids(runs) })).await?;
+        }
+        for run in &outstanding {
+            if let Some(reason) = run.revoke_reason {
+                self.revoke(&[run.run], reason).await?;
+            }
+            if run.is_kill_requested {
+                self.outbox.send(Out::Kill(v1::Kill { runs: ids(&[run.run]) })).await?;
+            }
+        }
+        self.send_daemons().await?;
+        if let Some(boot_id) = self.new_boot.take() {
+            self.record_reboot(&boot_id).await?;
+        }
+        self.hand_out().await
+    }
+
+    /// Looks after what a lost nudge may have left.
+    async fn review(&mut self) -> Result<(), SessionEnd> {
+        self.look_at_agent().await?;
+        if !self.activity.is_active() {
+            return Ok(());
+        }
+        for run in self.parts.store.pending_kills(self.session.agent).await? {
+            self.outbox.send(Out::Kill(v1::Kill { runs: ids(&[run]) })).await?;
+        }
+        self.send_daemons().await?;
+        self.hand_out().await
+    }
+
+    async fn follow(&mut self, nudge: Nudge) -> Result<(), SessionEnd> {
+        if nudge == Nudge::Agent {
+            return self.look_at_agent().await;
+        }
+        if !self.activity.is_active() {
+            return Ok(());
+        }
+        match nudge {
+            Nudge::RunsPlanned => self.hand_out().await,
+            Nudge::Revoke { runs, reason } => self.revoke(&runs, reason).await,
+            Nudge::Kill { run } => {
+                Ok(self.outbox.send(Out::Kill(v1::Kill { runs: ids(&[run]) })).await?)
+            }
+            Nudge::RestartSlots { job, index } => {
+                let restart = v1::RestartSlots { job: convert::id_bytes(job.as_uuid()), index };
+                Ok(self.outbox.send(Out::RestartSlots(restart)).await?)
+            }
+            Nudge::Daemons => self.send_daemons().await,
+            Nudge::Agent => Ok(()),
+        }
+    }
+
+    /// Follows what an administrator did with the agent.
+    async fn look_at_agent(&mut self) -> Result<(), SessionEnd> {
+        let row = self.parts.store.agent(&Reach::Everything, self.session.agent).await?;
+        match row.map(|row| row.state) {
+            Some(AgentState::Active) if !self.activity.is_active() => {
+                self.activity.activate();
+                self.reconcile().await
+            }
+            Some(AgentState::Active) => self.send_daemons().await,
+            Some(AgentState::Pending) => Ok(()),
+            Some(AgentState::Revoked) | None => Err(SessionEnd::NotAdmitted),
+        }
+    }
+
+    /// Commits planned runs as dispatched and sends their orders.
+    async fn hand_out(&mut self) -> Result<(), SessionEnd> {
+        loop {
+            let now = clock::now();
+            let until = cronfleet_core::plan::later(now, PLAN_AHEAD);
+            let orders = match self.parts.store.take_planned(&self.session, now, until, BATCH_MAX as u32).await {
+                Err(StoreError::Conflict(Conflict::AgentState)) => return Ok(()),
+                answer => answer?,
+            };
+            self.send_orders(&orders).await?;
+            if orders.len() < BATCH_MAX {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn send_orders(&self, orders: &[Order]) -> Result<(), SessionEnd> {
+        if orders.is_empty() {
+            return Ok(());
+        }
+        let orders = orders.iter().map(|order| convert::order(order, self.session.epoch)).collect();
+        Ok(self.outbox.send(Out::Orders(v1::Orders { orders })).await?)
+    }
+
+    async fn revoke(&self, runs: &[RunId], reason: Reason) -> Result<(), SessionEnd> {
+        let revoke = v1::Revoke { runs: ids(runs), reason: reason.word().to_owned() };
+        Ok(self.outbox.send(Out::Revoke(revoke)).await?)
+    }
+
+    async fn send_daemons(&mut self) -> Result<(), SessionEnd> {
+        let daemons = self.parts.store.daemon_orders(self.session.agent).await?;
+        if self.daemons.as_ref() == Some(&daemons) {
+            return Ok(());
+        }
+        let message = v1::Daemons {
+            session_epoch: self.session.epoch,
+            daemons: daemons.iter().map(v1::DaemonOrder::from).collect(),
+        };
+        self.outbox.send(Out::Daemons(message)).await?;
+        self.daemons = Some(daemons);
+        Ok(())
+    }
+
+    /// Records the runs of jobs that run at the start of the agent's host; once per boot, by their trigger.
+    async fn record_reboot(&self, boot_id: &str) -> Result<(), SessionEnd> {
+        let now = clock::now();
+        for job in self.parts.store.reboot_jobs(self.session.agent).await? {
+            let request = reboot_runs(&job, &self.session, boot_id, now);
+            match self.parts.store.insert_manual_runs(&request, now).await {
+                Ok(_) => {}
+                // The job was edited or deleted between the two statements.
+                Err(StoreError::Conflict(Conflict::StaleVersion { .. }) | StoreError::Missing { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn take_in(
+        &mut self,
+        message: In,
+        from_reader: &mut mpsc::Receiver<In>,
+    ) -> Result<(), SessionEnd> {
+        let mut next = Some(message);
+        while let Some(message) = next.take() {
+            match message {
+                In::Claims(claims) => next = self.take_claims(claims, from_reader).await?,
+                In::Output(output) => self.take_output(output).await?,
+                In::Slots(slots) => self.take_slots(slots).await?,
+                In::Hello(_) | In::Heartbeat(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits claims, together with those that wait behind them; answers the first message that is something else.
+    async fn take_claims(
+        &mut self,
+        first: v1::Claims,
+        from_reader: &mut mpsc::Receiver<In>,
+    ) -> Result<Option<In>, SessionEnd> {
+        let mut sequences = vec![first.sequence];
+        let mut claims = self.read_claims(first.claims);
+        let mut other = None;
+        while claims.len() < CLAIMS_PER_COMMIT && other.is_none() {
+            match from_reader.try_recv() {
+                Ok(In::Claims(more)) => {
+                    sequences.push(more.sequence);
+                    claims.extend(self.read_claims(more.claims));
+                }
+                Ok(message) => other = Some(message),
+                Err(_) => break,
+            }
+        }
+        let applied = self.parts.store.apply_claims(&self.session, &claims, clock::now()).await?;
+        for sequence in sequences {
+            self.outbox.send(Out::ClaimsAck(v1::ClaimsAck { sequence })).await?;
+        }
+        self.tell_claims(&applied);
+        Ok(other)
+    }
+
+    fn read_claims(&self, claims: Vec<v1::Claim>) -> Vec<AgentClaim> {
+        let read = claims.into_iter().filter_map(|claim| match convert::read_claim(claim) {
+            Ok((run, claim)) => Some(AgentClaim { run, claim, draw: self.parts.mint.draw() }),
+            Err(error) => {
+                tracing::error!(agent.id = %self.session.agent, %error, "a claim could not be understood");
+                None
+            }
+        });
+        read.collect()
+    }
+
+    fn tell_claims(&self, applied: &ClaimsApplied) {
+        let agent = self.session.agent;
+        for run in &applied.foreign {
+            tracing::error!(agent.id = %agent, run.id = %run, "an agent claimed a run of another agent");
+        }
+        for run in &applied.unknown {
+            tracing::warn!(agent.id = %agent, run.id = %run, "an agent claimed a run that is not recorded");
+        }
+        publish_moves(&self.parts.bus, &applied.moved);
+        self.parts.nudges.runs_planned(applied.agents.iter().copied());
+    }
+
+    async fn take_output(&mut self, output: v1::Output) -> Result<(), SessionEnd> {
+        let mut lives: Vec<LifeChunks> = Vec::with_capacity(output.pieces.len());
+        for piece in output.pieces {
+            match read_piece(piece) {
+                Ok(chunks) => match lives.iter_mut().find(|life| life.life == chunks.life) {
+                    Some(life) => {
+                        life.chunks.extend(chunks.chunks);
+                        life.end_offset = chunks.end_offset.or(life.end_offset);
+                    }
+                    None => lives.push(chunks),
+                },
+                Err(error) => {
+                    tracing::error!(agent.id = %self.session.agent, %error, "output could not be understood");
+                }
+            }
+        }
+        for life in &mut lives {
+            life.cap_bytes = self.cap(life).await?;
+        }
+        let left_out = self.parts.store.append_output(self.session.agent, &lives, clock::now()).await?;
+        self.outbox.send(Out::OutputAck(v1::OutputAck { sequence: output.sequence })).await?;
+        for life in &left_out {
+            tracing::warn!(agent.id = %self.session.agent, life.id = %life, "output of an unknown life was left out");
+        }
+        for life in lives.iter().map(|life| life.life).filter(|life| !left_out.contains(life)) {
+            self.parts.bus.publish_output(life);
+        }
+        Ok(())
+    }
+
+    /// Bytes to keep of a life, as its job's version says.
+    async fn cap(&mut self, life: &LifeChunks) -> Result<u64, SessionEnd> {
+        let end = life.chunks.last().map_or(0, |chunk| chunk.offset + u64::from(chunk.length));
+        if end <= CAP_MIN_BYTES {
+            return Ok(CAP_MAX_BYTES);
+        }
+        if let Some(cap) = self.caps.get(&life.life) {
+            return Ok(*cap);
+        }
+        let store = &self.parts.store;
+        let mut cap = CAP_MAX_BYTES;
+        if let Some(row) = store.life(&Reach::Everything, life.life).await?
+            && let Some(version) = store.job_version(&Reach::Everything, row.job, row.job_version).await?
+        {
+            cap = version.spec.launch.output.cap_bytes;
+        }
+        if self.caps.len() >= CAPS_MAX {
+            self.caps.clear();
+        }
+        self.caps.insert(life.life, cap);
+        Ok(cap)
+    }
+
+    async fn take_slots(&self, slots: v1::Slots) -> Result<(), SessionEnd> {
+        let sequence = slots.sequence;
+        let now = clock::now();
+        let processes = self.understood(slots.processes);
+        let reports = self.understood(slots.slots);
+        if !processes.is_empty() {
+            self.parts.store.put_process_reports(&self.session, &processes, now).await?;
+        }
+        let changed = self
+            .parts
+            .store
+            .put_slot_reports(&self.session, &reports, slots.is_complete, now)
+            .await?;
+        self.outbox.send(Out::SlotsAck(v1::SlotsAck { sequence })).await?;
+        for slot in changed {
+            self.parts.bus.publish(slot_change(&slot));
+        }
+        Ok(())
+    }
+
+    fn understood<M, T: TryFrom<M, Error = convert::MessageError>>(&self, messages: Vec<M>) -> Vec<T> {
+        let read = messages.into_iter().filter_map(|message| match T::try_from(message) {
+            Ok(report) => Some(report),
+            Err(error) => {
+                tracing::error!(agent.id = %self.session.agent, %error, "a report could not be understood");
+                None
+            }
+        });
+        read.collect()
+    }
+}
+
+/// Tells watchers which runs moved.
+pub(crate) fn publish_moves(bus: &crate::bus::EventBus, moved: &[RunMoved]) {
+    for run in moved {
+        bus.publish(Change::Run {
+            run: run.run,
+            job: run.job,
+            group: run.group,
+            agent: run.agent,
+            state: run.state,
+        });
+    }
+}
+
+fn slot_change(slot: &SlotChanged) -> Change {
+    Change::Slot {
+        job: slot.job,
+        group: slot.group,
+        agent: slot.agent,
+        index: slot.index,
+        state: slot.state.unwrap_or(SlotState::Stopped),
+    }
+}
+
+fn ids(runs: &[RunId]) -> Vec<bytes::Bytes> {
+    runs.iter().map(|run| convert::id_bytes(run.as_uuid())).collect()
+}
+
+fn reboot_runs(job: &JobToPlan, session: &Session, boot_id: &str, now: jiff::Timestamp) -> ManualRuns {
+    let trigger = format!("reboot:{}:{boot_id}", session.agent);
+    let job_id: JobId = job.job;
+    let runs = (0..job.processes).map(|copy| {
+        let key = RunKey {
+            job: job_id,
+            job_version: job.version,
+            due: now,
+            agent: session.agent,
+            copy,
+            attempt: 1,
+            trigger: trigger.clone(),
+        };
+        PlannedRun::new(key, job.processes, Cause::Reboot, now, job.start_deadline)
+    });
+    let runs = runs.collect();
+    ManualRuns { job: job_id, version: job.version, trigger, due: now, runs, requested_by: None }
+}
+
+fn read_piece(piece: v1::OutputPiece) -> Result<LifeChunks, convert::MessageError> {
+    let life = convert::life_id(&piece.life)?;
+    let length = u32::try_from(piece.frames.len())
+        .ok()
+        .filter(|length| *length <= NewChunk::LENGTH_MAX)
+        .ok_or(convert::MessageError { field: "output.frames" })?;
+    let end_offset = piece.is_end.then(|| piece.offset.saturating_add(u64::from(length)));
+    let mut chunks = Vec::new();
+    if length > 0 {
+        let compressed = (piece.frames.len() >= COMPRESS_FROM_BYTES)
+            .then(|| zstd::bulk::compress(&piece.frames, 1).ok())
+            .flatten()
+            .filter(|compressed| compressed.len() < piece.frames.len());
+        chunks.push(NewChunk {
+            offset: piece.offset,
+            length,
+            is_compressed: compressed.is_some(),
+            data: compressed.unwrap_or_else(|| piece.frames.to_vec()),
+        });
+    }
+    Ok(LifeChunks { life, cap_bytes: CAP_MAX_BYTES, chunks, end_offset })
+}

@@ -1,0 +1,214 @@
+//! Nudges: whoever commits something that the planner or an agent's session should act on says so here.
+//!
+//! A nudge only speeds things up. The planner and every session also look into the store on their own timers, so a nudge that
+//! is lost (a full queue, a crash after the commit) costs time, never correctness.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use cronfleet_core::id::{AgentId, JobId, RunId};
+use cronfleet_core::run::Reason;
+use cronfleet_store::Revocation;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+/// Nudges kept for a session that is busy; more are dropped (the session looks into the store anyway).
+const NUDGES_MAX: usize = 256;
+
+/// What a session is nudged to do for its agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Nudge {
+    /// Runs were planned: hand them out.
+    RunsPlanned,
+    /// Take back runs that were handed out.
+    Revoke {
+        /// Which.
+        runs: Vec<RunId>,
+        /// Why.
+        reason: Reason,
+    },
+    /// Kill a run.
+    Kill {
+        /// Which.
+        run: RunId,
+    },
+    /// Restart the processes of a daemon job.
+    RestartSlots {
+        /// Job.
+        job: JobId,
+        /// Only this slot.
+        index: Option<u32>,
+    },
+    /// The daemon jobs wanted on this agent may have changed.
+    Daemons,
+    /// The agent was approved, revoked, or its groups changed.
+    Agent,
+}
+
+/// One live session of an agent at this center.
+#[derive(Debug)]
+struct Live {
+    session_epoch: u64,
+    nudges: mpsc::Sender<Nudge>,
+    cut: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    planner: Notify,
+    sessions: RwLock<HashMap<AgentId, Live>>,
+}
+
+/// Where nudges are given. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Nudges {
+    shared: Arc<Shared>,
+}
+
+impl Nudges {
+    /// Jobs changed: plan, and let every session look at its daemons.
+    pub fn jobs_changed(&self) {
+        self.shared.planner.notify_one();
+        self.all(&Nudge::Daemons);
+    }
+
+    /// Runs were planned for these agents.
+    pub fn runs_planned(&self, agents: impl IntoIterator<Item = AgentId>) {
+        for agent in agents {
+            self.one(agent, Nudge::RunsPlanned);
+        }
+    }
+
+    /// Runs that were handed out shall be taken back.
+    pub fn revoke(&self, revocations: &[Revocation]) {
+        let mut together: HashMap<(AgentId, Reason), Vec<RunId>> = HashMap::new();
+        for Revocation { agent, run, reason } in revocations {
+            together.entry((*agent, *reason)).or_default().push(*run);
+        }
+        for ((agent, reason), runs) in together {
+            self.one(agent, Nudge::Revoke { runs, reason });
+        }
+    }
+
+    /// A run shall be killed.
+    pub fn kill(&self, agent: AgentId, run: RunId) {
+        self.one(agent, Nudge::Kill { run });
+    }
+
+    /// Daemon processes shall be restarted, on one agent or on all.
+    pub fn restart_slots(&self, job: JobId, agent: Option<AgentId>, index: Option<u32>) {
+        let nudge = Nudge::RestartSlots { job, index };
+        match agent {
+            Some(agent) => self.one(agent, nudge),
+            None => self.all(&nudge),
+        }
+    }
+
+    /// An agent was approved, revoked, or its groups changed.
+    pub fn agent_changed(&self, agent: AgentId) {
+        self.shared.planner.notify_one();
+        self.one(agent, Nudge::Agent);
+    }
+
+    /// Waits until the planner is nudged.
+    pub(crate) async fn planner(&self) {
+        self.shared.planner.notified().await;
+    }
+
+    /// Whether the agent has a session at this center.
+    pub fn is_online(&self, agent: AgentId) -> bool {
+        self.sessions().contains_key(&agent)
+    }
+
+    /// The agents that have a session at this center, sorted.
+    pub fn online(&self) -> Vec<AgentId> {
+        let mut agents: Vec<AgentId> = self.sessions().keys().copied().collect();
+        agents.sort_unstable();
+        agents
+    }
+
+    /// Registers a session and cuts the agent's older one.
+    pub(crate) fn open(&self, agent: AgentId, session_epoch: u64) -> Opened {
+        let (sender, nudges) = mpsc::channel(NUDGES_MAX);
+        let cut = CancellationToken::new();
+        let live = Live { session_epoch, nudges: sender, cut: cut.clone() };
+        if let Some(older) =
+            self.shared.sessions.write().unwrap_or_else(PoisonError::into_inner).insert(agent, live)
+        {
+            older.cut.cancel();
+        }
+        Opened { nudges, cut, agent, session_epoch, registry: self.clone() }
+    }
+
+    fn close(&self, agent: AgentId, session_epoch: u64) {
+        let mut sessions = self.shared.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        if sessions.get(&agent).is_some_and(|live| live.session_epoch == session_epoch) {
+            sessions.remove(&agent);
+        }
+    }
+
+    fn one(&self, agent: AgentId, nudge: Nudge) {
+        if let Some(live) = self.sessions().get(&agent) {
+            let _full = live.nudges.try_send(nudge);
+        }
+    }
+
+    fn all(&self, nudge: &Nudge) {
+        for live in self.sessions().values() {
+            let _full = live.nudges.try_send(nudge.clone());
+        }
+    }
+
+    fn sessions(&self) -> std::sync::RwLockReadGuard<'_, HashMap<AgentId, Live>> {
+        self.shared.sessions.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A registered session; leaves the register when dropped.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// What the session is nudged to do.
+    pub(crate) nudges: mpsc::Receiver<Nudge>,
+    /// Cancelled when a newer session of the agent opens.
+    pub(crate) cut: CancellationToken,
+    agent: AgentId,
+    session_epoch: u64,
+    registry: Nudges,
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.registry.close(self.agent, self.session_epoch);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_newer_session_cuts_the_older_and_keeps_its_place() {
+        let nudges = Nudges::default();
+        let agent = AgentId::from_u128(1);
+        let older = nudges.open(agent, 1);
+        let mut newer = nudges.open(agent, 2);
+        assert!(older.cut.is_cancelled());
+        drop(older);
+        assert!(nudges.is_online(agent), "the older one must not take the newer one along");
+        nudges.kill(agent, RunId::from_u128(7));
+        assert_eq!(newer.nudges.recv().await, Some(Nudge::Kill { run: RunId::from_u128(7) }));
+        drop(newer);
+        assert!(!nudges.is_online(agent));
+    }
+
+    #[tokio::test]
+    async fn nudging_everybody_reaches_the_planner_and_each_session() {
+        let nudges = Nudges::default();
+        let mut a = nudges.open(AgentId::from_u128(1), 1);
+        let mut b = nudges.open(AgentId::from_u128(2), 1);
+        nudges.jobs_changed();
+        nudges.planner().await;
+        assert_eq!(a.nudges.recv().await, Some(Nudge::Daemons));
+        assert_eq!(b.nudges.recv().await, Some(Nudge::Daemons));
+    }
+}
