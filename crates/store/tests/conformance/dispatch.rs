@@ -1,0 +1,283 @@
+use std::time::Duration;
+
+use cronfleet_core::id::AgentId;
+use cronfleet_core::job::{JobKind, JobSpec, Overlap, Target};
+use cronfleet_core::order::Claim;
+use cronfleet_core::run::{Outcome, Reason, RunState};
+use cronfleet_store::Timing;
+
+use crate::world::{ADMIN, World, at, daemon, run_at, running, scheduled};
+
+conformance! {
+    orders_carry_what_the_agent_needs,
+    only_what_is_near_is_sent_and_once,
+    two_sessions_never_send_the_same_run,
+    what_was_sent_can_be_sent_again,
+    what_was_never_sent_expires,
+    what_the_agent_has_is_told_at_connect,
+    daemons_are_those_of_the_agent,
+}
+
+async fn orders_carry_what_the_agent_needs(w: World) {
+    let group = w.group(1).await;
+    let agent = w.agent(1, &[group]).await;
+    let mut spec = scheduled("a");
+    if let JobKind::Scheduled(scheduled) = &mut spec.kind {
+        scheduled.overlap = Overlap::Allow;
+        scheduled.timeout = Some(Duration::from_secs(5));
+    }
+    let job = w.job(1, group, spec.clone()).await;
+    let run = run_at(job, 1, at(60), agent);
+    w.plan(job, vec![run.clone()]).await;
+    let session = w.session(agent).await;
+    let orders = w
+        .store
+        .take_planned(&session, at(50), at(60), 10)
+        .await
+        .unwrap();
+    let order = &orders[0];
+    assert_eq!(
+        (
+            order.run,
+            order.job,
+            order.job_name.as_str(),
+            order.job_version
+        ),
+        (run.id, job, "a", 1)
+    );
+    assert_eq!(
+        (order.due, order.not_before, order.not_after),
+        (at(60), at(60), at(120))
+    );
+    assert_eq!(
+        (order.overlap, order.timeout),
+        (Overlap::Allow, Some(Duration::from_secs(5)))
+    );
+    assert_eq!(order.launch, spec.launch);
+    let row = w.run(run.id).await;
+    assert_eq!(
+        (row.state, row.dispatched_at),
+        (RunState::Dispatched, Some(at(50)))
+    );
+}
+
+async fn only_what_is_near_is_sent_and_once(w: World) {
+    let group = w.group(1).await;
+    let (agent, other) = (w.agent(1, &[group]).await, w.agent(2, &[group]).await);
+    let job = w.job(1, group, scheduled("a")).await;
+    let runs: Vec<_> = [300, 60, 120, 180]
+        .into_iter()
+        .map(|due| run_at(job, 1, at(due), agent))
+        .collect();
+    let ids: Vec<_> = runs.iter().map(|run| run.id).collect();
+    w.plan(job, [runs, vec![run_at(job, 1, at(60), other)]].concat())
+        .await;
+    assert_eq!(
+        w.store.agents_with_planned(at(60)).await.unwrap(),
+        [agent, other]
+    );
+    let session = w.session(agent).await;
+    let take = async |now, until, limit| {
+        let orders = w
+            .store
+            .take_planned(&session, now, until, limit)
+            .await
+            .unwrap();
+        orders
+            .into_iter()
+            .map(|order| order.run)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(take(at(0), at(59), 10).await, []);
+    assert_eq!(
+        take(at(0), at(180), 2).await,
+        [ids[1], ids[2]],
+        "earliest first"
+    );
+    assert_eq!(take(at(0), at(180), 10).await, [ids[3]]);
+    assert_eq!(take(at(361), at(400), 10).await, [], "too late to start");
+    assert_eq!(w.state(ids[0]).await, RunState::Planned);
+}
+
+async fn two_sessions_never_send_the_same_run(w: World) {
+    let group = w.group(1).await;
+    let agent = w.agent(1, &[group]).await;
+    let job = w.job(1, group, scheduled("a")).await;
+    let runs: Vec<_> = (1..=100)
+        .map(|minute| run_at(job, 1, at(60 * minute), agent))
+        .collect();
+    w.plan(job, runs).await;
+    let session = w.session(agent).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..5 {
+        let (store, session) = (w.store.clone(), session.clone());
+        tasks.spawn(async move {
+            store
+                .take_planned(&session, at(0), at(100_000), 30)
+                .await
+                .unwrap()
+        });
+    }
+    let mut sent: Vec<_> = tasks
+        .join_all()
+        .await
+        .into_iter()
+        .flatten()
+        .map(|order| order.run)
+        .collect();
+    assert_eq!(sent.len(), 100);
+    sent.sort_unstable();
+    sent.dedup();
+    assert_eq!(sent.len(), 100);
+}
+
+async fn what_was_sent_can_be_sent_again(w: World) {
+    let group = w.group(1).await;
+    let agent = w.agent(1, &[group]).await;
+    let job = w.job(1, group, scheduled("a")).await;
+    let (first, second) = (
+        w.plan_one(job, at(60), agent).await,
+        w.plan_one(job, at(120), agent).await,
+    );
+    let session = w.session(agent).await;
+    w.dispatch(&session).await;
+    let planned = w.plan_one(job, at(180), agent).await;
+    w.claim(&session, first, Claim::Accepted).await;
+    let orders = w
+        .store
+        .orders_again(agent, &[planned, second, first])
+        .await
+        .unwrap();
+    assert_eq!(
+        orders.iter().map(|order| order.run).collect::<Vec<_>>(),
+        [second]
+    );
+    assert_eq!(
+        w.store
+            .orders_again(AgentId::from_u128(9), &[second])
+            .await
+            .unwrap(),
+        []
+    );
+    let timing = Timing {
+        next_due: None,
+        is_reboot: false,
+    };
+    w.store
+        .replace_job(job, 1, &scheduled("new name"), timing, ADMIN, at(1))
+        .await
+        .unwrap();
+    let orders = w.store.orders_again(agent, &[second]).await.unwrap();
+    assert_eq!(orders[0].job_name, "a", "by the version it was planned for");
+}
+
+async fn what_was_never_sent_expires(w: World) {
+    let group = w.group(1).await;
+    let agent = w.agent(1, &[group]).await;
+    let job = w.job(1, group, scheduled("a")).await;
+    let sent = w.plan_one(job, at(10), agent).await;
+    w.dispatch(&w.session(agent).await).await;
+    let runs: Vec<_> = [20, 40, 1_000]
+        .into_iter()
+        .map(|due| run_at(job, 1, at(due), agent))
+        .collect();
+    let ids: Vec<_> = runs.iter().map(|run| run.id).collect();
+    w.plan(job, runs).await;
+    assert_eq!(
+        w.store.expire_planned(at(80), at(90), 10).await.unwrap(),
+        [],
+        "80 is still in time"
+    );
+    let moved = w.store.expire_planned(at(200), at(90), 10).await.unwrap();
+    let mut moved: Vec<_> = moved
+        .iter()
+        .map(|moved| (moved.run, moved.reason))
+        .collect();
+    moved.sort_unstable_by_key(|(run, _)| *run);
+    assert_eq!(
+        moved,
+        [
+            (ids[0], Some(Reason::CenterDown)),
+            (ids[1], Some(Reason::AgentOffline))
+        ]
+    );
+    assert_eq!(w.state(ids[0]).await, RunState::Ended(Outcome::Missed));
+    assert_eq!(w.state(ids[2]).await, RunState::Planned);
+    assert_eq!(
+        w.state(sent).await,
+        RunState::Dispatched,
+        "only its agent can tell"
+    );
+    assert_eq!(
+        w.store.expire_planned(at(200), at(90), 10).await.unwrap(),
+        []
+    );
+}
+
+async fn what_the_agent_has_is_told_at_connect(w: World) {
+    let group = w.group(1).await;
+    let agent = w.agent(1, &[group]).await;
+    let job = w.job(1, group, scheduled("a")).await;
+    let (first, second) = (
+        w.plan_one(job, at(60), agent).await,
+        w.plan_one(job, at(120), agent).await,
+    );
+    let session = w.session(agent).await;
+    w.dispatch(&session).await;
+    w.plan_one(job, at(180), agent).await;
+    w.claim(&session, second, running(at(120))).await;
+    w.store.request_kill(second, ADMIN, at(121)).await.unwrap();
+    let outstanding = w.store.outstanding(agent).await.unwrap();
+    let found: Vec<_> = outstanding
+        .iter()
+        .map(|one| (one.run, one.state, one.is_kill_requested))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (first, RunState::Dispatched, false),
+            (second, RunState::Running, true)
+        ]
+    );
+    assert_eq!(outstanding[0].not_after, at(120));
+    assert_eq!(w.store.pending_kills(agent).await.unwrap(), [second]);
+}
+
+async fn daemons_are_those_of_the_agent(w: World) {
+    let (a, b) = (w.group(1).await, w.group(2).await);
+    let (agent, other) = (w.agent(1, &[a]).await, w.agent(2, &[b]).await);
+    let all = w.job(1, a, daemon("all", 3)).await;
+    let chosen = JobSpec {
+        target: Target::Agents(vec![agent, other]),
+        ..daemon("chosen", 1)
+    };
+    let chosen = w.job(2, a, chosen).await;
+    let elsewhere = JobSpec {
+        target: Target::Agents(vec![other]),
+        ..daemon("elsewhere", 1)
+    };
+    w.job(3, a, elsewhere).await;
+    w.job(4, a, scheduled("scheduled")).await;
+    let paused = w.job(5, a, daemon("paused", 1)).await;
+    w.store.pause_job(paused, at(1)).await.unwrap();
+    let orders = w.store.daemon_orders(agent).await.unwrap();
+    let found: Vec<_> = orders
+        .iter()
+        .map(|order| (order.job, order.processes))
+        .collect();
+    assert_eq!(found, [(all, 3), (chosen, 1)]);
+    assert_eq!(
+        (
+            orders[0].job_name.as_str(),
+            orders[0].policy.crash_loop_failures
+        ),
+        ("all", 5)
+    );
+    assert_eq!(
+        w.store.daemon_orders(other).await.unwrap(),
+        [],
+        "it does not serve the group"
+    );
+    w.store.revoke_agent(agent, at(2)).await.unwrap();
+    assert_eq!(w.store.daemon_orders(agent).await.unwrap(), []);
+}
