@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo build --release -p cronfleet-shim
-//! CRONFLEET_SHIM=target/release/cronfleet-shim \
+//! CRONFLEET_SHIM=$PWD/target/release/cronfleet-shim \
 //!     cargo test --release -p cronfleet-agent --test host_lives -- --ignored --nocapture figures
 //! ```
 
