@@ -190,6 +190,28 @@ fn the_autumn_overlap_of_new_york() {
 }
 
 #[test]
+fn a_search_backwards_from_the_second_pass_finds_the_first() {
+    let second_pass = instant("2026-11-01T06:05:00Z");
+    for text in ["*/30 10,30,50 1 1 11 * 2026", "*/30 10,30,50 1 1 11 *"] {
+        let schedule = schedule(text, "America/New_York");
+        assert_eq!(
+            schedule.prev_before(second_pass),
+            Some(instant("2026-11-01T05:50:30Z")),
+            "{text}"
+        );
+    }
+    let once = schedule("10 1 1 11 *", "America/New_York");
+    assert_eq!(
+        once.prev_before(second_pass),
+        Some(instant("2026-11-01T05:10:00Z"))
+    );
+    assert_eq!(
+        once.next_after(second_pass),
+        Some(instant("2027-11-01T05:10:00Z"))
+    );
+}
+
+#[test]
 fn changes_of_an_unusual_length() {
     // Half an hour: 02:00 becomes 02:30, and 02:00 becomes 01:30.
     check(
