@@ -74,7 +74,7 @@ pub enum Found {
     Ended {
         /// Its start; `None` if the command could not be started.
         start: Option<Start>,
-        /// How it ended; `stopped_for` is filled in by the book.
+        /// How it ended. The book says why it was stopped; `stopped_for` only tells that somebody asked its shim to.
         end: End,
     },
     /// Its shim is gone without a record of the end, and nothing of its command is alive any more.

@@ -104,10 +104,36 @@ pub struct LaunchDigest(pub [u8; 16]);
 impl Record {
     /// Whether the record has to reach the disk before the book hears that it is synced.
     ///
-    /// Only an accepted order stands in the way of something: a run is prepared once its order would survive the machine, so a
-    /// run that the ledger does not know provably never started. Orders come seconds ahead, so nobody waits for the disk.
-    /// The wanted daemons are synced soon, and nothing waits for them.
+    /// - A run is prepared only once its order would survive the machine, so that a run which the ledger does not know provably
+    ///   never started. Orders come seconds ahead, so nobody waits for the disk.
+    /// - A refusal is told only once it would survive the machine, or the run could start after a reboot all the same.
+    ///
+    /// Nothing waits for the others. An end that a reboot takes with it leaves a run that was due before: lost, not started again.
     pub const fn is_synced_first(&self) -> bool {
-        matches!(self, Self::Accepted { .. })
+        matches!(
+            self,
+            Self::Accepted { .. }
+                | Self::Settled {
+                    claim: Claim::Refused { .. },
+                    ..
+                }
+        )
+    }
+
+    /// The run that the record is about.
+    pub fn run(&self) -> Option<RunId> {
+        match self {
+            Self::Accepted { order, .. } => Some(order.run),
+            Self::StopAsked { run, .. } | Self::Settled { run, .. } | Self::Acked { run } => {
+                Some(*run)
+            }
+            Self::SessionEpoch(_)
+            | Self::DaemonsWanted { .. }
+            | Self::LifeStarted(_)
+            | Self::LifeStopAsked { .. }
+            | Self::LifeEnded(_)
+            | Self::LifeForgotten { .. }
+            | Self::SlotFinished { .. } => None,
+        }
     }
 }

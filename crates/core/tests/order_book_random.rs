@@ -124,7 +124,7 @@ impl World {
             match effect {
                 Effect::Append(record) => {
                     if self.is_ledger_broken {
-                        failed.extend(record_run(&record));
+                        failed.extend(record.run());
                     } else {
                         self.ledger.push(record);
                     }
@@ -435,7 +435,7 @@ impl World {
         let fresh: Vec<RunId> = self.ledger[self.synced..]
             .iter()
             .filter(|record| record.is_synced_first())
-            .filter_map(record_run)
+            .filter_map(Record::run)
             .collect();
         self.synced = self.ledger.len();
         fresh
@@ -459,16 +459,6 @@ impl World {
             }
         }
         assert!(!self.book.has_processes());
-    }
-}
-
-fn record_run(record: &Record) -> Option<RunId> {
-    match record {
-        Record::Accepted { order, .. } => Some(order.run),
-        Record::StopAsked { run, .. } | Record::Settled { run, .. } | Record::Acked { run } => {
-            Some(*run)
-        }
-        _ => None,
     }
 }
 

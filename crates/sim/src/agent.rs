@@ -176,7 +176,7 @@ impl World {
             return;
         }
         let mut records = self.agents[agent].book.snapshot();
-        records.retain(|record| record_run(record) != Some(run));
+        records.retain(|record| record.run() != Some(run));
         let runs = self.survey(agent);
         let survey = Survey {
             boot: SurveyedBoot::Same,
@@ -241,7 +241,7 @@ impl World {
         let fresh = node.ledger[node.synced..len]
             .iter()
             .filter(|record| record.is_synced_first());
-        let runs: Vec<RunId> = fresh.filter_map(record_run).collect();
+        let runs: Vec<RunId> = fresh.filter_map(Record::run).collect();
         node.synced = len;
         for run in runs {
             self.feed(agent, Input::Synced { run });
@@ -295,7 +295,7 @@ impl World {
             match effect {
                 Effect::Append(record) => {
                     if !self.append(agent, record.clone()) {
-                        failed.extend(record_run(&record));
+                        failed.extend(record.run());
                     }
                 }
                 Effect::Arm { run } => self.host_arm(agent, run),
@@ -339,7 +339,7 @@ impl World {
         }
         self.note(|| format!("agent {agent}: ledger {}", summary(&record)));
         let is_synced_first = record.is_synced_first();
-        let run = record_run(&record);
+        let run = record.run();
         let wait = self.rng.range(MS / 2, self.swarm.sync_time);
         let is_early = self.is(Mutant::ArmsUnsynced) && is_synced_first;
         let is_blank = self.is(Mutant::NoLedger);
@@ -379,22 +379,6 @@ impl World {
             .collect();
         node.claims_sent.insert(sequence, phases);
         self.send_to_center(agent, ToCenter::Claims { sequence, claims });
-    }
-}
-
-fn record_run(record: &Record) -> Option<RunId> {
-    match record {
-        Record::Accepted { order, .. } => Some(order.run),
-        Record::StopAsked { run, .. } | Record::Settled { run, .. } | Record::Acked { run } => {
-            Some(*run)
-        }
-        Record::SessionEpoch(_)
-        | Record::DaemonsWanted { .. }
-        | Record::LifeStarted(_)
-        | Record::LifeStopAsked { .. }
-        | Record::LifeEnded(_)
-        | Record::LifeForgotten { .. }
-        | Record::SlotFinished { .. } => None,
     }
 }
 

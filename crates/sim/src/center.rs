@@ -218,7 +218,10 @@ impl World {
             return row;
         };
         match older.state {
-            RunState::Dispatched | RunState::Accepted => row.after_run = Some(older.planned.id),
+            RunState::Dispatched | RunState::Accepted => {
+                row.after_run = Some(older.planned.id);
+                row.has_waited = true;
+            }
             RunState::Running => row.move_to(
                 RunState::Ended(Outcome::Skipped),
                 Some(Reason::Superseded),

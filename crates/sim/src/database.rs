@@ -23,6 +23,8 @@ pub(crate) struct Row {
     pub(crate) is_kill_requested: bool,
     /// The run of an older version whose fate decides about this one.
     pub(crate) after_run: Option<RunId>,
+    /// Whether it ever waited for one.
+    pub(crate) has_waited: bool,
     /// Every state it went through, and when.
     pub(crate) history: Vec<(Timestamp, RunState, Option<Reason>)>,
 }
@@ -38,6 +40,7 @@ impl Row {
             revoke_reason: None,
             is_kill_requested: false,
             after_run: None,
+            has_waited: false,
             history: vec![(now, RunState::Planned, None)],
         }
     }

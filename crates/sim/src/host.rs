@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cronfleet_core::id::RunId;
 use cronfleet_core::life::Found;
-use cronfleet_core::order::{End, ExitStatus, OutputTotals, Start, Usage};
+use cronfleet_core::order::{End, ExitStatus, OutputTotals, Start, StopCause, Usage};
 use cronfleet_core::order_book::Input;
 use cronfleet_core::run::Reason;
 
@@ -280,8 +280,8 @@ impl World {
         };
         let end = End {
             at,
+            stopped_for: signal_of(&status).and(Some(StopCause::Kill)),
             status,
-            stopped_for: None,
             duration: boot_now.saturating_sub(boot),
             usage: Usage::default(),
             output: OutputTotals::default(),
@@ -438,5 +438,14 @@ impl World {
     /// The center's time as this agent sees it.
     pub(crate) fn agent_center_time(&self, agent: usize) -> jiff::Timestamp {
         timestamp(self.now + self.agents[agent].clock_error)
+    }
+}
+
+/// The signal that ended a process: nobody but us sends any here.
+const fn signal_of(status: &ExitStatus) -> Option<i32> {
+    if let ExitStatus::Signalled { signal, .. } = status {
+        Some(*signal)
+    } else {
+        None
     }
 }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cronfleet_core::id::RunId;
-use cronfleet_core::record::Record;
 use futures_util::future::pending;
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
@@ -65,7 +64,7 @@ pub(crate) struct Ledger {
     is_torn: bool,
     /// Since when there is something to sync.
     dirty_since: Option<Instant>,
-    /// Runs whose order waits for the next sync.
+    /// Runs whose record waits for the next sync, once for each record.
     waiting: Vec<RunId>,
     sync: Option<Sync>,
     rewrite: Option<Rewrite>,
@@ -84,7 +83,7 @@ struct Sync {
 /// What happened in the background.
 #[derive(Debug)]
 pub(crate) enum LedgerEvent {
-    /// The orders of these runs are on the disk.
+    /// Records of these runs are on the disk, one for each time a run is named.
     Synced(Vec<RunId>),
     /// The disk did not take them.
     SyncFailed(Vec<RunId>),
@@ -159,8 +158,10 @@ impl Ledger {
         let waiting = self.waiting.len();
         for entry in entries {
             encode_frame(entry, &mut self.buffer);
-            if let Entry::Book(Record::Accepted { order, .. }) = entry {
-                self.waiting.push(order.run);
+            if let Entry::Book(record) = entry
+                && record.is_synced_first()
+            {
+                self.waiting.extend(record.run());
             }
         }
         if self.buffer.is_empty() {
@@ -426,6 +427,7 @@ fn read(path: &Path, mut file: File) -> Result<(File, u64, Replayed), LedgerErro
 #[cfg(test)]
 mod tests {
     use cronfleet_core::id::LifeId;
+    use cronfleet_core::record::Record;
 
     use super::*;
 

@@ -135,9 +135,7 @@ impl OrderBook {
     pub fn claim(&self, run: RunId) -> Option<Claim> {
         match (self.held.get(&run), self.settled.get(&run)) {
             (Some(held), _) => held.claim(),
-            // Not in the ledger, so a restart could still decide otherwise.
-            (None, Some(settled)) if !settled.is_logged => Some(Claim::Accepted),
-            (None, Some(settled)) => Some(settled.claim.clone()),
+            (None, Some(settled)) => settled.told(),
             (None, None) => None,
         }
     }
@@ -207,10 +205,10 @@ impl OrderBook {
             .insert(run, Held::new(order, accepted_at, is_synced));
     }
 
-    /// Takes a run out of every index.
-    pub(super) fn release(&mut self, run: RunId) {
+    /// Takes a run out of every index. Answers whether its order has not reached the disk yet.
+    pub(super) fn release(&mut self, run: RunId) -> bool {
         let Some(held) = self.held.remove(&run) else {
-            return;
+            return false;
         };
         let rank = Rank::of(&held.order);
         let lane_key = LaneKey::of(&held.order);
@@ -232,6 +230,7 @@ impl OrderBook {
                 self.lanes.remove(&lane_key);
             }
         }
+        held.stage == (Stage::Waiting { is_synced: false })
     }
 
     pub(super) fn count_prepared(&mut self, lane: LaneKey, change: isize) {

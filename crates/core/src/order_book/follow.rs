@@ -7,7 +7,7 @@ use super::book::OrderBook;
 use super::io::Effect;
 use super::lane::{LaneKey, Rank};
 use super::settle::{not_started, refused};
-use super::stage::Stage;
+use super::stage::{Stage, stop_cause};
 use crate::id::RunId;
 use crate::life::{Now, StopMove, Stopping};
 use crate::order::{Claim, End, Start, StopCause};
@@ -104,7 +104,7 @@ impl OrderBook {
     ) {
         if let Some(held) = self.held.get(&run).filter(|held| held.stage.is_alive()) {
             let start = start.or_else(|| held.start());
-            end.stopped_for = held.asked;
+            end.stopped_for = stop_cause(&held.order, held.asked, &end);
             self.settle(run, held.order.not_after, Claim::Ended { start, end }, out);
         } else if let Some(settled) = self.settled.get(&run)
             && matches!(settled.claim, Claim::Lost { .. })

@@ -55,6 +55,15 @@ impl OrderBook {
     }
 
     pub(super) fn synced(&mut self, run: RunId, out: &mut Vec<Effect>) {
+        if let Some(settled) = self
+            .settled
+            .get_mut(&run)
+            .filter(|settled| settled.unsynced > 0)
+        {
+            settled.unsynced -= 1;
+            out.push(Effect::Report { run });
+            return;
+        }
         let Some(held) = self.held.get_mut(&run) else {
             return;
         };
@@ -103,7 +112,7 @@ impl OrderBook {
         let Some(settled) = self.settled.get_mut(&run) else {
             return;
         };
-        if phase != Phase::Over || !settled.is_logged || settled.is_acked {
+        if phase != Phase::Over || settled.told().is_none() || settled.is_acked {
             return;
         }
         settled.is_acked = true;

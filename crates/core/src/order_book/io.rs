@@ -62,12 +62,13 @@ pub enum Input {
     },
     /// Time has passed.
     Tick,
-    /// The record of the run's order is on the disk.
+    /// A record of the run for which [`Record::is_synced_first`] holds is on the disk: once for each such record.
     Synced {
         /// Run.
         run: RunId,
     },
-    /// A record of this run could not be written; the effects after it that name this run were not performed.
+    /// A record of this run could not be written, and the effects after it that name this run were not performed; or one was
+    /// written and did not reach the disk. Once for each such record.
     LedgerFailed {
         /// Run.
         run: RunId,
@@ -110,7 +111,7 @@ pub enum Input {
         run: RunId,
         /// Its start, if the host knows it better than the book.
         start: Option<Start>,
-        /// How; the book fills in `stopped_for`.
+        /// How. The book says why it was stopped; `stopped_for` only tells that somebody asked its shim to.
         end: End,
     },
     /// The shim is gone, and it provably never released the command.

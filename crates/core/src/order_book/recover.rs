@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -9,13 +10,16 @@ use super::book::OrderBook;
 use super::io::{Effect, Limits};
 use super::lane::{LaneKey, Rank};
 use super::settle::refused;
-use super::stage::{Settled, Stage};
+use super::stage::{Settled, Stage, stop_cause};
 use crate::id::RunId;
 use crate::life::{Found, Now};
 use crate::order::{Claim, Order, StopCause};
-use crate::plan::earlier;
+use crate::plan::{earlier, later};
 use crate::record::Record;
 use crate::run::Reason;
+
+/// How far the idea of when the host booted may be wrong: clocks are corrected, and a machine may boot at once.
+const BOOT_MARGIN: Duration = Duration::from_secs(2);
 
 /// Whether the host is still in the boot in which the ledger was last written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,11 +123,13 @@ impl OrderBook {
                     claim,
                     not_after,
                     is_logged: true,
+                    unsynced: 0,
                     is_acked,
                 },
             );
         }
         let booted = earlier(now.center, now.boot);
+        let soon_after = later(booted, BOOT_MARGIN);
         let is_clock_wrong =
             survey.boot == SurveyedBoot::New && replay.last_seen.is_some_and(|seen| booted < seen);
         let mut found = survey.runs;
@@ -131,7 +137,8 @@ impl OrderBook {
             if book.settled.contains_key(&run) {
                 continue;
             }
-            let is_of_old_boot = is_clock_wrong || (order.not_before <= booted && at <= booted);
+            let is_of_old_boot =
+                is_clock_wrong || (order.not_before <= soon_after && at <= soon_after);
             let past = Past {
                 at,
                 asked: replay.asked.get(&run).copied(),
@@ -182,7 +189,7 @@ impl OrderBook {
                 out.push(Effect::Report { run });
             }
             Some(Found::Ended { start, mut end }) => {
-                end.stopped_for = asked;
+                end.stopped_for = stop_cause(&order, asked, &end);
                 self.settle(run, not_after, Claim::Ended { start, end }, out);
             }
             Some(Found::Vanished { start }) => {

@@ -52,17 +52,24 @@ impl OrderBook {
         claim: Claim,
         out: &mut Vec<Effect>,
     ) {
-        self.release(run);
+        let was_unsynced = self.release(run);
+        // The sync of the order itself, if it is still to come, says nothing about the refusal.
+        let unsynced = if matches!(claim, Claim::Refused { .. }) {
+            1 + u8::from(was_unsynced)
+        } else {
+            0
+        };
         let settled = Settled {
             claim,
             not_after,
             is_logged: true,
+            unsynced,
             is_acked: false,
         };
-        out.extend([
-            Effect::Append(settled_record(run, &settled)),
-            Effect::Report { run },
-        ]);
+        out.push(Effect::Append(settled_record(run, &settled)));
+        if unsynced == 0 {
+            out.push(Effect::Report { run });
+        }
         if let Some(before) = self.settled.insert(run, settled)
             && before.is_acked
         {
@@ -74,6 +81,7 @@ impl OrderBook {
     pub(super) fn ledger_failed(&mut self, now: Now, run: RunId, out: &mut Vec<Effect>) {
         if let Some(settled) = self.settled.get_mut(&run) {
             settled.is_logged = settled.is_logged && settled.is_acked;
+            settled.unsynced = settled.unsynced.saturating_sub(1);
             self.unlogged.insert(run);
             self.unlogged_retry = now.boot.saturating_add(LEDGER_RETRY);
             return;
@@ -92,6 +100,7 @@ impl OrderBook {
                     claim,
                     not_after,
                     is_logged: true,
+                    unsynced: 0,
                     is_acked: false,
                 },
             );
@@ -119,12 +128,13 @@ impl OrderBook {
                     Effect::Append(Record::Acked { run }),
                     Effect::Forget { run },
                 ]);
-            } else {
-                out.extend([
-                    Effect::Append(settled_record(run, settled)),
-                    Effect::Report { run },
-                ]);
+                continue;
             }
+            let record = settled_record(run, settled);
+            settled.unsynced += u8::from(record.is_synced_first());
+            let is_told = settled.unsynced == 0;
+            out.push(Effect::Append(record));
+            out.extend(is_told.then_some(Effect::Report { run }));
         }
     }
 

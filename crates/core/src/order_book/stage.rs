@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::life::Stopping;
-use crate::order::{Claim, Order, Start, StopCause};
+use crate::order::{Claim, End, Order, Start, StopCause};
 use crate::plan::later;
 use crate::run::Reason;
 
@@ -122,13 +122,31 @@ pub(super) struct Settled {
     pub(super) not_after: Timestamp,
     /// Whether the ledger says so.
     pub(super) is_logged: bool,
+    /// How many records are still to reach the disk before it may be told.
+    pub(super) unsynced: u8,
     /// Whether the center has stored it: a tombstone.
     pub(super) is_acked: bool,
 }
 
 impl Settled {
+    /// What can be said of it; nothing before the ledger would say it too, whatever happens.
+    pub(super) fn told(&self) -> Option<Claim> {
+        (self.is_logged && self.unsynced == 0).then(|| self.claim.clone())
+    }
+
     /// When its tombstone may go.
     pub(super) fn expires(&self, margin: Duration) -> Timestamp {
         later(self.not_after, margin)
+    }
+}
+
+/// Why a run was stopped, if it was. One that ended by itself just before its time limit was not stopped for that, although it
+/// was asked to. Where the ledger could not take the cause, the host still knows that there was one.
+pub(super) fn stop_cause(order: &Order, asked: Option<StopCause>, end: &End) -> Option<StopCause> {
+    let is_over_limit = order.timeout.is_some_and(|limit| end.duration >= limit);
+    match asked.or(end.stopped_for) {
+        Some(StopCause::Timeout) if !is_over_limit => None,
+        Some(_) if asked.is_none() && is_over_limit => Some(StopCause::Timeout),
+        cause => cause,
     }
 }

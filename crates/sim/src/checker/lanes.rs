@@ -54,11 +54,11 @@ fn check_overlap(world: &World, starts: &[(&Stamp, RunId, &Row)], found: &mut Ve
     }
 }
 
-/// First attempts of one version start in the order in which they are due.
+/// First attempts of one version that did not have to wait for another one's start in the order in which they are due.
 fn check_order(starts: &[(&Stamp, RunId, &Row)], found: &mut Vec<Violation>) {
     let first = starts
         .iter()
-        .filter(|(_, _, row)| row.planned.cause == Cause::Schedule);
+        .filter(|(_, _, row)| row.planned.cause == Cause::Schedule && !row.has_waited);
     let mut last: Option<&Row> = None;
     for (_, run, row) in first {
         let key = &row.planned.key;

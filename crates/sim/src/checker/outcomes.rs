@@ -103,8 +103,11 @@ fn is_plausible(world: &World, run: RunId, row: &Row, reason: Reason) -> bool {
             .any(|r| r.job == row.planned.key.job && micros(r.from) < from)
     };
     match reason {
-        Reason::CenterDown => was_troubled(world, TroubleKind::CenterDown, None, since, to),
-        Reason::AgentOffline => row.after_run.is_some() || happened(TroubleKind::Offline, to),
+        // Up to a round of the planner may pass before it is seen.
+        Reason::CenterDown => {
+            was_troubled(world, TroubleKind::CenterDown, None, since, to + 2 * SECOND)
+        }
+        Reason::AgentOffline => row.has_waited || happened(TroubleKind::Offline, to),
         Reason::StartDeadlineExceeded => !world.swarm.faults.is_empty(),
         Reason::AgentRestarted => {
             happened(TroubleKind::AgentDown, ended) || happened(TroubleKind::Reboot, ended)
