@@ -93,10 +93,18 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
         let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));
         serde_path_to_error::deserialize(pairs)
             .map(Self)
-            .map_err(|error| ApiError::Parameter {
-                name: error.path().to_string(),
-                message: error.into_inner().to_string(),
-                hint: None,
+            .map_err(|error| {
+                let path = error.path().to_string();
+                ApiError::Parameter {
+                    // A parameter that comes twice is an error of the whole.
+                    name: if path == "." {
+                        "query".to_owned()
+                    } else {
+                        path
+                    },
+                    message: error.into_inner().to_string(),
+                    hint: None,
+                }
             })
     }
 }
@@ -185,6 +193,6 @@ mod tests {
             cases.push(name);
         }
         let names: Vec<Option<&str>> = cases.iter().map(Option::as_deref).collect();
-        assert_eq!(names, [None, Some("limit"), Some("x"), Some("limit"), None]);
+        assert_eq!(names, [None, Some("limit"), Some("x"), Some("query"), None]);
     }
 }

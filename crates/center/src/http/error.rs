@@ -10,8 +10,9 @@ use cronfleet_core::schedule::ScheduleError;
 use cronfleet_store::{Conflict, StoreError};
 use http::{HeaderValue, StatusCode, header};
 
-/// Longest message that is sent: texts of requests are quoted in it.
+/// Longest message that is sent, and longest path of a field: both quote texts of requests.
 const MESSAGE_LEN_MAX: usize = 400;
+const FIELD_LEN_MAX: usize = 200;
 
 /// A request that is not done.
 #[derive(Debug, thiserror::Error)]
@@ -338,6 +339,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code) = self.status_and_code();
         let (field, column) = self.place();
+        let field = field.map(|field| field.chars().take(FIELD_LEN_MAX).collect());
         let detail = ErrorDetail {
             code,
             message: sentence(&self.to_string()),

@@ -1,0 +1,13 @@
+//! The REST interface as clients meet it: the real router on a real socket over a real store.
+
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod jobs;
+mod openapi;
+mod origin;
+mod permissions;
+mod sign_in;
+mod streams;
+mod surface;
+mod tls;
+mod world;
