@@ -22,5 +22,8 @@ pub const MESSAGE_MAX_BYTES: usize = 16 << 20;
 /// Most orders or claims in one message.
 pub const BATCH_MAX: usize = 500;
 
+/// Bytes before the data of a frame of output: time, stream, length.
+pub const FRAME_HEADER_LEN: usize = 13;
+
 /// Most bytes of output in one message.
 pub const OUTPUT_BATCH_MAX_BYTES: usize = 1 << 20;

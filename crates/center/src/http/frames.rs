@@ -6,10 +6,8 @@
 
 use cronfleet_api::output::{OutputChunk, OutputStream};
 use cronfleet_store::ChunkRow;
+use cronfleet_wire::FRAME_HEADER_LEN as HEADER_LEN;
 use jiff::Timestamp;
-
-/// Bytes before the data of a frame.
-const HEADER_LEN: usize = 13;
 
 /// Bytes written to one stream at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]

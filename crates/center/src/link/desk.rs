@@ -2,17 +2,16 @@
 //!
 //! What is taken in is committed before it is acknowledged; what is handed out is committed before it is sent.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cronfleet_core::access::Reach;
-use cronfleet_core::id::{JobId, LifeId, RunId};
+use cronfleet_core::id::{JobId, RunId};
 use cronfleet_core::order::{DaemonOrder, Order, SlotState};
 use cronfleet_core::plan::{PLAN_AHEAD, PlannedRun};
 use cronfleet_core::run::{Cause, Reason, RunKey, RunState};
 use cronfleet_store::{
-    AgentClaim, AgentState, ClaimsApplied, Conflict, JobToPlan, LifeChunks, ManualRuns, NewChunk, RunMoved,
+    AgentClaim, AgentState, ClaimsApplied, Conflict, JobToPlan, LifeChunks, ManualRuns, RunMoved,
     Session, SessionOpened, SlotChanged, StoreError,
 };
 use cronfleet_wire::v1::from_agent::Body as In;
@@ -22,6 +21,7 @@ use tokio::sync::mpsc;
 
 use super::Parts;
 use super::outbox::Outbox;
+use super::output::OutputLives;
 use super::session::{Activity, SessionEnd};
 use crate::bus::Change;
 use crate::clock;
@@ -29,14 +29,6 @@ use crate::nudge::Nudge;
 
 /// Most claims that go into one transaction.
 const CLAIMS_PER_COMMIT: usize = 2_000;
-/// Pieces of output shorter than this are stored as they are: a compressed frame has a fixed cost.
-const COMPRESS_FROM_BYTES: usize = 256;
-/// Output up to here is within every job's cap.
-const CAP_MIN_BYTES: u64 = 4_096;
-/// Most framed bytes that are kept of one life.
-const CAP_MAX_BYTES: u64 = 1 << 30;
-/// Caps remembered; beyond it they are looked up anew.
-const CAPS_MAX: usize = 10_000;
 /// How often a session looks after what a lost nudge may have left.
 const REVIEW_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -50,8 +42,8 @@ pub(super) struct Desk {
     new_boot: Option<String>,
     /// What the agent was last told to keep alive.
     daemons: Option<Vec<DaemonOrder>>,
-    /// Bytes to keep of lives that wrote more than every job may.
-    caps: HashMap<LifeId, u64>,
+    /// Lives whose output comes in.
+    lives: OutputLives,
 }
 
 impl Desk {
@@ -69,7 +61,7 @@ impl Desk {
             activity,
             new_boot: opened.is_new_boot.then(|| boot_id.to_owned()),
             daemons: None,
-            caps: HashMap::new(),
+            lives: OutputLives::default(),
         }
     }
 
@@ -317,56 +309,33 @@ impl Desk {
     }
 
     async fn take_output(&mut self, output: v1::Output) -> Result<(), SessionEnd> {
+        let agent = self.session.agent;
         let mut lives: Vec<LifeChunks> = Vec::with_capacity(output.pieces.len());
         for piece in output.pieces {
-            match read_piece(piece) {
-                Ok(chunks) => match lives.iter_mut().find(|life| life.life == chunks.life) {
-                    Some(life) => {
-                        life.chunks.extend(chunks.chunks);
-                        life.end_offset = chunks.end_offset.or(life.end_offset);
-                    }
-                    None => lives.push(chunks),
-                },
+            let chunks = match self.lives.read(&self.parts.store, piece).await? {
+                Ok(chunks) => chunks,
                 Err(error) => {
-                    tracing::error!(agent.id = %self.session.agent, %error, "output could not be understood");
+                    tracing::error!(agent.id = %agent, %error, "output could not be understood");
+                    continue;
                 }
+            };
+            match lives.iter_mut().find(|life| life.life == chunks.life) {
+                Some(life) => {
+                    life.chunks.extend(chunks.chunks);
+                    life.end_offset = chunks.end_offset.or(life.end_offset);
+                }
+                None => lives.push(chunks),
             }
         }
-        for life in &mut lives {
-            life.cap_bytes = self.cap(life).await?;
-        }
-        let left_out = self.parts.store.append_output(self.session.agent, &lives, clock::now()).await?;
+        let left_out = self.parts.store.append_output(agent, &lives, clock::now()).await?;
         self.outbox.send(Out::OutputAck(v1::OutputAck { sequence: output.sequence })).await?;
         for life in &left_out {
-            tracing::warn!(agent.id = %self.session.agent, life.id = %life, "output of an unknown life was left out");
+            tracing::warn!(agent.id = %agent, life.id = %life, "output of an unknown life was left out");
         }
         for life in lives.iter().map(|life| life.life).filter(|life| !left_out.contains(life)) {
             self.parts.bus.publish_output(life);
         }
         Ok(())
-    }
-
-    /// Bytes to keep of a life, as its job's version says.
-    async fn cap(&mut self, life: &LifeChunks) -> Result<u64, SessionEnd> {
-        let end = life.chunks.last().map_or(0, |chunk| chunk.offset + u64::from(chunk.length));
-        if end <= CAP_MIN_BYTES {
-            return Ok(CAP_MAX_BYTES);
-        }
-        if let Some(cap) = self.caps.get(&life.life) {
-            return Ok(*cap);
-        }
-        let store = &self.parts.store;
-        let mut cap = CAP_MAX_BYTES;
-        if let Some(row) = store.life(&Reach::Everything, life.life).await?
-            && let Some(version) = store.job_version(&Reach::Everything, row.job, row.job_version).await?
-        {
-            cap = version.spec.launch.output.cap_bytes;
-        }
-        if self.caps.len() >= CAPS_MAX {
-            self.caps.clear();
-        }
-        self.caps.insert(life.life, cap);
-        Ok(cap)
     }
 
     async fn take_slots(&self, slots: v1::Slots) -> Result<(), SessionEnd> {
@@ -445,27 +414,4 @@ fn reboot_runs(job: &JobToPlan, session: &Session, boot_id: &str, now: jiff::Tim
     });
     let runs = runs.collect();
     ManualRuns { job: job_id, version: job.version, trigger, due: now, runs, requested_by: None }
-}
-
-fn read_piece(piece: v1::OutputPiece) -> Result<LifeChunks, convert::MessageError> {
-    let life = convert::life_id(&piece.life)?;
-    let length = u32::try_from(piece.frames.len())
-        .ok()
-        .filter(|length| *length <= NewChunk::LENGTH_MAX)
-        .ok_or(convert::MessageError { field: "output.frames" })?;
-    let end_offset = piece.is_end.then(|| piece.offset.saturating_add(u64::from(length)));
-    let mut chunks = Vec::new();
-    if length > 0 {
-        let compressed = (piece.frames.len() >= COMPRESS_FROM_BYTES)
-            .then(|| zstd::bulk::compress(&piece.frames, 1).ok())
-            .flatten()
-            .filter(|compressed| compressed.len() < piece.frames.len());
-        chunks.push(NewChunk {
-            offset: piece.offset,
-            length,
-            is_compressed: compressed.is_some(),
-            data: compressed.unwrap_or_else(|| piece.frames.to_vec()),
-        });
-    }
-    Ok(LifeChunks { life, cap_bytes: CAP_MAX_BYTES, chunks, end_offset })
 }

@@ -7,6 +7,7 @@
 pub(crate) mod desk;
 mod join;
 mod outbox;
+mod output;
 mod peer;
 mod session;
 
