@@ -1,5 +1,7 @@
 //! What can go wrong in the store.
 
+use std::path::PathBuf;
+
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, SqlErr};
 
 /// A failed store operation. Nothing of a failed operation is stored.
@@ -8,6 +10,14 @@ pub enum StoreError {
     /// The database does not answer, is full, or is locked for too long. Trying again later may help.
     #[error("database is not available")]
     Unavailable(#[source] DbErr),
+    /// The database file cannot be made or opened.
+    #[error("database file {} cannot be opened", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The operation contradicts what is stored.
     #[error(transparent)]
     Conflict(#[from] Conflict),
@@ -145,9 +155,9 @@ impl From<DbErr> for StoreError {
 }
 
 impl StoreError {
-    /// Turns a violated unique key into a named conflict.
-    pub(crate) fn unless_unique(error: Self, conflict: Conflict) -> Self {
-        match error {
+    /// Names the conflict that a violated unique key means here.
+    pub(crate) fn or_taken(self, conflict: Conflict) -> Self {
+        match self {
             Self::Conflict(Conflict::Reference) => Self::Conflict(conflict),
             other => other,
         }

@@ -130,7 +130,7 @@ impl Store {
             .bind(now)
             .execute(&*tx)
             .await
-            .map_err(|error| StoreError::unless_unique(error, Conflict::GroupNameTaken))?;
+            .map_err(|error| error.or_taken(Conflict::GroupNameTaken))?;
         put_run_as(&tx, group.id, &group.run_as).await?;
         put_agents(&tx, group.id, &group.agents).await?;
         finish(tx, group.id).await
@@ -155,7 +155,7 @@ impl Store {
             .with(" WHERE id = ?", id)
             .execute(&*tx)
             .await
-            .map_err(|error| StoreError::unless_unique(error, Conflict::GroupNameTaken))?;
+            .map_err(|error| error.or_taken(Conflict::GroupNameTaken))?;
         if changed != 1 {
             return Err(StoreError::Missing { what: Thing::Group });
         }

@@ -85,7 +85,7 @@ impl Store {
         .bind(now)
         .execute(&*tx)
         .await
-        .map_err(|error| StoreError::unless_unique(error, Conflict::JobNameTaken))?;
+        .map_err(|error| error.or_taken(Conflict::JobNameTaken))?;
         insert_version(&tx, job.id, 1, &job.spec, job.author, now).await?;
         tx.commit().await
     }

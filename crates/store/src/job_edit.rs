@@ -68,7 +68,7 @@ impl Store {
             .with(" WHERE id = ?", job)
             .execute(&*tx)
             .await
-            .map_err(|error| StoreError::unless_unique(error, Conflict::JobNameTaken))?;
+            .map_err(|error| error.or_taken(Conflict::JobNameTaken))?;
         insert_version(&tx, job, version, spec, author, now).await?;
         finish(tx, job, version, Withdrawal::Superseded, now).await
     }

@@ -184,6 +184,6 @@ async fn insert_agent(
     .bind(facts.memory_total_bytes)
     .execute(&**tx)
     .await
-    .map_err(|error| StoreError::unless_unique(error, Conflict::AgentKeyTaken))?;
+    .map_err(|error| error.or_taken(Conflict::AgentKeyTaken))?;
     put_groups(tx, agent.id, groups).await
 }

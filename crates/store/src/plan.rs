@@ -71,10 +71,11 @@ pub struct PlansCommitted {
 
 impl Store {
     /// Jobs of a shard whose next due instant is not after `until`, by id, starting behind `after`: the caller walks through
-    /// all of them once, so that jobs which stay due (no agent yet) cannot hold up the others.
+    /// all of them once, so that jobs which stay due (no agent yet) cannot hold up the others. A job whose definition cannot
+    /// be read is put into quarantine and left out.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    /// [`StoreError::Unavailable`].
     pub async fn due_jobs(
         &self,
         shard: u32,
@@ -107,7 +108,7 @@ impl Store {
             .flatten())
     }
 
-    /// Jobs that run at the start of this agent's host and are not paused.
+    /// Jobs that run at the start of this agent's host and are not paused. Those that cannot be read are left out.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -203,29 +204,45 @@ impl Store {
 }
 
 impl Store {
-    /// Adds the agents; leaves out what is not scheduled.
+    /// Adds the agents; puts what cannot be read into quarantine.
     async fn resolve(&self, found: Vec<FoundJob>) -> Result<Vec<JobToPlan>, StoreError> {
-        let targets = found
+        let mut readable = Vec::new();
+        for job in found {
+            match from_json(&job.spec) {
+                Ok(JobSpec {
+                    kind: JobKind::Scheduled(scheduled),
+                    target,
+                    processes,
+                    ..
+                }) => {
+                    readable.push((job, scheduled, target, processes));
+                }
+                Ok(JobSpec {
+                    kind: JobKind::Daemon(_),
+                    ..
+                }) => {}
+                Err(error) => {
+                    tracing::error!(job.id = %job.id, job.version, %error, "job is not planned any more: save it again");
+                    self.quarantine_job(job.id, job.version).await?;
+                }
+            }
+        }
+        let targets = readable
             .iter()
-            .map(|job| (job.id, job.group, &job.spec.target));
+            .map(|(job, _, target, _)| (job.id, job.group, target));
         let mut agents = agents_of_jobs(self.reader(), targets).await?;
-        Ok(found
+        Ok(readable
             .into_iter()
-            .filter_map(|job| {
-                let JobKind::Scheduled(scheduled) = job.spec.kind else {
-                    return None;
-                };
-                Some(JobToPlan {
-                    job: job.id,
-                    group: job.group,
-                    version: job.version,
-                    expression: scheduled.expression,
-                    time_zone: scheduled.time_zone,
-                    start_deadline: scheduled.start_deadline,
-                    processes: job.spec.processes,
-                    watermark: job.watermark,
-                    agents: agents.remove(&job.id).unwrap_or_default(),
-                })
+            .map(|(job, scheduled, _, processes)| JobToPlan {
+                job: job.id,
+                group: job.group,
+                version: job.version,
+                expression: scheduled.expression,
+                time_zone: scheduled.time_zone,
+                start_deadline: scheduled.start_deadline,
+                processes,
+                watermark: job.watermark,
+                agents: agents.remove(&job.id).unwrap_or_default(),
             })
             .collect())
     }
@@ -236,7 +253,8 @@ struct FoundJob {
     group: GroupId,
     version: u32,
     watermark: Timestamp,
-    spec: JobSpec,
+    /// Its definition as it is stored.
+    spec: String,
 }
 
 const JOB_COLUMNS: &str = "j.id, j.group_id, j.version, j.watermark, v.spec";
@@ -247,7 +265,7 @@ fn read_job(row: &mut Row) -> Result<FoundJob, StoreError> {
         group: row.next()?,
         version: row.next()?,
         watermark: row.next()?,
-        spec: from_json(&row.next::<String>()?)?,
+        spec: row.next()?,
     })
 }
 

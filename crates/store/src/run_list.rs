@@ -88,22 +88,7 @@ impl Store {
         before: Option<RunId>,
         limit: u32,
     ) -> Result<Page<RunRow, RunId>, StoreError> {
-        let branches = branches(reach, filter);
-        let mut sql = Sql::new("SELECT id FROM (");
-        for (index, branch) in branches.iter().enumerate() {
-            let union = if index == 0 { "" } else { " UNION ALL " };
-            sql = sql.text(union).text(&format!(
-                "SELECT * FROM (SELECT id FROM runs{}",
-                branch.hint(self.engine())
-            ));
-            sql = branch.condition(sql.text(" WHERE 1 = 1"));
-            sql = filtered(sql, reach, filter).with_some(" AND id < ?", before);
-            sql = sql
-                .with(" ORDER BY id DESC LIMIT ?", limit + 1)
-                .text(&format!(") AS b{index}"));
-        }
-        let ids: Vec<RunId> = sql
-            .with(") AS found ORDER BY id DESC LIMIT ?", limit + 1)
+        let ids = select_ids(self.engine(), reach, filter, before, limit + 1)
             .all(self.reader(), Row::next)
             .await?;
         let ids = Page::cut(ids, limit, |id| *id);
@@ -196,6 +181,30 @@ fn branches(reach: &Reach, filter: &RunFilter) -> Vec<Branch> {
     }
 }
 
+/// The ids of a page, newest first, put together from its walks.
+fn select_ids(
+    engine: Engine,
+    reach: &Reach,
+    filter: &RunFilter,
+    before: Option<RunId>,
+    limit: u32,
+) -> Sql {
+    let mut sql = Sql::new("SELECT id FROM (");
+    for (index, branch) in branches(reach, filter).into_iter().enumerate() {
+        let union = if index == 0 { "" } else { " UNION ALL " };
+        let walk = Sql::new(format!(
+            "{union}SELECT * FROM (SELECT id FROM runs{} WHERE 1 = 1",
+            branch.hint(engine)
+        ));
+        let walk = filtered(branch.condition(walk), reach, filter).with_some(" AND id < ?", before);
+        sql = sql
+            .append(walk)
+            .with(" ORDER BY id DESC LIMIT ?", limit)
+            .text(&format!(") AS b{index}"));
+    }
+    sql.with(") AS found ORDER BY id DESC LIMIT ?", limit)
+}
+
 /// Goes on with every condition of the filter; those of the walk are repeated, which costs nothing.
 fn filtered(mut sql: Sql, reach: &Reach, filter: &RunFilter) -> Sql {
     sql = sql.and_reach("group_id", reach);
@@ -222,4 +231,107 @@ fn filtered(mut sql: Sql, reach: &Reach, filter: &RunFilter) -> Sql {
             .with(" AND due < ?", to);
     }
     sql
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn plan(store: &Store, reach: &Reach, filter: &RunFilter) -> Vec<String> {
+        let before = Some(RunId::from_u128(1 << 100));
+        let sql = Sql::new("EXPLAIN QUERY PLAN ").append(select_ids(
+            store.engine(),
+            reach,
+            filter,
+            before,
+            100,
+        ));
+        let lines = sql
+            .all(store.reader(), |row| {
+                for _ in 0..3 {
+                    row.next::<i64>()?;
+                }
+                row.next::<String>()
+            })
+            .await
+            .unwrap();
+        lines
+            .into_iter()
+            .filter(|line| line.contains(" runs "))
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn every_list_walks_along_an_index() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let store = Store::open_sqlite(&folder.path().join("center.db"))
+            .await
+            .unwrap();
+        let two = Reach::Groups(vec![GroupId::from_u128(1), GroupId::from_u128(2)]);
+        let base = RunFilter::default;
+        let (job, agent) = (Some(JobId::from_u128(1)), Some(AgentId::from_u128(1)));
+        let bad = vec![Outcome::Failed, Outcome::Lost];
+        let cases: [(Reach, RunFilter, &str, usize); 8] = [
+            (Reach::Everything, base(), "(id<?)", 1),
+            (two.clone(), base(), "runs_group (group_id=? AND id<?)", 2),
+            (
+                two.clone(),
+                RunFilter { job, ..base() },
+                "runs_job (job_id=? AND id<?)",
+                1,
+            ),
+            (
+                two.clone(),
+                RunFilter { agent, ..base() },
+                "runs_agent (agent_id=? AND id<?)",
+                1,
+            ),
+            (
+                two.clone(),
+                RunFilter {
+                    agent,
+                    job,
+                    outcomes: bad.clone(),
+                    ..base()
+                },
+                "runs_job (job_id=? AND id<?)",
+                1,
+            ),
+            (
+                Reach::Everything,
+                RunFilter {
+                    outcomes: bad,
+                    ..base()
+                },
+                "runs_outcome (outcome=? AND id<?)",
+                2,
+            ),
+            (
+                Reach::Everything,
+                RunFilter {
+                    outcomes: vec![Outcome::Succeeded],
+                    ..base()
+                },
+                "(id<?)",
+                1,
+            ),
+            (
+                two,
+                RunFilter {
+                    phases: vec![RunPhase::Running],
+                    ..base()
+                },
+                "runs_active",
+                1,
+            ),
+        ];
+        for (reach, filter, index, walks) in cases {
+            let lines = plan(&store, &reach, &filter).await;
+            assert_eq!(lines.len(), walks, "{filter:?}: {lines:?}");
+            assert!(
+                lines.iter().all(|line| line.contains(index)),
+                "{filter:?}: {lines:?}"
+            );
+        }
+    }
 }

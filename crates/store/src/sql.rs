@@ -36,6 +36,13 @@ impl Sql {
         self
     }
 
+    /// Goes on with another statement's text and values.
+    pub(crate) fn append(mut self, other: Self) -> Self {
+        self.text.push_str(&other.text);
+        self.values.extend(other.values);
+        self
+    }
+
     /// Gives the next `?` its value.
     pub(crate) fn bind(mut self, value: impl Bind) -> Self {
         self.values.push(value.into_value());
@@ -92,7 +99,7 @@ impl Sql {
             return self;
         }
         let mut pattern = String::from("%");
-        for c in part.to_lowercase().chars() {
+        for c in part.to_ascii_lowercase().chars() {
             if matches!(c, '%' | '_' | '!') {
                 pattern.push('!');
             }

@@ -1,6 +1,8 @@
 //! Opening the database, and the two ways to it: one writer, several readers.
 
+use std::fs::OpenOptions;
 use std::ops::Deref;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -31,12 +33,17 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the SQLite database in `file`, creates it if need be, and brings its schema up to date. Guarding the file
-    /// against a second center is the caller's part.
+    /// Opens the SQLite database in `file`, creates it (for its owner's eyes only) if need be, and brings its schema up to
+    /// date. Guarding the file against a second center is the caller's part.
     ///
     /// # Errors
-    /// [`StoreError::NewerSchema`] if a newer version has written it; [`StoreError::Unavailable`] if it cannot be opened.
+    /// [`StoreError::File`] or [`StoreError::Unavailable`] if it cannot be opened; [`StoreError::NewerSchema`] if a newer
+    /// version has written it.
     pub async fn open_sqlite(file: &Path) -> Result<Self, StoreError> {
+        create_private(file).map_err(|source| StoreError::File {
+            path: file.to_owned(),
+            source,
+        })?;
         let writer = connect_sqlite(file, 1, false).await?;
         migrate::up(Engine::Sqlite, &writer).await?;
         let reader = connect_sqlite(file, READERS_MAX, true).await?;
@@ -131,6 +138,16 @@ impl Deref for Tx {
     }
 }
 
+/// Makes an empty file that only its owner may read, unless there is one. SQLite's other files take over its mode.
+fn create_private(file: &Path) -> std::io::Result<()> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(file)
+        .map(|_| ())
+}
+
 async fn connect_sqlite(
     file: &Path,
     connections: u32,
@@ -148,7 +165,7 @@ async fn connect_sqlite(
         .map_sqlx_sqlite_opts(move |sqlite| {
             let sqlite = sqlite
                 .filename(&file)
-                .create_if_missing(!is_reader)
+                .create_if_missing(false)
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
                 .foreign_keys(true)

@@ -318,7 +318,7 @@ async fn insert_user(tx: &Tx, user: &NewUser, now: Timestamp) -> Result<UserRow,
     .bind(now)
     .execute(&**tx)
     .await
-    .map_err(|error| StoreError::unless_unique(error, Conflict::LoginTaken))?;
+    .map_err(|error| error.or_taken(Conflict::LoginTaken))?;
     Ok(UserRow {
         id: user.id,
         login: user.login.clone(),

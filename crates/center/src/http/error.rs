@@ -103,6 +103,9 @@ pub enum ApiError {
         /// What would be right.
         hint: String,
     },
+    /// The body did not come in time.
+    #[error("the body did not come in time")]
+    Timeout,
     /// Too many attempts.
     #[error("too many attempts")]
     TooMany {
@@ -193,6 +196,7 @@ impl ApiError {
             Self::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "request.media_type"),
             Self::Invalid { code, .. } => return (StatusCode::UNPROCESSABLE_ENTITY, code.clone()),
             Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "request.too_many"),
+            Self::Timeout => (StatusCode::REQUEST_TIMEOUT, "request.timeout"),
             Self::TooManyStreams => (StatusCode::TOO_MANY_REQUESTS, "request.too_many_streams"),
             Self::Store(StoreError::Unavailable(_)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "store.unavailable")
@@ -228,6 +232,7 @@ impl ApiError {
             | Self::Forbidden
             | Self::NotFound
             | Self::MethodNotAllowed
+            | Self::Timeout
             | Self::Store(_)
             | Self::Password(_)
             | Self::Panicked => return None,
@@ -255,6 +260,7 @@ impl From<StoreError> for ApiError {
             StoreError::Missing { .. } => Self::NotFound,
             StoreError::Conflict(conflict) => conflict.into(),
             StoreError::Unavailable(_)
+            | StoreError::File { .. }
             | StoreError::Corrupt { .. }
             | StoreError::NewerSchema { .. }
             | StoreError::Migration { .. }
@@ -337,19 +343,9 @@ impl From<Conflict> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let (status, code) = self.status_and_code();
-        let (field, column) = self.place();
-        let field = field.map(|field| field.chars().take(FIELD_LEN_MAX).collect());
-        let detail = ErrorDetail {
-            code,
-            message: sentence(&self.to_string()),
-            field,
-            column,
-            hint: self.hint(),
-            request_id: String::new(),
-        };
-        let cause = status.is_server_error().then(|| chain(&self));
+        let (status, _) = self.status_and_code();
         let mut response = status.into_response();
+        response.extensions_mut().insert(Failure::of(&self));
         if let Self::TooMany {
             retry_after_seconds,
         } = self
@@ -358,26 +354,27 @@ impl IntoResponse for ApiError {
                 .headers_mut()
                 .insert(header::RETRY_AFTER, retry_after_seconds.into());
         }
-        response.extensions_mut().insert(Failure { detail, cause });
         response
     }
 }
 
 impl Failure {
-    /// The error of an answer that some layer made without one of ours, by its status.
-    pub(super) fn of_status(status: StatusCode) -> Response {
-        match status {
-            StatusCode::NOT_FOUND => ApiError::NotFound,
-            StatusCode::METHOD_NOT_ALLOWED => ApiError::MethodNotAllowed,
-            StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge,
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => ApiError::MediaType,
-            status if status.is_client_error() => ApiError::Malformed {
-                field: None,
-                message: "the request is not understood".to_owned(),
-            },
-            _ => ApiError::Panicked,
+    /// What is to be told and logged of an error.
+    pub(super) fn of(error: &ApiError) -> Self {
+        let (status, code) = error.status_and_code();
+        let (field, column) = error.place();
+        let detail = ErrorDetail {
+            code,
+            message: sentence(&error.to_string()),
+            field: field.map(|field| field.chars().take(FIELD_LEN_MAX).collect()),
+            column,
+            hint: error.hint(),
+            request_id: String::new(),
+        };
+        Self {
+            detail,
+            cause: status.is_server_error().then(|| chain(error)),
         }
-        .into_response()
     }
 
     /// The body as JSON. A server error tells code and request id only.

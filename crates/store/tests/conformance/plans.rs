@@ -19,6 +19,7 @@ conformance! {
     many_jobs_are_planned_at_once,
     lapses_grow_while_nothing_lies_between,
     a_job_in_quarantine_is_not_planned,
+    a_definition_that_cannot_be_read_does_not_hold_up_the_others,
     reboot_jobs_are_those_of_the_agent,
 }
 
@@ -380,6 +381,27 @@ async fn a_job_in_quarantine_is_not_planned(w: World) {
     );
     w.store.quarantine_job(job, 1).await.unwrap();
     assert_eq!(w.store.due_jobs(0, at(60), None, 9).await.unwrap(), []);
+}
+
+async fn a_definition_that_cannot_be_read_does_not_hold_up_the_others(w: World) {
+    let group = w.group(1).await;
+    let (bad, good) = (
+        w.job(1, group, scheduled("bad")).await,
+        w.job(2, group, scheduled("good")).await,
+    );
+    w.db.execute(&format!(
+        "UPDATE job_versions SET spec = '{{}}' WHERE job_id = '{bad}'"
+    ))
+    .await;
+    for _ in 0..2 {
+        let due = w.store.due_jobs(0, at(60), None, 9).await.unwrap();
+        assert_eq!(due.iter().map(|job| job.job).collect::<Vec<_>>(), [good]);
+    }
+    let unreadable = w.store.job(&ALL, bad).await;
+    assert!(
+        matches!(unreadable, Err(StoreError::Corrupt { .. })),
+        "{unreadable:?}"
+    );
 }
 
 async fn reboot_jobs_are_those_of_the_agent(w: World) {
