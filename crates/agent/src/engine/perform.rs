@@ -85,20 +85,20 @@ impl Engine {
     fn act_unwritten(&mut self, actions: Vec<Action>) {
         let mut failed: HashSet<LifeId> = HashSet::new();
         for action in actions {
+            let kind = action.kind();
             match action {
-                Action::Append(entry) => match subject(&entry) {
+                Action::Append(entry) => match kind {
                     Some(kind) => {
-                        if failed.insert(kind.life()) {
-                            self.ledger_failed(kind);
-                        }
+                        failed.insert(kind.life());
+                        self.ledger_failed(kind);
                     }
                     None if self.unwritten.len() < UNWRITTEN_MAX => self.unwritten.push(entry),
                     None => {}
                 },
-                action
-                    if action
-                        .kind()
-                        .is_some_and(|kind| failed.contains(&kind.life())) => {}
+                // What ends something rests on nothing.
+                Action::Run(Effect::Abandon { .. } | Effect::KillAll { .. })
+                | Action::Slot(SlotEffect::KillAll { .. }) => self.act(action),
+                _ if kind.is_some_and(|kind| failed.contains(&kind.life())) => {}
                 action => self.act(action),
             }
         }

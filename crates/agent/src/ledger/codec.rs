@@ -17,7 +17,6 @@ use super::entry::Entry;
 
 /// Messages generated from `ledger.proto`.
 #[expect(unreachable_pub, reason = "generated")]
-#[expect(clippy::all, reason = "generated")]
 mod v1 {
     tonic::include_proto!("cronfleet.ledger.v1");
 }
