@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::screen::Screen;
-use crate::{agent, completions, group, job, run, schedule, session, slot, user, version};
+use crate::server::{Center, Up};
+use crate::{agent, completions, group, job, openapi, run, schedule, session, slot, user, version};
 
 /// Scheduled commands and worker processes for a whole fleet of machines.
 #[derive(Parser)]
@@ -49,7 +50,7 @@ pub(crate) struct Options {
         help_heading = "Connection"
     )]
     pub(crate) ca_file: Option<PathBuf>,
-    /// Talk to another machine without TLS
+    /// Allow plain HTTP beyond this machine
     #[arg(
         long,
         global = true,
@@ -70,8 +71,8 @@ enum Command {
     /// Daemon slots: list, restart
     #[command(subcommand)]
     Slot(slot::Command),
-    /// Agents: list, show, approve, revoke, make join tokens
-    Agent(agent::Agent),
+    /// Agents: list, show, approve, revoke, make join tokens; join, run
+    Agent(Box<agent::Agent>),
     /// Groups and their members
     #[command(subcommand)]
     Group(group::Command),
@@ -89,8 +90,14 @@ enum Command {
     Logout,
     /// Say who is signed in, and what they may do
     Whoami,
+    /// Run a center and an agent on this machine, ready to use
+    Up(Box<Up>),
+    /// Run a center: plans, dispatches, records, serves console and API
+    Center(Box<Center>),
     /// Print a completion script for a shell
     Completions(completions::Completions),
+    /// Print the description of the REST interface (OpenAPI 3.1)
+    Openapi,
     /// Print the version
     Version,
 }
@@ -106,7 +113,10 @@ impl Cli {
             Command::Job(command) => wait(command.run(options, screen)),
             Command::Run(command) => wait(command.run(options, screen)),
             Command::Slot(command) => wait(command.run(options, screen)),
-            Command::Agent(agent) => wait(agent.run(options, screen)),
+            Command::Agent(agent) => agent.run(options, screen),
+            Command::Up(up) => up.run(options, screen),
+            Command::Center(center) => center.run(options, screen),
+            Command::Openapi => openapi::run(screen),
             Command::Group(command) => wait(command.run(options, screen)),
             Command::User(command) => wait(command.run(options, screen)),
             Command::Setup(setup) => wait(setup.run(options, screen)),
@@ -118,7 +128,7 @@ impl Cli {
 }
 
 /// Runs a client command to its end on this thread.
-fn wait(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+pub(crate) fn wait(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -5,7 +5,9 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use cronfleet_agent::{AgentError, IdentityError, JoinError};
 use cronfleet_api::error::ErrorDetail;
+use cronfleet_center::CenterError;
 use serde_json::{Map, Value, json};
 
 use crate::schedule::Refusal;
@@ -107,6 +109,12 @@ pub(crate) enum Failure {
         /// The name.
         name: String,
     },
+    /// A job has no run that could be meant.
+    #[error("job {job:?} has no runs yet")]
+    NoRuns {
+        /// The job as it was named.
+        job: String,
+    },
     /// A person must confirm and cannot be asked.
     #[error("{action} needs a confirmation")]
     Unconfirmed {
@@ -155,6 +163,18 @@ pub(crate) enum Failure {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// The center cannot be opened or cannot go on.
+    #[error("the center cannot run")]
+    Center(#[source] Box<CenterError>),
+    /// The agent cannot be opened or cannot go on.
+    #[error("the agent cannot run")]
+    Agent(#[source] Box<AgentError>),
+    /// The agent could not join.
+    #[error("the agent cannot join")]
+    Join(#[source] Box<JoinError>),
+    /// A second signal came before the server had ended.
+    #[error("ended at once, as asked")]
+    EndedAtOnce,
     /// Standard output could not be written.
     #[error("cannot write the answer")]
     Output(#[source] std::io::Error),
@@ -193,12 +213,16 @@ impl Failure {
             | Self::Ambiguous { .. }
             | Self::Unconfirmed { .. }
             | Self::InsecureServer { .. } => Exit::Refused,
-            Self::NoSuch { .. } => Exit::NotFound,
+            Self::NoSuch { .. } | Self::NoRuns { .. } => Exit::NotFound,
             Self::NotSucceeded { .. } => Exit::NotSucceeded,
             Self::File { .. }
             | Self::Program { .. }
             | Self::NotOver { .. }
             | Self::System { .. }
+            | Self::Center(_)
+            | Self::Agent(_)
+            | Self::Join(_)
+            | Self::EndedAtOnce
             | Self::Output(_) => Exit::Failed,
             Self::ReaderGone => Exit::Done,
         }
@@ -220,13 +244,17 @@ impl Failure {
             Self::InsecureServer { .. } => "server.insecure",
             Self::Input { .. } => "input.refused",
             Self::Ambiguous { .. } => "input.ambiguous",
-            Self::NoSuch { .. } => "not_found",
+            Self::NoSuch { .. } | Self::NoRuns { .. } => "not_found",
             Self::Unconfirmed { .. } => "input.unconfirmed",
             Self::NotSucceeded { .. } => "run.not_succeeded",
             Self::NotOver { .. } => "run.not_over",
             Self::File { .. } => "file",
             Self::Program { .. } => "program",
             Self::System { .. } => "system",
+            Self::Center(_) => "center",
+            Self::Agent(_) => "agent",
+            Self::Join(_) => "agent.join",
+            Self::EndedAtOnce => "signal",
             Self::Output(_) | Self::ReaderGone => "output",
         };
         code.to_owned()
@@ -283,12 +311,23 @@ impl Failure {
                 )
             }
             Self::NoSuch { kind, .. } => format!("see \"cronfleet {kind} ls\""),
+            Self::NoRuns { .. } => "run it now with \"cronfleet job run\"".to_owned(),
             Self::Unconfirmed { .. } => "repeat it with --yes".to_owned(),
             Self::NotOver { .. } => {
                 "see \"cronfleet run ls\", or wait longer with --wait-timeout".to_owned()
             }
             Self::NotSucceeded { .. } => "see \"cronfleet run output <id>\"".to_owned(),
-            Self::File { .. }
+            Self::Center(error) => return center_hint(error),
+            Self::Agent(error) => return agent_hint(error),
+            Self::Join(error) if matches!(**error, JoinError::Refused { .. }) => {
+                "make a new token with \"cronfleet agent token\"".to_owned()
+            }
+            Self::EndedAtOnce => {
+                "processes that were being stopped may still be there; the next start finds them"
+                    .to_owned()
+            }
+            Self::Join(_)
+            | Self::File { .. }
             | Self::Program { .. }
             | Self::System { .. }
             | Self::Output(_)
@@ -357,5 +396,47 @@ impl Failure {
             error.insert("request_id".to_owned(), json!(detail.request_id));
         }
         json!({ "error": error })
+    }
+}
+
+fn center_hint(error: &CenterError) -> Option<String> {
+    let hint = match error {
+        CenterError::Listen { .. } => {
+            "another program listens there, or the address is not this machine's: choose one with --listen or --agent-listen"
+        }
+        CenterError::AlreadyRunning { .. } => {
+            "stop the other one first, or choose another --data-dir"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn agent_hint(error: &AgentError) -> Option<String> {
+    let hint = match error {
+        AgentError::InUse { .. } => "stop the other one first, or choose another --data-dir",
+        AgentError::Identity(IdentityError::Missing { .. }) => {
+            "make a token with \"cronfleet agent token\", then run \"cronfleet agent join\" here"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+impl From<CenterError> for Failure {
+    fn from(error: CenterError) -> Self {
+        Self::Center(Box::new(error))
+    }
+}
+
+impl From<AgentError> for Failure {
+    fn from(error: AgentError) -> Self {
+        Self::Agent(Box::new(error))
+    }
+}
+
+impl From<JoinError> for Failure {
+    fn from(error: JoinError) -> Self {
+        Self::Join(Box::new(error))
     }
 }

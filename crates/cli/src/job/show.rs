@@ -122,13 +122,13 @@ fn lines(job: &Job, target: String) -> Vec<(&'static str, String)> {
         format!("{}, KILL after {grace}", shown::plain(&spec.stop.signal)),
     ));
     let saved = shown::instant(job.updated_at);
+    let author = match job.updated_by.as_str() {
+        "" => "the center itself".to_owned(),
+        login => shown::plain(login),
+    };
     lines.push((
         "version",
-        format!(
-            "{}, saved {saved} by {}",
-            job.version,
-            shown::plain(&job.updated_by)
-        ),
+        format!("{}, saved {saved} by {author}", job.version),
     ));
     lines
 }

@@ -36,9 +36,12 @@ pub(crate) struct List {
     /// Only runs due at or after this instant (RFC 3339)
     #[arg(long)]
     from: Option<Timestamp>,
-    /// Only runs due before this instant (RFC 3339)
+    /// Only runs due before this instant (RFC 3339); now when absent
     #[arg(long)]
     to: Option<Timestamp>,
+    /// Also runs that are planned and not due yet
+    #[arg(long, conflicts_with = "to")]
+    upcoming: bool,
     /// How many at most
     #[arg(long, short = 'n', default_value_t = 50)]
     limit: usize,
@@ -79,7 +82,9 @@ impl List {
         }
         query.extend(self.cause.clone().map(|cause| ("cause", cause)));
         query.extend(self.from.map(|from| ("from", from.to_string())));
-        query.extend(self.to.map(|to| ("to", to.to_string())));
+        if !self.upcoming {
+            query.push(("to", self.to.unwrap_or_else(Timestamp::now).to_string()));
+        }
         Ok(query)
     }
 }

@@ -180,9 +180,8 @@ async fn last_run(client: &Client, job: &str) -> Result<Uuid, Failure> {
     let runs = client.list::<Run>("/runs", &query, 1).await?.rows;
     match runs.first() {
         Some(run) => Ok(run.id),
-        None => Err(Failure::NoSuch {
-            kind: "run",
-            name: format!("of {job}"),
+        None => Err(Failure::NoRuns {
+            job: job.to_owned(),
         }),
     }
 }

@@ -1,13 +1,12 @@
-//! `cronfleet agent`: the machines of the fleet.
+//! `cronfleet agent ls`, `show`, `approve`, `edit`, `revoke`, `token`: the agents that a center knows.
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use cronfleet_api::agent::{
-    Agent as Machine, AgentApprove, AgentState, AgentUpdate, JoinToken, JoinTokenCreate,
+    Agent, AgentApprove, AgentState, AgentUpdate, JoinToken, JoinTokenCreate,
 };
 use cronfleet_api::group::Group;
 use reqwest::Method;
 
-use crate::args::Options;
 use crate::client::{Client, Query, find, id_of, ids_of};
 use crate::confirm::confirm;
 use crate::failure::Failure;
@@ -15,38 +14,16 @@ use crate::quantity::{Millis, parse_millis};
 use crate::screen::Screen;
 use crate::shown;
 
-/// The machines of the fleet.
+/// One agent.
 #[derive(Args)]
-pub(crate) struct Agent {
-    #[command(subcommand)]
-    command: Command,
-}
-
-/// Subcommands of `cronfleet agent`. Agents are named by name or id.
-#[derive(Subcommand)]
-enum Command {
-    /// List agents
-    Ls(List),
-    /// Show one agent
-    Show(Which),
-    /// Let a pending agent in
-    Approve(Approve),
-    /// Change the name or the groups of an agent
-    Edit(Edit),
-    /// Shut an agent out for good
-    Revoke(Revoke),
-    /// Make a token that lets machines join, and print the command to run there
-    Token(Token),
-}
-
-#[derive(Args)]
-struct Which {
+pub(crate) struct Which {
     /// Name or id
     agent: String,
 }
 
+/// Which agents.
 #[derive(Args)]
-struct List {
+pub(crate) struct List {
     /// Only agents whose name contains this
     #[arg(value_name = "TEXT")]
     q: Option<String>,
@@ -61,8 +38,9 @@ struct List {
     online: bool,
 }
 
+/// Which agent to let in.
 #[derive(Args)]
-struct Approve {
+pub(crate) struct Approve {
     /// Name or id
     agent: String,
     /// Group that it shall serve (name or id), in place of those of its token; can be repeated
@@ -70,8 +48,9 @@ struct Approve {
     group: Vec<String>,
 }
 
+/// What to change.
 #[derive(Args)]
-struct Edit {
+pub(crate) struct Edit {
     /// Name or id
     agent: String,
     /// New name
@@ -82,8 +61,9 @@ struct Edit {
     group: Vec<String>,
 }
 
+/// Which agent to shut out.
 #[derive(Args)]
-struct Revoke {
+pub(crate) struct Revoke {
     /// Name or id
     agent: String,
     /// Do not ask
@@ -91,8 +71,9 @@ struct Revoke {
     yes: bool,
 }
 
+/// What kind of token.
 #[derive(Args)]
-struct Token {
+pub(crate) struct Token {
     /// Group that the agents shall serve (name or id); can be repeated
     #[arg(long, short)]
     group: Vec<String>,
@@ -107,22 +88,11 @@ struct Token {
     uses: u32,
 }
 
-impl Agent {
-    /// Does it.
-    pub(crate) async fn run(self, options: &Options, screen: &mut Screen) -> Result<(), Failure> {
-        let client = Client::new(options)?;
-        match self.command {
-            Command::Ls(filter) => list(filter, &client, screen).await,
-            Command::Show(which) => show(which, &client, screen).await,
-            Command::Approve(approval) => approve(approval, &client, screen).await,
-            Command::Edit(change) => edit(change, &client, screen).await,
-            Command::Revoke(which) => revoke(which, &client, screen).await,
-            Command::Token(token) => make_token(token, &client, screen).await,
-        }
-    }
-}
-
-async fn list(filter: List, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
+pub(super) async fn list(
+    filter: List,
+    client: &Client,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
     let mut query: Query = vec![];
     query.extend(filter.q.map(|q| ("q", q)));
     query.extend(filter.state.map(|state| ("state", state)));
@@ -132,11 +102,11 @@ async fn list(filter: List, client: &Client, screen: &mut Screen) -> Result<(), 
     if let Some(group) = &filter.group {
         query.push(("group", id_of::<Group>(client, group).await?.to_string()));
     }
-    let agents = client.list::<Machine>("/agents", &query, 100_000).await?;
+    let agents = client.list::<Agent>("/agents", &query, 100_000).await?;
     if screen.is_json() {
         return screen.json(&agents.raw);
     }
-    let row = |agent: &Machine| {
+    let row = |agent: &Agent| {
         vec![
             shown::plain(&agent.name),
             state(agent),
@@ -163,7 +133,7 @@ async fn list(filter: List, client: &Client, screen: &mut Screen) -> Result<(), 
     )
 }
 
-fn state(agent: &Machine) -> String {
+fn state(agent: &Agent) -> String {
     match (agent.state, agent.is_online) {
         (AgentState::Active, true) => "online".to_owned(),
         (AgentState::Active, false) => "offline".to_owned(),
@@ -171,10 +141,14 @@ fn state(agent: &Machine) -> String {
     }
 }
 
-async fn show(which: Which, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
-    let id = id_of::<Machine>(client, &which.agent).await?;
+pub(super) async fn show(
+    which: Which,
+    client: &Client,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    let id = id_of::<Agent>(client, &which.agent).await?;
     let answer = client
-        .get::<Machine>(&format!("/agents/{id}"), &vec![])
+        .get::<Agent>(&format!("/agents/{id}"), &vec![])
         .await?;
     if screen.is_json() {
         return screen.json(&answer.raw);
@@ -229,15 +203,17 @@ async fn show(which: Which, client: &Client, screen: &mut Screen) -> Result<(), 
         .try_for_each(|(label, value)| screen.line(format_args!("  {label:<10}  {value}")))
 }
 
-async fn approve(approval: Approve, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
-    let id = id_of::<Machine>(client, &approval.agent).await?;
+pub(super) async fn approve(
+    approval: Approve,
+    client: &Client,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    let id = id_of::<Agent>(client, &approval.agent).await?;
     let request = AgentApprove {
         group_ids: group_ids(client, &approval.group).await?,
     };
     let path = format!("/agents/{id}/approve");
-    let answer = client
-        .send::<Machine>(Method::POST, &path, &request)
-        .await?;
+    let answer = client.send::<Agent>(Method::POST, &path, &request).await?;
     if screen.is_json() {
         return screen.json(&answer.raw);
     }
@@ -249,14 +225,18 @@ async fn approve(approval: Approve, client: &Client, screen: &mut Screen) -> Res
     ))
 }
 
-async fn edit(change: Edit, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
-    let id = id_of::<Machine>(client, &change.agent).await?;
+pub(super) async fn edit(
+    change: Edit,
+    client: &Client,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    let id = id_of::<Agent>(client, &change.agent).await?;
     let request = AgentUpdate {
         name: change.name,
         group_ids: group_ids(client, &change.group).await?,
     };
     let answer = client
-        .send::<Machine>(Method::PATCH, &format!("/agents/{id}"), &request)
+        .send::<Agent>(Method::PATCH, &format!("/agents/{id}"), &request)
         .await?;
     if screen.is_json() {
         return screen.json(&answer.raw);
@@ -264,8 +244,12 @@ async fn edit(change: Edit, client: &Client, screen: &mut Screen) -> Result<(), 
     screen.line(format_args!("saved {}", shown::plain(&answer.value.name)))
 }
 
-async fn revoke(which: Revoke, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
-    let agent: Machine = find(client, &which.agent).await?;
+pub(super) async fn revoke(
+    which: Revoke,
+    client: &Client,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    let agent: Agent = find(client, &which.agent).await?;
     let name = shown::plain(&agent.name);
     let effect = format!(
         "its certificate is refused from now on; {} processes are alive there",
@@ -284,7 +268,11 @@ async fn revoke(which: Revoke, client: &Client, screen: &mut Screen) -> Result<(
     Ok(())
 }
 
-async fn make_token(token: Token, client: &Client, screen: &mut Screen) -> Result<(), Failure> {
+pub(super) async fn make_token(
+    token: Token,
+    client: &Client,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
     let request = JoinTokenCreate {
         group_ids: ids_of::<Group>(client, &token.group).await?,
         is_preapproved: token.preapproved,
