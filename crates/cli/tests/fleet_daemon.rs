@@ -1,0 +1,168 @@
+//! Daemon jobs are kept at N: restarted, scaled without touching the others, held back when they fail at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use cronfleet_api::slot::SlotState;
+use cronfleet_testkit::{Fleet, eventually};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use uuid::Uuid;
+
+async fn fleet() -> Result<Fleet> {
+    Fleet::start(Path::new(env!("CARGO_BIN_EXE_cronfleet"))).await
+}
+
+/// Index and process id of the slots that run, once there are `count` and no others.
+async fn running(fleet: &Fleet, job: Uuid, count: usize) -> Result<BTreeMap<u32, i32>> {
+    eventually(
+        &format!("{count} slots run"),
+        Duration::from_secs(30),
+        async || {
+            let slots = fleet.api.slots(job).await?;
+            let running: BTreeMap<u32, i32> = slots
+                .iter()
+                .filter(|slot| slot.state == SlotState::Running)
+                .filter_map(|slot| Some((slot.index, slot.pid?)))
+                .collect();
+            let is_settled = running.len() == count
+                && slots
+                    .iter()
+                    .filter(|s| s.state != SlotState::Stopped)
+                    .count()
+                    == count;
+            Ok(is_settled.then_some(running))
+        },
+    )
+    .await
+    .with_context(|| fleet.logs())
+}
+
+#[tokio::test]
+async fn three_processes_are_kept_and_scaled() -> Result<()> {
+    let fleet = fleet().await?;
+    let script = "trap 'exit 0' TERM; echo \"slot $CRONFLEET_SLOT of $CRONFLEET_SLOTS\"; while :; do sleep 0.1; done";
+    let spec = Fleet::daemon("worker", 3, script)?;
+    let job = fleet.api.create(fleet.group, spec.clone()).await?;
+    let three = running(&fleet, job.id, 3).await?;
+    ensure!(
+        three.keys().copied().collect::<BTreeSet<_>>() == BTreeSet::from([0, 1, 2]),
+        "{three:?}"
+    );
+
+    let victim = three[&1];
+    let killed = Instant::now();
+    kill(Pid::from_raw(victim), Signal::SIGKILL)?;
+    eventually(
+        "another process is in the slot",
+        Duration::from_secs(10),
+        async || {
+            let slots = fleet.api.slots(job.id).await?;
+            Ok(slots
+                .iter()
+                .any(|slot| slot.index == 1 && slot.pid.is_some_and(|pid| pid != victim))
+                .then_some(()))
+        },
+    )
+    .await?;
+    ensure!(
+        killed.elapsed() < Duration::from_secs(1),
+        "back after {:?}",
+        killed.elapsed()
+    );
+    let after = running(&fleet, job.id, 3).await?;
+    ensure!(
+        after[&0] == three[&0] && after[&2] == three[&2] && after[&1] != victim,
+        "{three:?} {after:?}"
+    );
+
+    let mut five = spec.clone();
+    five.processes = 5;
+    let job = fleet.api.replace(&job, five).await?;
+    let scaled = running(&fleet, job.id, 5).await?;
+    ensure!(
+        after.iter().all(|(index, pid)| scaled[index] == *pid),
+        "{after:?} {scaled:?}"
+    );
+
+    let mut two = spec;
+    two.processes = 2;
+    let job = fleet.api.replace(&job, two).await?;
+    let left = running(&fleet, job.id, 2).await?;
+    ensure!(
+        left[&0] == scaled[&0] && left[&1] == scaled[&1],
+        "{scaled:?} {left:?}"
+    );
+    for index in 2..5 {
+        let pid = scaled[&index];
+        ensure!(
+            kill(Pid::from_raw(pid), None).is_err(),
+            "slot {index}, process {pid}, is still alive"
+        );
+    }
+
+    fleet.api.act(job.id, "pause").await?;
+    eventually("none is left", Duration::from_secs(20), async || {
+        Ok(left
+            .values()
+            .all(|pid| kill(Pid::from_raw(*pid), None).is_err())
+            .then_some(()))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_command_that_ends_at_once_becomes_a_crash_loop_with_its_last_output() -> Result<()> {
+    let fleet = fleet().await?;
+    let mut spec = Fleet::daemon("broken", 1, "echo cannot open the config; exit 3")?;
+    if let Some(daemon) = &mut spec.daemon {
+        daemon.backoff_initial_ms = 100;
+        daemon.backoff_max_ms = 2_000;
+    }
+    let job = fleet.api.create(fleet.group, spec).await?;
+    let mut seen = BTreeSet::new();
+    let slot = eventually("it is a crash loop", Duration::from_secs(30), async || {
+        let slots = fleet.api.slots(job.id).await?;
+        seen.extend(slots.iter().map(|slot| format!("{:?}", slot.state)));
+        Ok(slots
+            .into_iter()
+            .find(|slot| slot.state == SlotState::CrashLoop))
+    })
+    .await
+    .with_context(|| fleet.logs())?;
+    ensure!(seen.contains("Backoff"), "{seen:?}");
+    ensure!(slot.last_end.as_deref() == Some("exit 3"), "{slot:?}");
+    let shown = eventually(
+        "the last output is shown",
+        Duration::from_secs(10),
+        async || {
+            let slots = fleet.api.slots(job.id).await?;
+            Ok(slots.into_iter().find_map(|slot| slot.last_output))
+        },
+    )
+    .await?;
+    ensure!(shown.contains("cannot open the config"), "{shown:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn daemons_outlive_their_agent() -> Result<()> {
+    let mut fleet = fleet().await?;
+    let job = fleet
+        .api
+        .create(
+            fleet.group,
+            Fleet::daemon("survivor", 4, "while :; do sleep 0.2; done")?,
+        )
+        .await?;
+    let before = running(&fleet, job.id, 4).await?;
+    for _ in 0..3 {
+        fleet.kill_agent()?;
+        fleet.start_agent().await?;
+        let after = running(&fleet, job.id, 4).await?;
+        ensure!(after == before, "{before:?} {after:?}\n{}", fleet.logs());
+    }
+    Ok(())
+}
