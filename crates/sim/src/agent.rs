@@ -213,6 +213,8 @@ impl World {
         // A session may die before the agent has been told that it is there.
         let is_unheard = node.session.is_none() && self.links[agent].epoch == epoch;
         if node.is_up && (node.session == Some(epoch) || is_unheard) {
+            // A welcome that is still on its way comes too late.
+            self.agents[agent].epoch_seen = epoch;
             self.agents[agent].session = None;
             let life = self.agents[agent].life;
             let wait = self.rng.range(50 * MS, 1_500 * MS);

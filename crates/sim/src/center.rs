@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use crate::database::{Change, JobRow, LapseRow, Row};
 use crate::mutant::Mutant;
+use crate::swarm::Commit;
 use crate::time::{Micros, SECOND, duration, timestamp};
 use crate::world::{Event, ToAgent, ToCenter, TroubleKind, World};
 
@@ -33,7 +34,7 @@ pub(crate) struct Center {
     /// Since when agents are out of reach.
     offline_since: BTreeMap<usize, Micros>,
     /// It dies just before or after its next commit, for so long.
-    pub(crate) crash_at_commit: Option<(bool, Micros)>,
+    pub(crate) crash_at_commit: Option<(Commit, bool, Micros)>,
 }
 
 impl Center {
@@ -85,17 +86,21 @@ impl World {
             )
         });
         let changes = jobs.collect();
-        self.commit(changes);
+        self.commit(Commit::Plan, changes);
     }
 
     /// Commits a transaction; answers whether the center lives on to act on it.
-    pub(crate) fn commit(&mut self, changes: Vec<Change>) -> bool {
-        match self.center.crash_at_commit.take() {
+    pub(crate) fn commit(&mut self, commit: Commit, changes: Vec<Change>) -> bool {
+        match self
+            .center
+            .crash_at_commit
+            .take_if(|(at, ..)| *at == commit)
+        {
             None => {
                 self.db.apply(changes);
                 true
             }
-            Some((is_after, down)) => {
+            Some((_, is_after, down)) => {
                 if is_after {
                     self.db.apply(changes);
                 }
@@ -147,10 +152,10 @@ impl World {
                 self.plan_job(job, now, &mut watermarks, &mut rows);
             }
             let is_committed = if self.is(Mutant::WatermarkFirst) {
-                self.commit(watermarks) && self.commit(rows)
+                self.commit(Commit::Plan, watermarks) && self.commit(Commit::Plan, rows)
             } else {
                 watermarks.extend(rows);
-                self.commit(watermarks)
+                self.commit(Commit::Plan, watermarks)
             };
             if !is_committed {
                 return false;
@@ -203,38 +208,38 @@ impl World {
         Change::Job(id, Box::new(next))
     }
 
-    /// A planned run; what an older version's run of the same due instant means for it.
+    /// A planned run; what older versions' runs of the same due instant mean for it. All of them count: the last version may
+    /// have been superseded before anything of it was sent.
     fn new_row(&self, planned: PlannedRun, now: Timestamp) -> Row {
         let mut row = Row::new(planned, now);
-        let key = &row.planned.key;
-        let older = (1..key.job_version).rev().find_map(|version| {
+        if self.is(Mutant::EditsWithoutWaiting) {
+            return row;
+        }
+        let key = row.planned.key.clone();
+        for version in 1..key.job_version {
             let older = RunKey {
                 job_version: version,
                 ..key.clone()
             };
-            self.db.runs.get(&older.id())
-        });
-        let Some(older) = older.filter(|_| !self.is(Mutant::EditsWithoutWaiting)) else {
-            return row;
-        };
-        match older.state {
-            RunState::Dispatched | RunState::Accepted => {
-                row.after_run = Some(older.planned.id);
-                row.has_waited = true;
+            let Some(older) = self.db.runs.get(&older.id()) else {
+                continue;
+            };
+            match older.state {
+                RunState::Dispatched | RunState::Accepted => {
+                    row.after_run = Some(older.planned.id);
+                    row.has_waited = true;
+                }
+                RunState::Ended(outcome) if !was_started(outcome) => {}
+                RunState::Running | RunState::Ended(_) => {
+                    row.move_to(
+                        RunState::Ended(Outcome::Skipped),
+                        Some(Reason::Superseded),
+                        now,
+                    );
+                    return row;
+                }
+                RunState::Planned => {}
             }
-            RunState::Running => row.move_to(
-                RunState::Ended(Outcome::Skipped),
-                Some(Reason::Superseded),
-                now,
-            ),
-            RunState::Ended(outcome) if was_started(outcome) => {
-                row.move_to(
-                    RunState::Ended(Outcome::Skipped),
-                    Some(Reason::Superseded),
-                    now,
-                );
-            }
-            RunState::Planned | RunState::Ended(_) => {}
         }
         row
     }
@@ -268,7 +273,7 @@ impl World {
                 changes.push(Change::Update(Box::new(row)));
             }
         }
-        changes.is_empty() || self.commit(changes)
+        changes.is_empty() || self.commit(Commit::Expire, changes)
     }
 
     /// Gives up runs whose agent has been away for too long.
@@ -345,7 +350,7 @@ impl World {
             Some(Change::Update(Box::new(row)))
         });
         let changes = changes.collect();
-        if !self.commit(changes) {
+        if !self.commit(Commit::Dispatch, changes) {
             return false;
         }
         if !is_early {
@@ -394,7 +399,7 @@ impl World {
     pub(crate) fn open_session(&mut self, agent: usize) -> bool {
         let id = self.agents[agent].id;
         let epoch = self.db.session_epochs.get(&id).copied().unwrap_or(0) + 1;
-        if !self.commit(vec![Change::SessionEpoch(id, epoch)]) {
+        if !self.commit(Commit::Session, vec![Change::SessionEpoch(id, epoch)]) {
             return false;
         }
         self.links[agent].epoch = epoch;
@@ -524,7 +529,7 @@ impl World {
             .into_iter()
             .map(|row| Change::Insert(Box::new(row)));
         let changes = moved.chain(fresh).collect();
-        self.commit(changes)
+        self.commit(Commit::Claims, changes)
     }
 
     /// Applies one claim: the run, its retry, and what waited for it.

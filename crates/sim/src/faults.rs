@@ -9,8 +9,12 @@ impl World {
         self.note(|| format!("fault: {fault:?}"));
         match fault {
             Fault::CenterCrash { down } => self.crash_center(down),
-            Fault::CommitCrash { is_after, down } => {
-                self.center.crash_at_commit = Some((is_after, down))
+            Fault::CommitCrash {
+                commit,
+                is_after,
+                down,
+            } => {
+                self.center.crash_at_commit = Some((commit, is_after, down));
             }
             Fault::AgentCrash { agent, down } => self.crash_agent(agent, down),
             Fault::MidwayCrash {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::center::{Revocations, creation};
 use crate::database::{Change, JobRow};
-use crate::swarm::{JobDraw, Op};
+use crate::swarm::{Commit, JobDraw, Op};
 use crate::time::{MS, SECOND};
 use crate::world::{Event, Reign, ToAgent, World};
 
@@ -86,15 +86,13 @@ impl World {
 
     /// Commits a change of a job, and notes it for the checker if it happened, whether or not the center survived.
     fn commit_reign(&mut self, changes: Vec<Change>, reign: Reign) -> bool {
-        let is_kept = self
-            .center
-            .crash_at_commit
-            .is_none_or(|(is_after, _)| is_after);
+        let crash = self.center.crash_at_commit;
+        let is_kept = crash.is_none_or(|(at, is_after, _)| at != Commit::Operate || is_after);
         if is_kept {
             self.note(|| format!("person: {reign:?}"));
             self.reigns.push(reign);
         }
-        self.commit(changes)
+        self.commit(Commit::Operate, changes)
     }
 
     fn withdraw(
@@ -201,7 +199,7 @@ impl World {
         };
         self.note(|| format!("person: kills {run}"));
         let agent = self.agent_index(row.agent());
-        if self.commit(vec![Change::Update(Box::new(row))])
+        if self.commit(Commit::Operate, vec![Change::Update(Box::new(row))])
             && let Some(agent) = agent.filter(|_| is_sent)
         {
             self.send_to_agent(agent, ToAgent::Kill(run));

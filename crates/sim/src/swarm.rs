@@ -72,6 +72,28 @@ pub(crate) enum Op {
     },
 }
 
+/// What a transaction of the center is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Commit {
+    Plan,
+    Expire,
+    Dispatch,
+    Session,
+    Claims,
+    Operate,
+}
+
+impl Commit {
+    const ALL: [Self; 6] = [
+        Self::Plan,
+        Self::Expire,
+        Self::Dispatch,
+        Self::Session,
+        Self::Claims,
+        Self::Operate,
+    ];
+}
+
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -79,8 +101,9 @@ pub(crate) enum Fault {
     CenterCrash {
         down: Micros,
     },
-    /// The center dies just before or just after its next commit.
+    /// The center dies just before or just after its next commit of this kind.
     CommitCrash {
+        commit: Commit,
         is_after: bool,
         down: Micros,
     },
@@ -243,6 +266,7 @@ impl Fault {
         match rng.index(11) {
             0 => Self::CenterCrash { down },
             1 | 2 => Self::CommitCrash {
+                commit: Commit::ALL[rng.index(Commit::ALL.len())],
                 is_after: rng.chance(0.5),
                 down,
             },

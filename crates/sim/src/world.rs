@@ -109,7 +109,7 @@ pub(crate) enum ToAgent {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Link {
     pub(crate) epoch: u64,
-    /// Nothing gets through any more.
+    /// Nothing can be sent any more; what is on its way still arrives.
     pub(crate) is_cut: bool,
     pub(crate) partitioned_until: Micros,
     last_to_center: Micros,
@@ -334,7 +334,7 @@ impl World {
 
     fn gets_through(&self, agent: usize, epoch: u64) -> bool {
         let link = &self.links[agent];
-        link.epoch == epoch && !link.is_cut && link.partitioned_until <= self.now
+        link.epoch == epoch && link.partitioned_until <= self.now
     }
 
     pub(crate) fn send_to_center(&mut self, agent: usize, message: ToCenter) {
@@ -414,7 +414,7 @@ impl World {
         }
     }
 
-    /// Nothing gets through any more in the session; both ends find out in their own time.
+    /// Nothing can be sent any more in the session; both ends find out in their own time.
     pub(crate) fn cut(&mut self, agent: usize) {
         let link = &mut self.links[agent];
         if link.is_cut || link.epoch == 0 {

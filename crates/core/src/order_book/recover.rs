@@ -97,6 +97,28 @@ struct Past {
     asked: Option<StopCause>,
     /// Whether it may have run before the host was restarted.
     is_of_old_boot: bool,
+    /// Whether a later run of the same copy of the job was started before the restart: its turn is over.
+    is_overtaken: bool,
+}
+
+/// The last run of each lane that was started, as far as the ledger and the host know.
+fn last_started(replay: &Replay, found: &BTreeMap<RunId, Found>) -> BTreeMap<LaneKey, Rank> {
+    let mut last: BTreeMap<LaneKey, Rank> = BTreeMap::new();
+    for (run, (order, _)) in &replay.accepted {
+        let is_found = found
+            .get(run)
+            .is_some_and(|found| *found != Found::NeverStarted);
+        let is_recorded = replay
+            .settled
+            .get(run)
+            .is_some_and(|(_, claim)| !matches!(claim, Claim::Refused { .. }));
+        if is_found || is_recorded {
+            let rank = Rank::of(order);
+            let last = last.entry(LaneKey::of(order)).or_insert(rank);
+            *last = rank.max(*last);
+        }
+    }
+    last
 }
 
 impl OrderBook {
@@ -112,6 +134,7 @@ impl OrderBook {
         now: Now,
     ) -> (Self, Vec<Effect>) {
         let mut replay = Replay::of(records);
+        let last_started = last_started(&replay, &survey.runs);
         let mut book = Self::new(limits);
         let mut out = Vec::new();
         book.blind_until = survey.is_ledger_lost.then_some(now.center);
@@ -143,6 +166,9 @@ impl OrderBook {
                 at,
                 asked: replay.asked.get(&run).copied(),
                 is_of_old_boot,
+                is_overtaken: last_started
+                    .get(&LaneKey::of(&order))
+                    .is_some_and(|last| *last > Rank::of(&order)),
             };
             book.resume(now, order, found.remove(&run), past, &mut out);
         }
@@ -166,6 +192,7 @@ impl OrderBook {
             at,
             asked,
             is_of_old_boot,
+            is_overtaken,
         } = past;
         let (run, not_after) = (order.run, order.not_after);
         if found == Some(Found::NeverStarted) {
@@ -178,7 +205,7 @@ impl OrderBook {
             }
             None if is_of_old_boot => self.lose(run, not_after, Reason::HostRebooted, out),
             None if asked.is_some() => self.lose(run, not_after, Reason::AgentCrashed, out),
-            None | Some(Found::NeverStarted) if now.center > not_after => {
+            None | Some(Found::NeverStarted) if now.center > not_after || is_overtaken => {
                 self.settle(run, not_after, refused(Reason::AgentRestarted), out);
             }
             None | Some(Found::NeverStarted) => self.hold(order, at, true),

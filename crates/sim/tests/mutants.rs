@@ -1,0 +1,46 @@
+//! Each mistake that is built in on purpose must be found within so many seeds; without one, nothing may be found.
+#![expect(
+    clippy::print_stdout,
+    reason = "figures for whoever reads the test's output"
+)]
+
+use cronfleet_sim::{Mutant, Options, run_seed};
+
+/// Within so many seeds each mutant must be found. The slowest needed fewer than half of them.
+const SEEDS_MAX: u64 = 400;
+
+#[test]
+fn every_mutant_is_found() {
+    let mut missed = Vec::new();
+    for mutant in Mutant::ALL {
+        let options = Options {
+            mutant: Some(mutant),
+            ..Options::default()
+        };
+        let mut reports = (0..SEEDS_MAX).map(|seed| run_seed(seed, options));
+        match reports.find(|report| !report.violations.is_empty()) {
+            Some(report) => println!("{mutant:?}: seed {}: {}", report.seed, report.violations[0]),
+            None => missed.push(mutant),
+        }
+    }
+    assert_eq!(missed, [], "not found within {SEEDS_MAX} seeds");
+}
+
+#[test]
+fn the_product_as_it_is_keeps_every_promise() {
+    for seed in 0..40 {
+        let report = run_seed(seed, Options::default());
+        assert_eq!(report.violations, [], "seed {seed}");
+    }
+}
+
+#[test]
+fn a_seed_tells_the_same_story_twice() {
+    let options = Options {
+        is_logged: true,
+        ..Options::default()
+    };
+    for seed in [3, 17] {
+        assert_eq!(run_seed(seed, options).log, run_seed(seed, options).log);
+    }
+}
