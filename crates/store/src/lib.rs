@@ -7,12 +7,14 @@
 //! What runs become is decided by [`cronfleet_core::run::step`] alone; this crate loads, asks it, and writes.
 
 mod agent;
+mod agent_row;
 mod agent_session;
 mod claim;
 mod dispatch;
 mod engine;
 mod error;
 mod group;
+mod group_row;
 mod job;
 mod job_edit;
 mod job_list;

@@ -3,6 +3,7 @@
 //! Takes a minute, so it is run by hand: `cargo test -p cronfleet-store --test scale -- --ignored --nocapture`.
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![expect(clippy::print_stdout, reason = "it reports what it measured")]
 
 use std::time::{Duration, Instant};
 
