@@ -87,7 +87,7 @@ pub enum CenterError {
         expression: String,
         /// Why.
         #[source]
-        source: ScheduleError,
+        source: Box<ScheduleError>,
     },
 }
 
@@ -287,7 +287,10 @@ fn timing(spec: &JobSpec, job: JobId, now: Timestamp) -> Result<Timing, CenterEr
     };
     let context = Context { zone: &scheduled.time_zone, spread: job.as_uuid().as_u128() };
     let schedule = Schedule::parse(&scheduled.expression, &context)
-        .map_err(|source| CenterError::Schedule { expression: scheduled.expression.clone(), source })?;
+        .map_err(|source| CenterError::Schedule {
+            expression: scheduled.expression.clone(),
+            source: Box::new(source),
+        })?;
     Ok(Timing { next_due: schedule.next_after(now), is_reboot: schedule.kind() == Kind::Reboot })
 }
 

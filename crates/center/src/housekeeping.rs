@@ -60,6 +60,7 @@ async fn put(store: &Store, heartbeats: &Heartbeats) -> Result<(), StoreError> {
 async fn clean(store: &Store, bus: &EventBus, now: Timestamp) -> Result<(), StoreError> {
     let lost = store.lose_unreachable(earlier(now, LOST_AFTER), now, SWEEP_BATCH).await?;
     publish_moves(bus, &lost);
+    store.delete_expired_sessions(now).await?;
     let runs_before = earlier(now, RUNS_KEPT);
     while store.purge_runs(runs_before, SWEEP_BATCH).await?.runs >= u64::from(SWEEP_BATCH) {}
     while store.purge_outputs(earlier(now, OUTPUT_KEPT), SWEEP_BATCH).await?.outputs >= u64::from(SWEEP_BATCH) {}

@@ -88,10 +88,10 @@ fn file(path: &str, headers: &HeaderMap) -> Response {
 /// The smallest form of a file that the client takes.
 fn variant(path: &str, headers: &HeaderMap) -> Option<(EmbeddedFile, Option<&'static str>)> {
     for (encoding, suffix) in [("br", ".br"), ("gzip", ".gz")] {
-        if accepts(headers, encoding) {
-            if let Some(file) = Console::get(&format!("{path}{suffix}")) {
-                return Some((file, Some(encoding)));
-            }
+        if accepts(headers, encoding)
+            && let Some(file) = Console::get(&format!("{path}{suffix}"))
+        {
+            return Some((file, Some(encoding)));
         }
     }
     Console::get(path).map(|file| (file, None))

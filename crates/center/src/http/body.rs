@@ -1,6 +1,7 @@
 //! Reading requests: JSON bodies, query parameters and ids in paths, strictly and with errors that name the place.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::response::{IntoResponse, Response};
@@ -15,6 +16,8 @@ use super::error::ApiError;
 
 /// Largest body.
 pub(super) const BODY_BYTES_MAX: usize = 1 << 20;
+/// Time that a client has to send a body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A JSON body, of a request or of an answer. An absent body of a request counts as `{}`.
 #[derive(Debug)]
@@ -34,22 +37,25 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let is_json = has_json_type(request.headers());
-        let bytes = Bytes::from_request(request, state)
+        let bytes = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state))
             .await
-            .map_err(|rejection| {
-                if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                    ApiError::TooLarge
-                } else {
-                    ApiError::Malformed {
-                        field: None,
-                        message: "the body ended too early".to_owned(),
-                    }
-                }
-            })?;
+            .map_err(|_| ApiError::Timeout)?
+            .map_err(|rejection| unread(rejection.status()))?;
         if !is_json && !bytes.is_empty() {
             return Err(ApiError::MediaType);
         }
         parse(if bytes.is_empty() { b"{}" } else { &bytes }).map(Self)
+    }
+}
+
+/// Why a body could not be read.
+fn unread(status: StatusCode) -> ApiError {
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        return ApiError::TooLarge;
+    }
+    ApiError::Malformed {
+        field: None,
+        message: "the body ended too early".to_owned(),
     }
 }
 

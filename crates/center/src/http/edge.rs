@@ -35,11 +35,20 @@ pub(super) async fn finish(
     let id = HeaderValue::from_str(id.as_simple().encode_lower(&mut buffer))
         .unwrap_or(HeaderValue::from_static("none"));
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let is_api = path.starts_with("/api/");
+    let is_api = path.starts_with("/api/") || path == "/api";
+    let begun = clock::instant();
     let mut response = next.run(request).await;
     if response.status().is_client_error() || response.status().is_server_error() {
         response = with_body(response, is_api, &id, &method, &path);
     }
+    tracing::debug!(
+        request.id = id.to_str().unwrap_or_default(),
+        %method,
+        path,
+        status = response.status().as_u16(),
+        duration_ms = begun.elapsed().as_millis(),
+        "answered"
+    );
     set_headers(response.headers_mut(), is_api, state.settings.is_tls);
     response.headers_mut().insert(REQUEST_ID, id);
     response
@@ -53,15 +62,13 @@ fn with_body(
     method: &Method,
     path: &str,
 ) -> Response {
-    let mut response = match response.extensions().get::<Failure>() {
-        Some(_) => response,
-        // An answer that some layer made; what it says is not in our form.
-        None if is_api => Failure::of_status(response.status()),
-        None => return response,
-    };
+    let mut response = response;
     let status = response.status();
-    let Some(failure) = response.extensions_mut().remove::<Failure>() else {
-        return response;
+    let failure = match response.extensions_mut().remove::<Failure>() {
+        Some(failure) => failure,
+        // An answer that some layer made; what it says is not in our form.
+        None if is_api => Failure::of(&error_of_status(status)),
+        None => return response,
     };
     if let Some(cause) = &failure.cause {
         let id = id.to_str().unwrap_or_default();
@@ -77,6 +84,21 @@ fn with_body(
         }
     }
     response
+}
+
+/// The error that some layer means by a status.
+fn error_of_status(status: StatusCode) -> ApiError {
+    match status {
+        StatusCode::NOT_FOUND => ApiError::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED => ApiError::MethodNotAllowed,
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ApiError::MediaType,
+        status if status.is_client_error() => ApiError::Malformed {
+            field: None,
+            message: "the request is not understood".to_owned(),
+        },
+        _ => ApiError::Panicked,
+    }
 }
 
 fn set_headers(headers: &mut HeaderMap, is_api: bool, is_tls: bool) {
@@ -131,10 +153,10 @@ pub(super) async fn check_origin(
     {
         return ApiError::HostUnknown.into_response();
     }
-    if request.uri().path().starts_with("/api/") {
-        if let Err(error) = check_caller(request.method(), request.headers(), host) {
-            return error.into_response();
-        }
+    if request.uri().path().starts_with("/api/")
+        && let Err(error) = check_caller(request.method(), request.headers(), host)
+    {
+        return error.into_response();
     }
     next.run(request).await
 }
@@ -239,6 +261,78 @@ pub(super) async fn readyz(State(state): State<HttpState>) -> (StatusCode, &'sta
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    async fn state(dir: &tempfile::TempDir) -> HttpState {
+        let file = dir.path().join("center.db");
+        HttpState::new(
+            cronfleet_store::Store::open_sqlite(&file).await.unwrap(),
+            crate::bus::EventBus::default(),
+            crate::nudge::Nudges::default(),
+            crate::mint::Mint::from_seed(1),
+            super::super::Settings {
+                default_time_zone: "UTC".into(),
+                agent_address: "127.0.0.1:8781".into(),
+                ca_sha256: [0; 32],
+                is_tls: true,
+                hosts: None,
+            },
+            tokio_util::sync::CancellationToken::new(),
+        )
+    }
+
+    #[tokio::test]
+    async fn what_fails_inside_is_told_by_code_and_request_id_only() {
+        use axum::routing::{get, post};
+        use tower::ServiceExt;
+
+        let dir = tempfile::tempdir().unwrap();
+        let state = state(&dir).await;
+        async fn panics() -> StatusCode {
+            panic!("a secret");
+        }
+        let failing = || async {
+            let damaged = cronfleet_store::StoreError::Corrupt {
+                what: "spec",
+                found: "a secret".into(),
+            };
+            ApiError::from(damaged)
+        };
+        let router = axum::Router::new()
+            .route("/api/panics", get(panics))
+            .route("/api/fails", get(failing))
+            .route("/api/posts", post(panics));
+        let router = super::super::surround(router, &state);
+        for (path, status, code) in [
+            ("/api/panics", 500, "internal"),
+            ("/api/fails", 500, "store.failed"),
+            ("/api/posts", 405, "request.method"),
+        ] {
+            let request = Request::get(path)
+                .header("host", "localhost")
+                .body(axum::body::Body::empty())
+                .unwrap();
+            let response = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), status, "{path}");
+            assert_eq!(
+                response.headers().contains_key(header::ALLOW),
+                status == 405
+            );
+            assert!(
+                response
+                    .headers()
+                    .contains_key(header::STRICT_TRANSPORT_SECURITY)
+            );
+            let body = axum::body::to_bytes(response.into_body(), 10_000)
+                .await
+                .unwrap();
+            let body = String::from_utf8(body.to_vec()).unwrap();
+            assert!(
+                body.contains(&format!("\"code\":\"{code}\"")) && body.contains("request_id"),
+                "{body}"
+            );
+            assert!(!body.contains("secret"), "{body}");
+        }
+    }
 
     #[test]
     fn only_hosts_that_nobody_else_can_name_are_known() {

@@ -85,6 +85,9 @@ pub(super) async fn create_group(
         .create_group(&group, now)
         .await
         .map_err(agent_missing)?;
+    for agent in &group.agents {
+        state.nudges.agent_changed(*agent);
+    }
     state.bus.publish(Change::Group { group: group.id });
     Ok((StatusCode::CREATED, Json(shown(&scope, group))))
 }

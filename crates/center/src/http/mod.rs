@@ -55,19 +55,25 @@ use self::routes::{Api, route};
 /// [`ConnectInfo`](axum::extract::ConnectInfo), as [`serve`] gives it.
 pub fn router(state: HttpState) -> Router {
     let (api, _) = api().finish();
+    let router = api
+        .route("/api", any(edge::unknown_path))
+        .route("/api/{*rest}", any(edge::unknown_path))
+        .route("/healthz", get(edge::healthz))
+        .route("/readyz", get(edge::readyz))
+        .fallback(assets::console)
+        .with_state(state.clone());
+    surround(router, &state)
+}
+
+/// Puts around a router what happens to every request.
+fn surround(router: Router, state: &HttpState) -> Router {
     let around = ServiceBuilder::new()
         .layer(CompressionLayer::new())
         .layer(from_fn_with_state(state.clone(), edge::finish))
         .layer(CatchPanicLayer::custom(edge::panicked))
         .layer(from_fn_with_state(state.clone(), edge::check_origin))
         .layer(DefaultBodyLimit::max(body::BODY_BYTES_MAX));
-    api.route("/api", any(edge::unknown_path))
-        .route("/api/{*rest}", any(edge::unknown_path))
-        .route("/healthz", get(edge::healthz))
-        .route("/readyz", get(edge::readyz))
-        .fallback(assets::console)
-        .with_state(state)
-        .layer(around)
+    router.layer(around)
 }
 
 /// The description of the REST interface: OpenAPI 3.1.

@@ -333,7 +333,10 @@ mod tests {
             "theme=dark; cronfleet=cfs_one; cronfleetx=no",
         );
         let bearer = (header::AUTHORIZATION, "bearer cft_two");
-        assert_eq!(text(&[cookie.clone()]).as_deref(), Some("cfs_one"));
+        assert_eq!(
+            text(std::slice::from_ref(&cookie)).as_deref(),
+            Some("cfs_one")
+        );
         assert_eq!(text(&[cookie, bearer]).as_deref(), Some("cft_two"));
         assert_eq!(text(&[(header::AUTHORIZATION, "Basic abc")]), None);
         assert_eq!(text(&[(header::COOKIE, "cronfleet=guess")]), None);

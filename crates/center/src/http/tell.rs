@@ -5,6 +5,7 @@ use cronfleet_store::{JobEdited, RunMoved, Withdrawn};
 
 use super::state::HttpState;
 use crate::bus::Change;
+use crate::link::desk::publish_moves;
 
 /// An edit of a job.
 pub(super) fn job_edited(state: &HttpState, job: JobId, group: GroupId, edited: &JobEdited) {
@@ -22,21 +23,5 @@ pub(super) fn withdrawn(state: &HttpState, withdrawn: &Withdrawn) {
 
 /// Runs that moved.
 pub(super) fn moved(state: &HttpState, moved: &[RunMoved]) {
-    for RunMoved {
-        run,
-        job,
-        group,
-        agent,
-        state: now,
-        ..
-    } in moved.iter().copied()
-    {
-        state.bus.publish(Change::Run {
-            run,
-            job,
-            group,
-            agent,
-            state: now,
-        });
-    }
+    publish_moves(&state.bus, moved);
 }

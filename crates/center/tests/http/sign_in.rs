@@ -1,5 +1,7 @@
 //! First start, signing in, sessions and their end.
 
+use std::net::IpAddr;
+
 use cronfleet_center::setup;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -193,8 +195,9 @@ async fn a_known_login_with_a_wrong_password_looks_like_an_unknown_login() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn guessing_is_slowed_down_for_that_login_only() {
+async fn guessing_is_slowed_down_for_that_login_and_address_only() {
     let bare = Bare::start().await;
+    set_up(&bare).await;
     let mut statuses = Vec::new();
     for _ in 0..6 {
         statuses.push(
@@ -218,6 +221,18 @@ async fn guessing_is_slowed_down_for_that_login_only() {
             .await
             .0,
         401
+    );
+    let elsewhere =
+        reqwest::Client::builder().local_address("127.0.0.2".parse::<IpAddr>().unwrap());
+    let request = elsewhere
+        .build()
+        .unwrap()
+        .post(format!("http://{}/api/v1/session", bare.address))
+        .json(&json!({ "login": "ada", "password": PASSWORD }));
+    assert_eq!(
+        answer(request).await.0,
+        200,
+        "whoever guesses cannot lock the user out"
     );
 }
 

@@ -26,9 +26,17 @@ struct Events {
 impl Events {
     async fn open(world: &World, token: &str, path: &str) -> Self {
         let request = world.request(Method::GET, path).bearer_auth(token);
-        let response = request.send().await.unwrap();
+        let response = request
+            .header("accept-encoding", "gzip, br")
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
+        assert!(
+            !response.headers().contains_key("content-encoding"),
+            "compressing would hold events back"
+        );
         Self {
             response,
             text: String::new(),

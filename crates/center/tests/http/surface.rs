@@ -190,6 +190,29 @@ async fn heads_of_requests_are_bounded_in_size_and_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_are_compressed_for_those_who_ask() {
+    let world = World::start().await;
+    let document = async |encoding: &str| {
+        let request = world.request(Method::GET, "/api/v1/openapi.json");
+        request
+            .header("accept-encoding", encoding)
+            .send()
+            .await
+            .unwrap()
+    };
+    let plain = document("identity").await;
+    assert!(!plain.headers().contains_key("content-encoding"));
+    let compressed = document("gzip").await;
+    assert_eq!(compressed.headers()["content-encoding"], "gzip");
+    let (plain, compressed) = (
+        plain.bytes().await.unwrap().len(),
+        compressed.bytes().await.unwrap().len(),
+    );
+    assert!(compressed * 4 < plain, "{compressed} of {plain} bytes");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn health_and_console_need_no_session() {
     let world = World::start().await;
     for path in [
