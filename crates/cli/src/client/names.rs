@@ -19,6 +19,8 @@ pub(crate) trait Named: DeserializeOwned {
     const KIND: &'static str;
     /// Its list under `/api/v1`.
     const PATH: &'static str;
+    /// Whether the list can be searched with `q`.
+    const IS_SEARCHABLE: bool = true;
     /// Its id.
     fn id(&self) -> Uuid;
     /// Its name.
@@ -57,6 +59,7 @@ impl Named for Agent {
 impl Named for Group {
     const KIND: &'static str = "group";
     const PATH: &'static str = "/groups";
+    const IS_SEARCHABLE: bool = false;
     fn id(&self) -> Uuid {
         self.id
     }
@@ -136,7 +139,10 @@ async fn with_name<T: Named>(
     name: &str,
     owner: Option<&str>,
 ) -> Result<Vec<T>, Failure> {
-    let query = vec![("q", name.to_owned())];
+    let query: Vec<_> = T::IS_SEARCHABLE
+        .then(|| ("q", name.to_owned()))
+        .into_iter()
+        .collect();
     let mut things: Vec<T> = client.list(T::PATH, &query, SAME_NAME_MAX).await?.rows;
     things.retain(|thing| thing.name() == name && owner.is_none_or(|owner| thing.owner() == owner));
     Ok(things)

@@ -1,0 +1,8 @@
+//! `cronfleet up` and the client commands, as somebody uses them who has just installed Cronfleet: the real program, a real
+//! agent, real processes.
+
+mod client;
+mod demo;
+mod people;
+mod rig;
+mod signals;
