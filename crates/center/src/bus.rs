@@ -87,7 +87,10 @@ pub struct EventBus {
 
 impl Default for EventBus {
     fn default() -> Self {
-        Self { changes: broadcast::channel(CHANGES_MAX).0, output: broadcast::channel(CHANGES_MAX).0 }
+        Self {
+            changes: broadcast::channel(CHANGES_MAX).0,
+            output: broadcast::channel(CHANGES_MAX).0,
+        }
     }
 }
 
@@ -121,13 +124,23 @@ mod tests {
     fn a_change_is_told_only_within_reach() {
         let (mine, other) = (GroupId::from_u128(1), GroupId::from_u128(2));
         let reach = Reach::Groups(vec![mine]);
-        let job = |group| Change::Job { job: JobId::from_u128(9), group };
+        let job = |group| Change::Job {
+            job: JobId::from_u128(9),
+            group,
+        };
         assert!(job(mine).is_within(&reach));
         assert!(!job(other).is_within(&reach));
-        let agent = |groups| Change::Agent { agent: AgentId::from_u128(3), groups, is_online: true };
+        let agent = |groups| Change::Agent {
+            agent: AgentId::from_u128(3),
+            groups,
+            is_online: true,
+        };
         assert!(agent(vec![other, mine]).is_within(&reach));
         assert!(!agent(vec![other]).is_within(&reach));
-        assert!(!agent(vec![]).is_within(&reach), "an agent without groups is for administrators");
+        assert!(
+            !agent(vec![]).is_within(&reach),
+            "an agent without groups is for administrators"
+        );
         assert!(agent(vec![]).is_within(&Reach::Everything));
     }
 }

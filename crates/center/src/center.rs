@@ -149,7 +149,10 @@ impl Center {
 
     /// `host:port` that agents are told to dial.
     pub fn agent_address(&self) -> String {
-        self.config.agent_address.clone().unwrap_or_else(|| self.agents_address.to_string())
+        self.config
+            .agent_address
+            .clone()
+            .unwrap_or_else(|| self.agents_address.to_string())
     }
 
     /// The group that a new center begins with, made if there is no group at all; `None` if there are groups but none of
@@ -159,7 +162,11 @@ impl Center {
     /// [`CenterError::Store`].
     pub async fn default_group(&self, run_as: &str) -> Result<Option<GroupId>, CenterError> {
         let groups = self.store.groups(&Reach::Everything, None, 500).await?;
-        if let Some(group) = groups.items.iter().find(|group| group.name == DEFAULT_GROUP) {
+        if let Some(group) = groups
+            .items
+            .iter()
+            .find(|group| group.name == DEFAULT_GROUP)
+        {
             return Ok(Some(group.id));
         }
         if !groups.items.is_empty() {
@@ -195,7 +202,11 @@ impl Center {
         };
         self.store.create_join_token(&token, now).await?;
         let id = identity::hex(&token.id.as_bytes()[8..]);
-        Ok(JoinToken { id, secret, ca_sha256: self.pki.ca_sha256() })
+        Ok(JoinToken {
+            id,
+            secret,
+            ca_sha256: self.pki.ca_sha256(),
+        })
     }
 
     /// Creates a job unless the group has one of that name; answers whether it did. For sample jobs.
@@ -206,7 +217,14 @@ impl Center {
         let now = clock::now();
         let id = JobId::from_uuid(self.mint.id(now));
         let timing = timing(&spec, id, now)?;
-        let job = NewJob { id, group, spec, is_paused: false, timing, author: NOBODY };
+        let job = NewJob {
+            id,
+            group,
+            spec,
+            is_paused: false,
+            timing,
+            author: NOBODY,
+        };
         match self.store.create_job(&job, now).await {
             Ok(()) => {
                 self.nudges.jobs_changed();
@@ -283,25 +301,44 @@ impl Center {
 /// What the store needs to know of a new job's schedule.
 fn timing(spec: &JobSpec, job: JobId, now: Timestamp) -> Result<Timing, CenterError> {
     let JobKind::Scheduled(scheduled) = &spec.kind else {
-        return Ok(Timing { next_due: None, is_reboot: false });
+        return Ok(Timing {
+            next_due: None,
+            is_reboot: false,
+        });
     };
-    let context = Context { zone: &scheduled.time_zone, spread: job.as_uuid().as_u128() };
-    let schedule = Schedule::parse(&scheduled.expression, &context)
-        .map_err(|source| CenterError::Schedule {
+    let context = Context {
+        zone: &scheduled.time_zone,
+        spread: job.as_uuid().as_u128(),
+    };
+    let schedule = Schedule::parse(&scheduled.expression, &context).map_err(|source| {
+        CenterError::Schedule {
             expression: scheduled.expression.clone(),
             source: Box::new(source),
-        })?;
-    Ok(Timing { next_due: schedule.next_after(now), is_reboot: schedule.kind() == Kind::Reboot })
+        }
+    })?;
+    Ok(Timing {
+        next_due: schedule.next_after(now),
+        is_reboot: schedule.kind() == Kind::Reboot,
+    })
 }
 
 /// Creates the data directory and takes it for this process.
 fn take_data_dir(path: &Path) -> Result<fs::File, CenterError> {
-    let fail = |source| CenterError::DataDir { path: path.to_owned(), source };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(fail)?;
+    let fail = |source| CenterError::DataDir {
+        path: path.to_owned(),
+        source,
+    };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(fail)?;
     let lock = fs::File::create(path.join("center.lock")).map_err(fail)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(fs::TryLockError::WouldBlock) => Err(CenterError::AlreadyRunning { path: path.to_owned() }),
+        Err(fs::TryLockError::WouldBlock) => Err(CenterError::AlreadyRunning {
+            path: path.to_owned(),
+        }),
         Err(fs::TryLockError::Error(source)) => Err(fail(source)),
     }
 }

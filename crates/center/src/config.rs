@@ -56,6 +56,7 @@ impl Config {
     /// Host names that requests may name; `None` lets every name through. On loopback there is always a list: otherwise a
     /// page of any site could reach the center under a name of its own (DNS rebinding).
     pub fn host_filter(&self) -> Option<Vec<String>> {
-        (self.listen.ip().is_loopback() || !self.host_names.is_empty()).then(|| self.host_names.clone())
+        (self.listen.ip().is_loopback() || !self.host_names.is_empty())
+            .then(|| self.host_names.clone())
     }
 }

@@ -13,7 +13,10 @@ pub(crate) struct Heartbeats(Arc<Mutex<HashMap<AgentId, Heartbeat>>>);
 impl Heartbeats {
     /// Keeps a heartbeat in place of an older one.
     pub(crate) fn put(&self, heartbeat: Heartbeat) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(heartbeat.agent, heartbeat);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(heartbeat.agent, heartbeat);
     }
 
     /// Takes all that were kept.

@@ -28,7 +28,12 @@ const OUTPUT_KEPT: Duration = Duration::from_secs(30 * 86_400);
 const SWEEP_BATCH: u32 = 2_000;
 
 /// Does the regular work until `stop`.
-pub(crate) async fn run(store: Store, bus: EventBus, heartbeats: Heartbeats, stop: CancellationToken) {
+pub(crate) async fn run(
+    store: Store,
+    bus: EventBus,
+    heartbeats: Heartbeats,
+    stop: CancellationToken,
+) {
     let mut store_heartbeats = tokio::time::interval(HEARTBEAT_STORE_INTERVAL);
     let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
     let mut optimize = tokio::time::interval(OPTIMIZE_INTERVAL);
@@ -44,26 +49,44 @@ pub(crate) async fn run(store: Store, bus: EventBus, heartbeats: Heartbeats, sto
             () = stop.cancelled() => break,
         };
         if let Err(error) = done {
-            tracing::warn!(what, error = &error as &dyn std::error::Error, "housekeeping failed; it is tried again");
+            tracing::warn!(
+                what,
+                error = &error as &dyn std::error::Error,
+                "housekeeping failed; it is tried again"
+            );
         }
     }
     if let Err(error) = put(&store, &heartbeats).await {
-        tracing::warn!(error = &error as &dyn std::error::Error, "the last heartbeats could not be stored");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the last heartbeats could not be stored"
+        );
     }
 }
 
 async fn put(store: &Store, heartbeats: &Heartbeats) -> Result<(), StoreError> {
     let waiting = heartbeats.take();
-    if waiting.is_empty() { Ok(()) } else { store.put_heartbeats(&waiting).await }
+    if waiting.is_empty() {
+        Ok(())
+    } else {
+        store.put_heartbeats(&waiting).await
+    }
 }
 
 async fn clean(store: &Store, bus: &EventBus, now: Timestamp) -> Result<(), StoreError> {
-    let lost = store.lose_unreachable(earlier(now, LOST_AFTER), now, SWEEP_BATCH).await?;
+    let lost = store
+        .lose_unreachable(earlier(now, LOST_AFTER), now, SWEEP_BATCH)
+        .await?;
     publish_moves(bus, &lost);
     store.delete_expired_sessions(now).await?;
     let runs_before = earlier(now, RUNS_KEPT);
     while store.purge_runs(runs_before, SWEEP_BATCH).await?.runs >= u64::from(SWEEP_BATCH) {}
-    while store.purge_outputs(earlier(now, OUTPUT_KEPT), SWEEP_BATCH).await?.outputs >= u64::from(SWEEP_BATCH) {}
+    while store
+        .purge_outputs(earlier(now, OUTPUT_KEPT), SWEEP_BATCH)
+        .await?
+        .outputs
+        >= u64::from(SWEEP_BATCH)
+    {}
     while store.purge_lapses(runs_before, SWEEP_BATCH).await?.lapses >= u64::from(SWEEP_BATCH) {}
     Ok(())
 }

@@ -22,12 +22,16 @@ impl std::fmt::Debug for Mint {
 impl Mint {
     /// A generator seeded by the operating system.
     pub fn from_system() -> Self {
-        Self { generator: Arc::new(Mutex::new(rand::make_rng())) }
+        Self {
+            generator: Arc::new(Mutex::new(rand::make_rng())),
+        }
     }
 
     /// A generator that repeats itself: for tests.
     pub fn from_seed(seed: u64) -> Self {
-        Self { generator: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))) }
+        Self {
+            generator: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))),
+        }
     }
 
     /// A new id (UUID version 7: sorts by the time of minting).
@@ -50,7 +54,9 @@ impl Mint {
     }
 
     fn generator(&self) -> MutexGuard<'_, StdRng> {
-        self.generator.lock().unwrap_or_else(PoisonError::into_inner)
+        self.generator
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -65,6 +71,10 @@ mod tests {
         let (a, b, c) = (mint.id(at(10)), mint.id(at(11)), mint.id(at(11)));
         assert!(a < b && b != c);
         assert_eq!(a.get_version_num(), 7);
-        assert_eq!(Mint::from_seed(1).id(at(10)), a, "the same seed repeats itself");
+        assert_eq!(
+            Mint::from_seed(1).id(at(10)),
+            a,
+            "the same seed repeats itself"
+        );
     }
 }

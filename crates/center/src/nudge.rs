@@ -131,18 +131,39 @@ impl Nudges {
     pub(crate) fn open(&self, agent: AgentId, session_epoch: u64) -> Opened {
         let (sender, nudges) = mpsc::channel(NUDGES_MAX);
         let cut = CancellationToken::new();
-        let live = Live { session_epoch, nudges: sender, cut: cut.clone() };
-        if let Some(older) =
-            self.shared.sessions.write().unwrap_or_else(PoisonError::into_inner).insert(agent, live)
+        let live = Live {
+            session_epoch,
+            nudges: sender,
+            cut: cut.clone(),
+        };
+        if let Some(older) = self
+            .shared
+            .sessions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(agent, live)
         {
             older.cut.cancel();
         }
-        Opened { nudges, cut, agent, session_epoch, registry: self.clone() }
+        Opened {
+            nudges,
+            cut,
+            agent,
+            session_epoch,
+            registry: self.clone(),
+        }
     }
 
     fn close(&self, agent: AgentId, session_epoch: u64) {
-        let mut sessions = self.shared.sessions.write().unwrap_or_else(PoisonError::into_inner);
-        if sessions.get(&agent).is_some_and(|live| live.session_epoch == session_epoch) {
+        let mut sessions = self
+            .shared
+            .sessions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if sessions
+            .get(&agent)
+            .is_some_and(|live| live.session_epoch == session_epoch)
+        {
             sessions.remove(&agent);
         }
     }
@@ -160,7 +181,10 @@ impl Nudges {
     }
 
     fn sessions(&self) -> std::sync::RwLockReadGuard<'_, HashMap<AgentId, Live>> {
-        self.shared.sessions.read().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .sessions
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -194,9 +218,17 @@ mod tests {
         let mut newer = nudges.open(agent, 2);
         assert!(older.cut.is_cancelled());
         drop(older);
-        assert!(nudges.is_online(agent), "the older one must not take the newer one along");
+        assert!(
+            nudges.is_online(agent),
+            "the older one must not take the newer one along"
+        );
         nudges.kill(agent, RunId::from_u128(7));
-        assert_eq!(newer.nudges.recv().await, Some(Nudge::Kill { run: RunId::from_u128(7) }));
+        assert_eq!(
+            newer.nudges.recv().await,
+            Some(Nudge::Kill {
+                run: RunId::from_u128(7)
+            })
+        );
         drop(newer);
         assert!(!nudges.is_online(agent));
     }

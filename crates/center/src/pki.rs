@@ -13,8 +13,9 @@ use cronfleet_core::id::AgentId;
 use cronfleet_wire::identity;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    SanType, SerialNumber,
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer};
@@ -84,17 +85,31 @@ impl Pki {
     /// Files that cannot be read, written or understood. A damaged authority is never replaced by a new one.
     pub fn open(dir: &Path, now: Timestamp) -> Result<Self, PkiError> {
         let (key_path, cert_path) = (dir.join("ca.key"), dir.join("ca.crt"));
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|source| file_error(dir, source))?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|source| file_error(dir, source))?;
         if !key_path.exists() && !cert_path.exists() {
             make_authority(&key_path, &cert_path, now)?;
         }
-        let key = KeyPair::from_pem(&read(&key_path)?).map_err(|_| PkiError::Damaged { path: key_path })?;
+        let key = KeyPair::from_pem(&read(&key_path)?)
+            .map_err(|_| PkiError::Damaged { path: key_path })?;
         let ca_pem = read(&cert_path)?;
-        let damaged = |path: &Path| PkiError::Damaged { path: path.to_owned() };
-        let ca_der = CertificateDer::from_pem_slice(ca_pem.as_bytes()).map_err(|_| damaged(&cert_path))?;
+        let damaged = |path: &Path| PkiError::Damaged {
+            path: path.to_owned(),
+        };
+        let ca_der =
+            CertificateDer::from_pem_slice(ca_pem.as_bytes()).map_err(|_| damaged(&cert_path))?;
         let issuer = Issuer::from_ca_cert_pem(&ca_pem, key).map_err(|_| damaged(&cert_path))?;
         let (center_key_pem, center_cert_pem) = make_center(&issuer, now)?;
-        Ok(Self { issuer, ca_der, center_chain_pem: format!("{center_cert_pem}{ca_pem}"), ca_pem, center_key_pem })
+        Ok(Self {
+            issuer,
+            ca_der,
+            center_chain_pem: format!("{center_cert_pem}{ca_pem}"),
+            ca_pem,
+            center_key_pem,
+        })
     }
 
     /// The CA's certificate, DER.
@@ -126,16 +141,29 @@ impl Pki {
     ///
     /// # Errors
     /// [`PkiError::Request`] if the request is malformed, its signature is wrong, or its key is not on P-256.
-    pub fn issue(&self, agent: AgentId, request: &[u8], now: Timestamp) -> Result<Issued, PkiError> {
+    pub fn issue(
+        &self,
+        agent: AgentId,
+        request: &[u8],
+        now: Timestamp,
+    ) -> Result<Issued, PkiError> {
         let request = CertificateSigningRequestDer::from(request.to_vec());
-        let request = CertificateSigningRequestParams::from_der(&request)
-            .map_err(|_| PkiError::Request { why: "it is malformed or not signed by its own key" })?;
+        let request =
+            CertificateSigningRequestParams::from_der(&request).map_err(|_| PkiError::Request {
+                why: "it is malformed or not signed by its own key",
+            })?;
         if *rcgen::PublicKeyData::algorithm(&request.public_key) != PKCS_ECDSA_P256_SHA256 {
-            return Err(PkiError::Request { why: "its key is not an ECDSA key on P-256" });
+            return Err(PkiError::Request {
+                why: "its key is not an ECDSA key on P-256",
+            });
         }
         let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, agent.to_string());
-        let uri = identity::agent_uri(agent).try_into().map_err(PkiError::Issue)?;
+        params
+            .distinguished_name
+            .push(DnType::CommonName, agent.to_string());
+        let uri = identity::agent_uri(agent)
+            .try_into()
+            .map_err(PkiError::Issue)?;
         params.subject_alt_names = vec![SanType::URI(uri)];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -143,11 +171,20 @@ impl Pki {
         let not_after = validity(&mut params, now, AGENT_CERTIFICATE_DAYS);
         let spki = rcgen::PublicKeyData::subject_public_key_info(&request.public_key);
         let key_fingerprint = identity::hex(&Sha256::digest(&spki));
-        let serial = serial(&[agent.as_uuid().as_bytes(), &spki, &now.as_microsecond().to_be_bytes()]);
+        let serial = serial(&[
+            agent.as_uuid().as_bytes(),
+            &spki,
+            &now.as_microsecond().to_be_bytes(),
+        ]);
         let serial_hex = identity::hex(serial.as_ref());
         params.serial_number = Some(serial);
         let certificate = params.signed_by(&request.public_key, &self.issuer)?;
-        Ok(Issued { certificate: certificate.der().to_vec(), not_after, key_fingerprint, serial: serial_hex })
+        Ok(Issued {
+            certificate: certificate.der().to_vec(),
+            not_after,
+            key_fingerprint,
+            serial: serial_hex,
+        })
     }
 }
 
@@ -155,10 +192,14 @@ impl Pki {
 pub fn agent_of_certificate(certificate: &[u8]) -> Option<(AgentId, String)> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     let names = certificate.subject_alternative_name().ok()??;
-    let agent = names.value.general_names.iter().find_map(|name| match name {
-        GeneralName::URI(uri) => identity::agent_of_uri(uri),
-        _ => None,
-    })?;
+    let agent = names
+        .value
+        .general_names
+        .iter()
+        .find_map(|name| match name {
+            GeneralName::URI(uri) => identity::agent_of_uri(uri),
+            _ => None,
+        })?;
     let usage = certificate.extended_key_usage().ok()??;
     let fingerprint = identity::hex(&Sha256::digest(certificate.public_key().raw));
     (usage.value.client_auth && !usage.value.server_auth).then_some((agent, fingerprint))
@@ -167,7 +208,9 @@ pub fn agent_of_certificate(certificate: &[u8]) -> Option<(AgentId, String)> {
 fn make_authority(key_path: &Path, cert_path: &Path, now: Timestamp) -> Result<(), PkiError> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, "Cronfleet CA");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "Cronfleet CA");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     validity(&mut params, now, CA_CERTIFICATE_DAYS);
@@ -180,16 +223,20 @@ fn make_authority(key_path: &Path, cert_path: &Path, now: Timestamp) -> Result<(
 fn make_center(issuer: &Issuer<'_, KeyPair>, now: Timestamp) -> Result<(String, String), PkiError> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let mut params = CertificateParams::new(vec![identity::CENTER_NAME.to_owned()])?;
-    params.distinguished_name.push(DnType::CommonName, "Cronfleet center");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "Cronfleet center");
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.use_authority_key_identifier_extension = true;
-    params.serial_number = Some(serial(&[&rcgen::PublicKeyData::subject_public_key_info(&key), &now.as_microsecond().to_be_bytes()]));
+    params.serial_number = Some(serial(&[
+        &rcgen::PublicKeyData::subject_public_key_info(&key),
+        &now.as_microsecond().to_be_bytes(),
+    ]));
     validity(&mut params, now, CA_CERTIFICATE_DAYS);
     let certificate = params.signed_by(&key, issuer)?;
     Ok((key.serialize_pem(), certificate.pem()))
 }
-
 
 fn serial(parts: &[&[u8]]) -> SerialNumber {
     let mut hash = Sha256::new();
@@ -205,12 +252,17 @@ fn serial(parts: &[&[u8]]) -> SerialNumber {
 fn validity(params: &mut CertificateParams, now: Timestamp, days: i64) -> Timestamp {
     let today = now.to_zoned(TimeZone::UTC).date();
     let date = |date: jiff::civil::Date| {
-        rcgen::date_time_ymd(i32::from(date.year()), date.month().unsigned_abs(), date.day().unsigned_abs())
+        rcgen::date_time_ymd(
+            i32::from(date.year()),
+            date.month().unsigned_abs(),
+            date.day().unsigned_abs(),
+        )
     };
     let end = today.saturating_add(days.days());
     params.not_before = date(today.saturating_sub(1.day()));
     params.not_after = date(end);
-    end.to_zoned(TimeZone::UTC).map_or(Timestamp::MAX, |zoned| zoned.timestamp())
+    end.to_zoned(TimeZone::UTC)
+        .map_or(Timestamp::MAX, |zoned| zoned.timestamp())
 }
 
 fn read(path: &Path) -> Result<String, PkiError> {
@@ -220,7 +272,11 @@ fn read(path: &Path) -> Result<String, PkiError> {
 /// Writes a file that must not exist yet, durably.
 fn write_new(path: &Path, content: &[u8]) -> Result<(), PkiError> {
     let write = || {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
         file.write_all(content)?;
         file.sync_all()
     };
@@ -228,7 +284,10 @@ fn write_new(path: &Path, content: &[u8]) -> Result<(), PkiError> {
 }
 
 fn file_error(path: &Path, source: io::Error) -> PkiError {
-    PkiError::File { path: path.to_owned(), source }
+    PkiError::File {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 #[cfg(test)]
@@ -250,12 +309,21 @@ mod tests {
         let pki = Pki::open(dir.path(), now()).unwrap();
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
         let agent = AgentId::from_u128(5);
-        let issued = pki.issue(agent, &request(&key, identity::CENTER_NAME), now()).unwrap();
+        let issued = pki
+            .issue(agent, &request(&key, identity::CENTER_NAME), now())
+            .unwrap();
         let (named, fingerprint) = agent_of_certificate(&issued.certificate).unwrap();
-        assert_eq!((named, fingerprint), (agent, issued.key_fingerprint.clone()));
+        assert_eq!(
+            (named, fingerprint),
+            (agent, issued.key_fingerprint.clone())
+        );
         let (_, parsed) = X509Certificate::from_der(&issued.certificate).unwrap();
         let names = parsed.subject_alternative_name().unwrap().unwrap();
-        assert_eq!(names.value.general_names.len(), 1, "the center's name must not get in");
+        assert_eq!(
+            names.value.general_names.len(),
+            1,
+            "the center's name must not get in"
+        );
         let days = (issued.not_after.as_second() - now().as_second()) / 86_400;
         assert!((AGENT_CERTIFICATE_DAYS - 1..=AGENT_CERTIFICATE_DAYS).contains(&days));
     }
@@ -266,7 +334,10 @@ mod tests {
         let first = Pki::open(dir.path(), now()).unwrap().ca_sha256();
         assert_eq!(Pki::open(dir.path(), now()).unwrap().ca_sha256(), first);
         fs::write(dir.path().join("ca.key"), "no key").unwrap();
-        assert!(matches!(Pki::open(dir.path(), now()), Err(PkiError::Damaged { .. })));
+        assert!(matches!(
+            Pki::open(dir.path(), now()),
+            Err(PkiError::Damaged { .. })
+        ));
     }
 
     #[test]
@@ -274,9 +345,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let pki = Pki::open(dir.path(), now()).unwrap();
         let agent = AgentId::from_u128(5);
-        assert!(matches!(pki.issue(agent, b"junk", now()), Err(PkiError::Request { .. })));
+        assert!(matches!(
+            pki.issue(agent, b"junk", now()),
+            Err(PkiError::Request { .. })
+        ));
         let other = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
-        assert!(matches!(pki.issue(agent, &request(&other, "x"), now()), Err(PkiError::Request { .. })));
+        assert!(matches!(
+            pki.issue(agent, &request(&other, "x"), now()),
+            Err(PkiError::Request { .. })
+        ));
     }
 
     #[test]

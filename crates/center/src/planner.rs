@@ -44,7 +44,14 @@ pub(crate) struct Planner {
 
 impl Planner {
     pub(crate) fn new(store: Store, nudges: Nudges, bus: EventBus, up_since: Timestamp) -> Self {
-        Self { store, nudges, bus, up_since, schedules: HashMap::new(), has_more: false }
+        Self {
+            store,
+            nudges,
+            bus,
+            up_since,
+            schedules: HashMap::new(),
+            has_more: false,
+        }
     }
 
     /// Plans until `stop`. Failures of the store are logged and tried again in the next round.
@@ -67,7 +74,10 @@ impl Planner {
                 Ok(()) => {}
                 Err(error) => {
                     if !is_failing {
-                        tracing::error!(error = &error as &dyn std::error::Error, "planning is interrupted");
+                        tracing::error!(
+                            error = &error as &dyn std::error::Error,
+                            "planning is interrupted"
+                        );
                     }
                     is_failing = true;
                 }
@@ -82,10 +92,20 @@ impl Planner {
             self.plan_all().await?;
         }
         let now = clock::now();
-        let expired = self.store.expire_planned(now, self.up_since, EXPIRE_MAX).await?;
+        let expired = self
+            .store
+            .expire_planned(now, self.up_since, EXPIRE_MAX)
+            .await?;
         publish_moves(&self.bus, &expired);
-        let waiting = self.store.agents_with_planned(plan::later(now, PLAN_AHEAD)).await?;
-        self.nudges.runs_planned(waiting.into_iter().filter(|agent| self.nudges.is_online(*agent)));
+        let waiting = self
+            .store
+            .agents_with_planned(plan::later(now, PLAN_AHEAD))
+            .await?;
+        self.nudges.runs_planned(
+            waiting
+                .into_iter()
+                .filter(|agent| self.nudges.is_online(*agent)),
+        );
         Ok(())
     }
 
@@ -93,12 +113,17 @@ impl Planner {
         let horizon = plan::later(clock::now(), PLAN_AHEAD);
         let mut after = None;
         loop {
-            let jobs = self.store.due_jobs(SHARD, horizon, after, JOBS_PER_READ).await?;
+            let jobs = self
+                .store
+                .due_jobs(SHARD, horizon, after, JOBS_PER_READ)
+                .await?;
             let is_last = jobs.len() < JOBS_PER_READ as usize;
             let mut batch: Vec<JobPlan> = Vec::with_capacity(jobs.len());
             let mut runs = 0;
             for job in &jobs {
-                let Some(plan) = self.plan(job).await? else { continue };
+                let Some(plan) = self.plan(job).await? else {
+                    continue;
+                };
                 if plan.has_more {
                     self.has_more = true;
                 }
@@ -125,7 +150,10 @@ impl Planner {
     async fn plan(&mut self, job: &JobToPlan) -> Result<Option<plan::Plan>, StoreError> {
         let key = (job.job, job.version);
         if !self.schedules.contains_key(&key) {
-            let context = Context { zone: &job.time_zone, spread: job.job.as_uuid().as_u128() };
+            let context = Context {
+                zone: &job.time_zone,
+                spread: job.job.as_uuid().as_u128(),
+            };
             match Schedule::parse(&job.expression, &context) {
                 Ok(schedule) => {
                     if self.schedules.len() >= SCHEDULES_MAX {

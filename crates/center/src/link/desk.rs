@@ -108,23 +108,34 @@ impl Desk {
         for run in &outstanding {
             match run.state {
                 RunState::Dispatched if run.revoke_reason.is_none() => unsure.push(run.run),
-                RunState::Dispatched | RunState::Accepted | RunState::Running => asked.push(run.run),
-                RunState::Planned | RunState::Ended(_) => {}
+                RunState::Accepted | RunState::Running => asked.push(run.run),
+                // One that is asked back may never have arrived: only the revocation, which needs no order, tells.
+                RunState::Dispatched | RunState::Planned | RunState::Ended(_) => {}
             }
         }
         for runs in unsure.chunks(BATCH_MAX) {
-            let orders = self.parts.store.orders_again(self.session.agent, runs).await?;
+            let orders = self
+                .parts
+                .store
+                .orders_again(self.session.agent, runs)
+                .await?;
             self.send_orders(&orders).await?;
         }
         for runs in asked.chunks(BATCH_MAX) {
-            self.outbox.send(Out::Inquiry(v1::Inquiry { runs: ids(runs) })).await?;
+            self.outbox
+                .send(Out::Inquiry(v1::Inquiry { runs: ids(runs) }))
+                .await?;
         }
         for run in &outstanding {
             if let Some(reason) = run.revoke_reason {
                 self.revoke(&[run.run], reason).await?;
             }
             if run.is_kill_requested {
-                self.outbox.send(Out::Kill(v1::Kill { runs: ids(&[run.run]) })).await?;
+                self.outbox
+                    .send(Out::Kill(v1::Kill {
+                        runs: ids(&[run.run]),
+                    }))
+                    .await?;
             }
         }
         self.send_daemons().await?;
@@ -141,7 +152,9 @@ impl Desk {
             return Ok(());
         }
         for run in self.parts.store.pending_kills(self.session.agent).await? {
-            self.outbox.send(Out::Kill(v1::Kill { runs: ids(&[run]) })).await?;
+            self.outbox
+                .send(Out::Kill(v1::Kill { runs: ids(&[run]) }))
+                .await?;
         }
         self.send_daemons().await?;
         self.hand_out().await
@@ -157,11 +170,15 @@ impl Desk {
         match nudge {
             Nudge::RunsPlanned => self.hand_out().await,
             Nudge::Revoke { runs, reason } => self.revoke(&runs, reason).await,
-            Nudge::Kill { run } => {
-                Ok(self.outbox.send(Out::Kill(v1::Kill { runs: ids(&[run]) })).await?)
-            }
+            Nudge::Kill { run } => Ok(self
+                .outbox
+                .send(Out::Kill(v1::Kill { runs: ids(&[run]) }))
+                .await?),
             Nudge::RestartSlots { job, index } => {
-                let restart = v1::RestartSlots { job: convert::id_bytes(job.as_uuid()), index };
+                let restart = v1::RestartSlots {
+                    job: convert::id_bytes(job.as_uuid()),
+                    index,
+                };
                 Ok(self.outbox.send(Out::RestartSlots(restart)).await?)
             }
             Nudge::Daemons => self.send_daemons().await,
@@ -171,7 +188,11 @@ impl Desk {
 
     /// Follows what an administrator did with the agent.
     async fn look_at_agent(&mut self) -> Result<(), SessionEnd> {
-        let row = self.parts.store.agent(&Reach::Everything, self.session.agent).await?;
+        let row = self
+            .parts
+            .store
+            .agent(&Reach::Everything, self.session.agent)
+            .await?;
         match row.map(|row| row.state) {
             Some(AgentState::Active) if !self.activity.is_active() => {
                 self.activity.activate();
@@ -188,7 +209,12 @@ impl Desk {
         loop {
             let now = clock::now();
             let until = cronfleet_core::plan::later(now, PLAN_AHEAD);
-            let orders = match self.parts.store.take_planned(&self.session, now, until, BATCH_MAX as u32).await {
+            let orders = match self
+                .parts
+                .store
+                .take_planned(&self.session, now, until, BATCH_MAX as u32)
+                .await
+            {
                 Err(StoreError::Conflict(Conflict::AgentState)) => return Ok(()),
                 answer => answer?,
             };
@@ -203,12 +229,18 @@ impl Desk {
         if orders.is_empty() {
             return Ok(());
         }
-        let orders = orders.iter().map(|order| convert::order(order, self.session.epoch)).collect();
+        let orders = orders
+            .iter()
+            .map(|order| convert::order(order, self.session.epoch))
+            .collect();
         Ok(self.outbox.send(Out::Orders(v1::Orders { orders })).await?)
     }
 
     async fn revoke(&self, runs: &[RunId], reason: Reason) -> Result<(), SessionEnd> {
-        let revoke = v1::Revoke { runs: ids(runs), reason: reason.word().to_owned() };
+        let revoke = v1::Revoke {
+            runs: ids(runs),
+            reason: reason.word().to_owned(),
+        };
         Ok(self.outbox.send(Out::Revoke(revoke)).await?)
     }
 
@@ -234,7 +266,10 @@ impl Desk {
             match self.parts.store.insert_manual_runs(&request, now).await {
                 Ok(_) => {}
                 // The job was edited or deleted between the two statements.
-                Err(StoreError::Conflict(Conflict::StaleVersion { .. }) | StoreError::Missing { .. }) => {}
+                Err(
+                    StoreError::Conflict(Conflict::StaleVersion { .. })
+                    | StoreError::Missing { .. },
+                ) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -277,9 +312,15 @@ impl Desk {
                 Err(_) => break,
             }
         }
-        let applied = self.parts.store.apply_claims(&self.session, &claims, clock::now()).await?;
+        let applied = self
+            .parts
+            .store
+            .apply_claims(&self.session, &claims, clock::now())
+            .await?;
         for sequence in sequences {
-            self.outbox.send(Out::ClaimsAck(v1::ClaimsAck { sequence })).await?;
+            self.outbox
+                .send(Out::ClaimsAck(v1::ClaimsAck { sequence }))
+                .await?;
         }
         self.tell_claims(&applied);
         Ok(other)
@@ -305,7 +346,9 @@ impl Desk {
             tracing::warn!(agent.id = %agent, run.id = %run, "an agent claimed a run that is not recorded");
         }
         publish_moves(&self.parts.bus, &applied.moved);
-        self.parts.nudges.runs_planned(applied.agents.iter().copied());
+        self.parts
+            .nudges
+            .runs_planned(applied.agents.iter().copied());
     }
 
     async fn take_output(&mut self, output: v1::Output) -> Result<(), SessionEnd> {
@@ -327,12 +370,24 @@ impl Desk {
                 None => lives.push(chunks),
             }
         }
-        let left_out = self.parts.store.append_output(agent, &lives, clock::now()).await?;
-        self.outbox.send(Out::OutputAck(v1::OutputAck { sequence: output.sequence })).await?;
+        let left_out = self
+            .parts
+            .store
+            .append_output(agent, &lives, clock::now())
+            .await?;
+        self.outbox
+            .send(Out::OutputAck(v1::OutputAck {
+                sequence: output.sequence,
+            }))
+            .await?;
         for life in &left_out {
             tracing::warn!(agent.id = %agent, life.id = %life, "output of an unknown life was left out");
         }
-        for life in lives.iter().map(|life| life.life).filter(|life| !left_out.contains(life)) {
+        for life in lives
+            .iter()
+            .map(|life| life.life)
+            .filter(|life| !left_out.contains(life))
+        {
             self.parts.bus.publish_output(life);
         }
         Ok(())
@@ -344,21 +399,29 @@ impl Desk {
         let processes = self.understood(slots.processes);
         let reports = self.understood(slots.slots);
         if !processes.is_empty() {
-            self.parts.store.put_process_reports(&self.session, &processes, now).await?;
+            self.parts
+                .store
+                .put_process_reports(&self.session, &processes, now)
+                .await?;
         }
         let changed = self
             .parts
             .store
             .put_slot_reports(&self.session, &reports, slots.is_complete, now)
             .await?;
-        self.outbox.send(Out::SlotsAck(v1::SlotsAck { sequence })).await?;
+        self.outbox
+            .send(Out::SlotsAck(v1::SlotsAck { sequence }))
+            .await?;
         for slot in changed {
             self.parts.bus.publish(slot_change(&slot));
         }
         Ok(())
     }
 
-    fn understood<M, T: TryFrom<M, Error = convert::MessageError>>(&self, messages: Vec<M>) -> Vec<T> {
+    fn understood<M, T: TryFrom<M, Error = convert::MessageError>>(
+        &self,
+        messages: Vec<M>,
+    ) -> Vec<T> {
         let read = messages.into_iter().filter_map(|message| match T::try_from(message) {
             Ok(report) => Some(report),
             Err(error) => {
@@ -394,10 +457,17 @@ fn slot_change(slot: &SlotChanged) -> Change {
 }
 
 fn ids(runs: &[RunId]) -> Vec<bytes::Bytes> {
-    runs.iter().map(|run| convert::id_bytes(run.as_uuid())).collect()
+    runs.iter()
+        .map(|run| convert::id_bytes(run.as_uuid()))
+        .collect()
 }
 
-fn reboot_runs(job: &JobToPlan, session: &Session, boot_id: &str, now: jiff::Timestamp) -> ManualRuns {
+fn reboot_runs(
+    job: &JobToPlan,
+    session: &Session,
+    boot_id: &str,
+    now: jiff::Timestamp,
+) -> ManualRuns {
     let trigger = format!("reboot:{}:{boot_id}", session.agent);
     let job_id: JobId = job.job;
     let runs = (0..job.processes).map(|copy| {
@@ -413,5 +483,12 @@ fn reboot_runs(job: &JobToPlan, session: &Session, boot_id: &str, now: jiff::Tim
         PlannedRun::new(key, job.processes, Cause::Reboot, now, job.start_deadline)
     });
     let runs = runs.collect();
-    ManualRuns { job: job_id, version: job.version, trigger, due: now, runs, requested_by: None }
+    ManualRuns {
+        job: job_id,
+        version: job.version,
+        trigger,
+        due: now,
+        runs,
+        requested_by: None,
+    }
 }

@@ -31,13 +31,17 @@ pub(super) struct JoinLimit(DefaultKeyedRateLimiter<IpAddr>);
 
 impl Default for JoinLimit {
     fn default() -> Self {
-        Self(DefaultKeyedRateLimiter::keyed(Quota::per_minute(JOINS_PER_MINUTE)))
+        Self(DefaultKeyedRateLimiter::keyed(Quota::per_minute(
+            JOINS_PER_MINUTE,
+        )))
     }
 }
 
 impl JoinLimit {
     fn check(&self, address: IpAddr) -> Result<(), Status> {
-        self.0.check_key(&address).map_err(|_| Status::resource_exhausted("too many tries to join: wait a minute"))
+        self.0
+            .check_key(&address)
+            .map_err(|_| Status::resource_exhausted("too many tries to join: wait a minute"))
     }
 }
 
@@ -45,14 +49,27 @@ impl JoinLimit {
 impl v1::link_server::Link for Link {
     type SessionStream = ReceiverStream<Result<v1::FromCenter, Status>>;
 
-    async fn join(&self, request: Request<v1::JoinRequest>) -> Result<Response<v1::JoinResponse>, Status> {
-        let address = request.remote_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
+    async fn join(
+        &self,
+        request: Request<v1::JoinRequest>,
+    ) -> Result<Response<v1::JoinResponse>, Status> {
+        let address = request
+            .remote_addr()
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
         self.joins.check(address)?;
         let request = request.into_inner();
         let now = clock::now();
         let agent = AgentId::from_uuid(self.parts.mint.id(now));
-        let issued = self.parts.pki.issue(agent, &request.certificate_request, now).map_err(refused)?;
-        let facts = facts(request.facts.ok_or_else(|| Status::invalid_argument("facts are missing"))?);
+        let issued = self
+            .parts
+            .pki
+            .issue(agent, &request.certificate_request, now)
+            .map_err(refused)?;
+        let facts = facts(
+            request
+                .facts
+                .ok_or_else(|| Status::invalid_argument("facts are missing"))?,
+        );
         let new = NewAgent {
             id: agent,
             name: name_of(&facts.hostname),
@@ -61,15 +78,32 @@ impl v1::link_server::Link for Link {
             facts,
         };
         let secret = SecretHash(Sha256::digest(&request.token_secret).into());
-        let state = self.parts.store.join_agent(secret, &new, now).await.map_err(|error| not_joined(&error))?;
+        let state = self
+            .parts
+            .store
+            .join_agent(secret, &new, now)
+            .await
+            .map_err(|error| not_joined(&error))?;
         tracing::info!(agent.id = %agent, agent.name = new.name, is_active = state == AgentState::Active, %address, "agent joined");
-        self.parts.bus.publish(Change::Agent { agent, groups: Vec::new(), is_online: false });
+        self.parts.bus.publish(Change::Agent {
+            agent,
+            groups: Vec::new(),
+            is_online: false,
+        });
         Ok(Response::new(self.answer(agent, issued)))
     }
 
-    async fn renew(&self, request: Request<v1::RenewRequest>) -> Result<Response<v1::JoinResponse>, Status> {
+    async fn renew(
+        &self,
+        request: Request<v1::RenewRequest>,
+    ) -> Result<Response<v1::JoinResponse>, Status> {
         let peer = peer(&request)?;
-        let known = self.parts.store.agent(&Reach::Everything, peer.agent).await.map_err(|error| unavailable(&error))?;
+        let known = self
+            .parts
+            .store
+            .agent(&Reach::Everything, peer.agent)
+            .await
+            .map_err(|error| unavailable(&error))?;
         let is_known = known.is_some_and(|row| {
             row.key_fingerprint == peer.key_fingerprint && row.state != AgentState::Revoked
         });
@@ -79,12 +113,22 @@ impl v1::link_server::Link for Link {
         let issued = self
             .parts
             .pki
-            .issue(peer.agent, &request.into_inner().certificate_request, clock::now())
+            .issue(
+                peer.agent,
+                &request.into_inner().certificate_request,
+                clock::now(),
+            )
             .map_err(refused)?;
         if issued.key_fingerprint != peer.key_fingerprint {
-            return Err(Status::invalid_argument("a certificate is renewed for the same key"));
+            return Err(Status::invalid_argument(
+                "a certificate is renewed for the same key",
+            ));
         }
-        self.parts.store.put_certificate(peer.agent, &issued.serial).await.map_err(|error| unavailable(&error))?;
+        self.parts
+            .store
+            .put_certificate(peer.agent, &issued.serial)
+            .await
+            .map_err(|error| unavailable(&error))?;
         tracing::info!(agent.id = %peer.agent, "certificate renewed");
         Ok(Response::new(self.answer(peer.agent, issued)))
     }
@@ -131,20 +175,30 @@ pub(super) fn facts(sent: v1::Facts) -> AgentFacts {
 }
 
 fn shown(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(FACT_LENGTH_MAX).collect()
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(FACT_LENGTH_MAX)
+        .collect()
 }
 
 /// The first name of an agent: its host's.
 fn name_of(hostname: &str) -> String {
     let name: String = hostname.trim().chars().take(64).collect();
-    if name.is_empty() { "unnamed".to_owned() } else { name }
+    if name.is_empty() {
+        "unnamed".to_owned()
+    } else {
+        name
+    }
 }
 
 fn refused(error: PkiError) -> Status {
     match error {
         PkiError::Request { .. } => Status::invalid_argument(error.to_string()),
         error => {
-            tracing::error!(error = &error as &dyn std::error::Error, "a certificate could not be issued");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a certificate could not be issued"
+            );
             Status::internal("the certificate could not be issued")
         }
     }
@@ -152,9 +206,9 @@ fn refused(error: PkiError) -> Status {
 
 fn not_joined(error: &StoreError) -> Status {
     match error {
-        StoreError::Conflict(Conflict::JoinTokenRefused) => {
-            Status::unauthenticated("the join token is unknown, used up or expired: ask for a new one")
-        }
+        StoreError::Conflict(Conflict::JoinTokenRefused) => Status::unauthenticated(
+            "the join token is unknown, used up or expired: ask for a new one",
+        ),
         error => unavailable(error),
     }
 }

@@ -29,7 +29,6 @@ use crate::mint::Mint;
 use crate::nudge::Nudges;
 use crate::pki::Pki;
 
-
 /// What every session works with.
 pub(crate) struct Parts {
     pub(crate) store: Store,
@@ -69,12 +68,19 @@ pub(crate) async fn serve(
     stop: CancellationToken,
 ) -> Result<(), LinkError> {
     let tls = ServerTlsConfig::new()
-        .identity(Identity::from_pem(parts.pki.center_chain_pem(), parts.pki.center_key_pem()))
+        .identity(Identity::from_pem(
+            parts.pki.center_chain_pem(),
+            parts.pki.center_key_pem(),
+        ))
         .client_ca_root(Certificate::from_pem(parts.pki.ca_pem()))
         .client_auth_optional(true);
     let sessions = TaskTracker::new();
-    let link =
-        Link { parts, joins: join::JoinLimit::default(), sessions: sessions.clone(), stop: stop.clone() };
+    let link = Link {
+        parts,
+        joins: join::JoinLimit::default(),
+        sessions: sessions.clone(),
+        stop: stop.clone(),
+    };
     let service = v1::link_server::LinkServer::new(link)
         .max_decoding_message_size(MESSAGE_MAX_BYTES)
         .max_encoding_message_size(MESSAGE_MAX_BYTES);

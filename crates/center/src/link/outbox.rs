@@ -26,7 +26,10 @@ impl Outbox {
 
     /// Sends a message; waits while the outbox is full.
     pub(super) async fn send(&self, body: Body) -> Result<(), Closed> {
-        self.0.send(Ok(FromCenter { body: Some(body) })).await.map_err(|_| Closed)
+        self.0
+            .send(Ok(FromCenter { body: Some(body) }))
+            .await
+            .map_err(|_| Closed)
     }
 
     /// Sends a message if there is room, else drops it.

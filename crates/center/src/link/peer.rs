@@ -22,9 +22,13 @@ pub(super) fn peer<T>(request: &Request<T>) -> Result<Peer, Status> {
     let certificates = request
         .peer_certs()
         .ok_or_else(|| Status::unauthenticated("a client certificate is needed: join first"))?;
-    let certificate =
-        certificates.first().ok_or_else(|| Status::unauthenticated("a client certificate is needed: join first"))?;
+    let certificate = certificates
+        .first()
+        .ok_or_else(|| Status::unauthenticated("a client certificate is needed: join first"))?;
     pki::agent_of_certificate(certificate)
-        .map(|(agent, key_fingerprint)| Peer { agent, key_fingerprint })
+        .map(|(agent, key_fingerprint)| Peer {
+            agent,
+            key_fingerprint,
+        })
         .ok_or_else(|| Status::permission_denied("the client certificate is not an agent's"))
 }

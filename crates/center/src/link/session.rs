@@ -117,9 +117,7 @@ pub(super) async fn run(
 ) {
     let agent = peer.agent;
     let end = match open(&parts, &peer, &mut inbound).await {
-        Ok((opened, boot_id)) => {
-            serve(&parts, opened, &boot_id, inbound, &outbox, &stop).await
-        }
+        Ok((opened, boot_id)) => serve(&parts, opened, &boot_id, inbound, &outbox, &stop).await,
         Err(end) => end,
     };
     outbox.end(end.status()).await;
@@ -143,15 +141,25 @@ async fn open(
         .await
         .map_err(|_| SessionEnd::Silent)?
         .map_err(|_| SessionEnd::Closed)?;
-    let Some(FromAgent { body: Some(In::Hello(hello)) }) = first else {
-        return Err(SessionEnd::Protocol { why: "the first message is not a hello".to_owned() });
+    let Some(FromAgent {
+        body: Some(In::Hello(hello)),
+    }) = first
+    else {
+        return Err(SessionEnd::Protocol {
+            why: "the first message is not a hello".to_owned(),
+        });
     };
     if hello.protocol != PROTOCOL {
-        let why = format!("it speaks version {}, this center version {PROTOCOL}", hello.protocol);
+        let why = format!(
+            "it speaks version {}, this center version {PROTOCOL}",
+            hello.protocol
+        );
         return Err(SessionEnd::Protocol { why });
     }
     let Some(sent) = hello.facts else {
-        return Err(SessionEnd::Protocol { why: "the hello has no facts".to_owned() });
+        return Err(SessionEnd::Protocol {
+            why: "the hello has no facts".to_owned(),
+        });
     };
     let known = parts.store.agent(&Reach::Everything, peer.agent).await?;
     if known.is_none_or(|row| row.key_fingerprint != peer.key_fingerprint) {
@@ -251,14 +259,18 @@ async fn read(
                 });
             }
             Some(In::Hello(_)) => {
-                return SessionEnd::Protocol { why: "a second hello in one session".to_owned() };
+                return SessionEnd::Protocol {
+                    why: "a second hello in one session".to_owned(),
+                };
             }
             Some(body @ (In::Claims(_) | In::Output(_) | In::Slots(_))) => {
                 if to_desk.send(body).await.is_err() {
                     return SessionEnd::Closed;
                 }
             }
-            None => tracing::debug!(agent.id = %agent, "a message of an unknown kind was passed over"),
+            None => {
+                tracing::debug!(agent.id = %agent, "a message of an unknown kind was passed over")
+            }
         }
     }
 }
@@ -269,5 +281,9 @@ async fn tell(parts: &Parts, agent: AgentId, is_online: bool) {
         Ok(Some(row)) => row.groups,
         Ok(None) | Err(_) => Vec::new(),
     };
-    parts.bus.publish(Change::Agent { agent, groups, is_online });
+    parts.bus.publish(Change::Agent {
+        agent,
+        groups,
+        is_online,
+    });
 }
