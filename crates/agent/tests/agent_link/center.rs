@@ -26,7 +26,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::pki::Pki;
 
 /// Longest wait for anything in these tests.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct TestCenter {
     pub(crate) address: String,
@@ -54,6 +54,7 @@ pub(crate) struct State {
     pub(crate) is_away: bool,
     pub(crate) is_mute: bool,
     pub(crate) acks: bool,
+    pub(crate) heartbeat_interval_ms: u32,
     pub(crate) certificate_life: Duration,
     /// The center's clock minus the real one.
     pub(crate) skew: Duration,
@@ -115,6 +116,7 @@ impl TestCenter {
                 is_away: false,
                 is_mute: false,
                 acks: true,
+                heartbeat_interval_ms: 400,
                 certificate_life: Duration::from_secs(3_600),
                 skew: Duration::ZERO,
                 heartbeats: Vec::new(),
@@ -443,18 +445,18 @@ async fn hold_session(
     };
     let hello = inbound.message().await.unwrap().unwrap().body.unwrap();
     assert!(matches!(hello, FromAgent::Hello(_)), "{hello:?}");
-    let (epoch, agent) = {
+    let (epoch, agent, heartbeat_interval_ms) = {
         let mut state = shared.state();
         state.epoch += 1;
         state.sessions += 1;
-        (state.epoch - 1, state.agent)
+        (state.epoch - 1, state.agent, state.heartbeat_interval_ms)
     };
     let welcome = v1::Welcome {
         protocol: PROTOCOL,
         agent_id: convert::id_bytes(agent.as_uuid()),
         session_epoch: epoch,
         is_active: true,
-        heartbeat_interval_ms: 200,
+        heartbeat_interval_ms,
     };
     say(Body::Welcome(welcome)).await;
     for body in shared.greeting(epoch) {

@@ -107,7 +107,7 @@ async fn killed_before_its_time_the_next_agent_starts_it() {
         Timestamp::now() + Duration::from_millis(1_500),
     );
     rig.center.order(std::slice::from_ref(&order)).await;
-    let prepared = rig.path(&format!("run/{}/lock", order.run));
+    let prepared = rig.life(order.run).join("lock");
     until("it is prepared", || prepared.exists()).await;
     agent.kill();
     let agent = rig.child();
@@ -169,7 +169,7 @@ async fn a_run_goes_on_without_its_agent_and_can_be_killed_by_the_next() {
     rig.center.claim(short.run, running).await;
     agent.kill();
     // The short one ends while nobody looks.
-    let exit = rig.path(&format!("run/{}/exit", short.run));
+    let exit = rig.life(short.run).join("exit");
     until("it has ended", || exit.exists()).await;
     let agent = rig.child();
     let claim = rig.center.over(short.run).await;
@@ -279,7 +279,7 @@ async fn a_host_that_was_restarted_loses_what_ran_and_starts_nothing_twice() {
     )
     .unwrap();
     until("the process is gone", || !is_alive(pid)).await;
-    fs::remove_dir_all(rig.path("run")).unwrap();
+    fs::remove_dir_all(rig.runtime_dir()).unwrap();
     rig.center.state().acks = true;
     let agent = rig.child();
     let claim = rig.center.over(running.run).await;

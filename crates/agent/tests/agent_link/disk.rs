@@ -50,10 +50,14 @@ async fn a_full_disk_stops_starts_and_nothing_else() {
         eprintln!("skipped: mounting a file system needs root");
         return;
     };
-    cronfleet_agent::join(&[center.address.clone()], &center.token, &data_dir)
-        .await
-        .unwrap();
-    let rig = Rig { center, dir };
+    cronfleet_agent::join(
+        std::slice::from_ref(&center.address),
+        &center.token,
+        &data_dir,
+    )
+    .await
+    .unwrap();
+    let rig = Rig::of(center, dir);
     let agent = rig.agent();
     let before = order(rig.stamped("sleep 1; exit 4"), Timestamp::now());
     rig.center.order(std::slice::from_ref(&before)).await;
@@ -84,7 +88,7 @@ async fn a_full_disk_stops_starts_and_nothing_else() {
         }
     );
     until("the process has ended", || {
-        rig.path(&format!("run/{}/exit", before.run)).exists()
+        rig.life(before.run).join("exit").exists()
             || rig.center.state().claims[&before.run].len() > 2
     })
     .await;

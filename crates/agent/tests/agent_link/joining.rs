@@ -17,15 +17,11 @@ async fn an_agent_that_joined_holds_a_session() {
             (state.heartbeats.len() > 3).then_some(())
         })
         .await;
-    let state = rig.center.state();
-    let facts = state.facts.as_ref().unwrap();
+    let facts = rig.center.state().facts.clone().unwrap();
     assert!(!facts.hostname.is_empty() && facts.cpu_count > 0 && !facts.boot_id.is_empty());
-    let measured = state.heartbeats.last().unwrap();
-    assert!(
-        measured.clock_offset_us.unwrap().abs() < 50_000,
-        "{measured:?}"
-    );
-    drop(state);
+    let measured = *rig.center.state().heartbeats.last().unwrap();
+    let offset_us = measured.clock_offset_us.unwrap();
+    assert!(offset_us.abs() < 50_000, "{measured:?}");
     agent.stop().await;
 }
 
@@ -35,7 +31,7 @@ async fn the_token_stays_home_unless_the_center_proves_to_be_the_one() {
     let dir = tempfile::tempdir().unwrap();
     let mut token = center.token.clone();
     token.ca_sha256[31] ^= 1;
-    let joined = join(&[center.address.clone()], &token, dir.path()).await;
+    let joined = join(std::slice::from_ref(&center.address), &token, dir.path()).await;
     assert!(
         matches!(joined, Err(JoinError::Dial(DialError::WrongCenter { .. }))),
         "{joined:?}"
@@ -53,7 +49,7 @@ async fn a_refused_token_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     let mut token = center.token.clone();
     token.secret[0] ^= 1;
-    let joined = join(&[center.address.clone()], &token, dir.path()).await;
+    let joined = join(std::slice::from_ref(&center.address), &token, dir.path()).await;
     assert!(
         matches!(joined, Err(JoinError::Refused { .. })),
         "{joined:?}"
@@ -98,11 +94,15 @@ async fn a_certificate_is_renewed_before_it_ends() {
     center.state().certificate_life = Duration::from_secs(3);
     let dir = tempfile::tempdir().unwrap();
     let data_dir = dir.path().join("agent");
-    let first = join(&[center.address.clone()], &center.token, &data_dir)
-        .await
-        .unwrap();
+    let first = join(
+        std::slice::from_ref(&center.address),
+        &center.token,
+        &data_dir,
+    )
+    .await
+    .unwrap();
     center.state().certificate_life = Duration::from_secs(3_600);
-    let rig = Rig { center, dir };
+    let rig = Rig::of(center, dir);
     let agent = RunningAgent::start(rig.config());
     rig.center
         .wait("a renewal", |state| (state.renewals == 1).then_some(()))

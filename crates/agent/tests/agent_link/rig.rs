@@ -29,6 +29,8 @@ use crate::center::{PATIENCE, TestCenter};
 pub(crate) struct Rig {
     pub(crate) center: TestCenter,
     pub(crate) dir: tempfile::TempDir,
+    /// In memory, as in production.
+    run: tempfile::TempDir,
 }
 
 impl Rig {
@@ -37,10 +39,38 @@ impl Rig {
         let center = TestCenter::start().await;
         let dir = tempfile::tempdir().unwrap();
         let data_dir = dir.path().join("agent");
-        join(&[center.address.clone()], &center.token, &data_dir)
-            .await
-            .unwrap();
-        Self { center, dir }
+        join(
+            std::slice::from_ref(&center.address),
+            &center.token,
+            &data_dir,
+        )
+        .await
+        .unwrap();
+        Self::of(center, dir)
+    }
+
+    /// With a directory that has joined already.
+    pub(crate) fn of(center: TestCenter, dir: tempfile::TempDir) -> Self {
+        let memory = Path::new("/dev/shm");
+        let place = if memory.is_dir() {
+            memory.to_owned()
+        } else {
+            std::env::temp_dir()
+        };
+        Self {
+            center,
+            dir,
+            run: tempfile::tempdir_in(place).unwrap(),
+        }
+    }
+
+    pub(crate) fn runtime_dir(&self) -> PathBuf {
+        self.run.path().join("run")
+    }
+
+    /// Folder of a run while it lives.
+    pub(crate) fn life(&self, run: RunId) -> PathBuf {
+        self.runtime_dir().join(run.to_string())
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -48,7 +78,7 @@ impl Rig {
     }
 
     pub(crate) fn config(&self) -> Config {
-        config(self.dir.path())
+        config(self.dir.path(), &self.runtime_dir())
     }
 
     /// Starts an agent in this process.
@@ -58,7 +88,7 @@ impl Rig {
 
     /// Starts an agent in a process of its own.
     pub(crate) fn child(&self) -> ChildAgent {
-        ChildAgent::start(self.dir.path())
+        ChildAgent::start(self.dir.path(), &self.runtime_dir())
     }
 
     /// Lines of a file that processes append to; none if it is not there.
@@ -89,7 +119,7 @@ impl Rig {
 /// Only processes whose shim names our directory are touched.
 impl Drop for Rig {
     fn drop(&mut self) {
-        let mine = self.dir.path().to_str().unwrap().as_bytes();
+        let mine = self.run.path().to_str().unwrap().as_bytes();
         for entry in fs::read_dir("/proc").unwrap().flatten() {
             let Ok(command) = fs::read(entry.path().join("cmdline")) else {
                 continue;
@@ -103,9 +133,9 @@ impl Drop for Rig {
     }
 }
 
-fn config(dir: &Path) -> Config {
+fn config(dir: &Path, runtime_dir: &Path) -> Config {
     let mut config = Config::new(dir.join("agent"), shim());
-    config.runtime_dir = Some(dir.join("run"));
+    config.runtime_dir = Some(runtime_dir.to_owned());
     config
 }
 
@@ -135,12 +165,13 @@ impl RunningAgent {
 }
 
 const CHILD_DIR: &str = "CRONFLEET_TEST_AGENT_DIR";
+const CHILD_RUNTIME_DIR: &str = "CRONFLEET_TEST_AGENT_RUNTIME_DIR";
 
 /// An agent in a process of its own.
 pub(crate) struct ChildAgent(Child);
 
 impl ChildAgent {
-    fn start(dir: &Path) -> Self {
+    fn start(dir: &Path, runtime_dir: &Path) -> Self {
         let child = Command::new(std::env::current_exe().unwrap())
             .args([
                 "rig::agent_in_a_process_of_its_own",
@@ -148,6 +179,7 @@ impl ChildAgent {
                 "--nocapture",
             ])
             .env(CHILD_DIR, dir)
+            .env(CHILD_RUNTIME_DIR, runtime_dir)
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
@@ -175,7 +207,10 @@ impl Drop for ChildAgent {
 /// Not a test: what a [`ChildAgent`] runs. Without its environment it does nothing.
 #[test]
 fn agent_in_a_process_of_its_own() {
-    let Some(dir) = std::env::var_os(CHILD_DIR) else {
+    let (Some(dir), Some(runtime_dir)) = (
+        std::env::var_os(CHILD_DIR),
+        std::env::var_os(CHILD_RUNTIME_DIR),
+    ) else {
         return;
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -183,7 +218,7 @@ fn agent_in_a_process_of_its_own() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let agent = Agent::open(config(Path::new(&dir))).unwrap();
+        let agent = Agent::open(config(Path::new(&dir), Path::new(&runtime_dir))).unwrap();
         agent.run(CancellationToken::new()).await.unwrap();
     });
 }

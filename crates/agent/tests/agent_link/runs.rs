@@ -60,8 +60,7 @@ async fn an_order_runs_at_its_time_with_its_output() {
     assert_eq!(end.output.written_bytes as usize, output.len());
     // What a center has stored is not kept.
     until("spool and folder are gone", || {
-        !rig.path(&format!("agent/spool/{}", order.run)).exists()
-            && !rig.path(&format!("run/{}", order.run)).exists()
+        !rig.path(&format!("agent/spool/{}", order.run)).exists() && !rig.life(order.run).exists()
     })
     .await;
     agent.stop().await;
@@ -177,7 +176,7 @@ async fn revoked_before_its_time_it_never_starts() {
         Timestamp::now() + Duration::from_secs(60),
     );
     rig.center.order(&[near.clone(), far.clone()]).await;
-    let folder = rig.path(&format!("run/{}", near.run));
+    let folder = rig.life(near.run);
     until("it is prepared", || folder.join("lock").exists()).await;
     let runs = [near.run, far.run].map(|run| cronfleet_wire::convert::id_bytes(run.as_uuid()));
     rig.center
@@ -302,18 +301,14 @@ async fn times_are_the_centers_and_so_is_the_start() {
     );
     assert!(end.at.duration_since(rig.center.now()).as_secs().abs() < 5);
     rig.center.output(order.run).await;
-    let state = rig.center.state();
-    let frames = state.outputs[&order.run.into()]
-        .frames
-        .values()
-        .next()
-        .unwrap();
-    let at_us = cronfleet_agent::host::decode_frames(frames).unwrap()[0].at_us as i64;
-    assert!(
-        (at_us - start.at.as_microsecond()).abs() < 2_000_000,
-        "output has the center's time"
-    );
-    drop(state);
+    let frames = |state: &crate::center::State| {
+        let received = state.outputs.get(&order.run.into())?;
+        received.frames.values().next().cloned()
+    };
+    let frames = rig.center.wait("output", frames).await;
+    let at_us = cronfleet_agent::host::decode_frames(&frames).unwrap()[0].at_us as i64;
+    let after_us = (at_us - start.at.as_microsecond()).abs();
+    assert!(after_us < 2_000_000, "output has the center's time");
     agent.stop().await;
 }
 
