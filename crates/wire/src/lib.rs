@@ -8,7 +8,7 @@ pub mod identity;
 
 /// Messages and services generated from the schema.
 #[expect(missing_docs, reason = "generated; the schema has the documentation")]
-#[expect(clippy::all, clippy::unwrap_used, reason = "generated")]
+#[expect(clippy::all, reason = "generated")]
 pub mod v1 {
     tonic::include_proto!("cronfleet.link.v1");
 }
