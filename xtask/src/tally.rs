@@ -30,22 +30,26 @@ impl std::fmt::Display for Tally {
 }
 
 /// The summary lines in the output of a test runner, without colours: cargo-nextest's `Summary`, cargo test's
-/// `test result`, vitest's and other runners' `Tests`.
+/// `test result`, vitest's `Tests`, and the count lines of Node's own runner.
 pub(crate) fn summary_lines(output: &str) -> Vec<String> {
     output
         .lines()
         .map(|line| without_colours(line).trim().to_owned())
         .filter(|line| {
-            line.starts_with("Summary [")
-                || line.starts_with("test result: ")
-                || line.starts_with("Tests  ")
+            let is_summary = ["Summary [", "test result: ", "Tests  "]
+                .iter()
+                .any(|start| line.starts_with(start));
+            is_summary || node_count(line).is_some()
         })
         .collect()
 }
 
 /// The counts in one summary line: each number that stands before `passed`, `failed`, `timed out`, `skipped`, `ignored`
-/// or `todo`.
+/// or `todo`, or a line of Node's own runner.
 pub(crate) fn count(line: &str) -> Tally {
+    if let Some(tally) = node_count(line) {
+        return tally;
+    }
     let words: Vec<&str> = line
         .split(|c: char| !c.is_ascii_alphanumeric())
         .filter(|word| !word.is_empty())
@@ -63,6 +67,23 @@ pub(crate) fn count(line: &str) -> Tally {
         }
     }
     tally
+}
+
+/// `# pass 12`, `ℹ fail 0`: one count of Node's own runner.
+fn node_count(line: &str) -> Option<Tally> {
+    let rest = line
+        .strip_prefix("# ")
+        .or_else(|| line.strip_prefix("ℹ "))?;
+    let (word, number) = rest.split_once(' ')?;
+    let number: u64 = number.parse().ok()?;
+    let mut tally = Tally::default();
+    match word {
+        "pass" => tally.passed = number,
+        "fail" | "cancelled" => tally.failed = number,
+        "skipped" | "todo" => tally.skipped = number,
+        _ => return None,
+    }
+    Some(tally)
 }
 
 /// The text without terminal escapes.
@@ -99,6 +120,8 @@ mod tests {
                 (3, 0, 1),
             ),
             ("Tests  1 failed | 44 passed | 2 skipped (47)", (44, 1, 2)),
+            ("# pass 5", (5, 0, 0)),
+            ("ℹ cancelled 1", (0, 1, 0)),
         ];
         for (line, (passed, failed, skipped)) in cases {
             assert_eq!(
@@ -116,9 +139,10 @@ mod tests {
     #[test]
     fn summary_lines_are_found_behind_colours() {
         let output = "\u{1b}[32m     Summary\u{1b}[0m [   1.2s] 1 test run: 1 passed, 0 skipped\n\
-                      Test Files  1 passed (1)\n\u{1b}[2m      Tests \u{1b}[22m \u{1b}[32m3 passed\u{1b}[39m (3)\n";
+                      Test Files  1 passed (1)\n\u{1b}[2m      Tests \u{1b}[22m \u{1b}[32m3 passed\u{1b}[39m (3)\n\
+                      # Subtest: signs in\n# tests 2\n# pass 2\n# fail 0\n# duration_ms 12.5\n";
         let lines = summary_lines(output);
-        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert_eq!(lines.len(), 4, "{lines:?}");
         assert_eq!(count(&lines[1]).passed, 3);
     }
 }

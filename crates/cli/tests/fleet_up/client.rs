@@ -28,7 +28,7 @@ fn a_job_lives_from_create_to_delete() -> Result<()> {
         "echo out; echo err >&2",
     )?;
     assert!(created.done()?.stdout.starts_with("created default/hello"));
-    create(&rig, "hello", &["--cron", "@daily"], "true")?.refused(5, "hello")?;
+    create(&rig, "hello", &["--cron", "@daily"], "true")?.refused(5, "has this name")?;
     create(&rig, "wrong", &["--cron", "0 3 32 * *"], "true")?
         .refused(2, "day_of_month, column 5")?;
     create(

@@ -1,6 +1,7 @@
 //! A `cronfleet up` of its own for each test, and client commands against it.
 
 use std::io::Write;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -25,6 +26,8 @@ pub(crate) struct Rig {
     /// What it printed in its frame.
     pub(crate) welcome: String,
     url: String,
+    /// Where people and agents connect; the same after a restart.
+    listen: [String; 2],
     starts: u32,
     dir: TempDir,
 }
@@ -43,10 +46,13 @@ impl Rig {
         let dir = tempfile::Builder::new()
             .prefix("cronfleet-test-")
             .tempdir()?;
+        let listen = [free_address()?, free_address()?];
+        let url = format!("http://{}", listen[0]);
         let mut rig = Self {
             up: None,
             welcome: String::new(),
-            url: String::new(),
+            url,
+            listen,
             starts: 0,
             dir,
         };
@@ -69,13 +75,8 @@ impl Rig {
         self.starts += 1;
         let log = self.path(&format!("up-{}.log", self.starts));
         let (data, run) = (self.path("data"), self.path("run"));
-        let mut arguments = vec![
-            "up",
-            "--listen",
-            "127.0.0.1:0",
-            "--agent-listen",
-            "127.0.0.1:0",
-        ];
+        let [listen, agent_listen] = self.listen.clone();
+        let mut arguments = vec!["up", "--listen", &listen, "--agent-listen", &agent_listen];
         arguments.extend(["--data-dir", text(&data)?, "--runtime-dir", text(&run)?]);
         arguments.extend(flags);
         let mut up = Program::start(Path::new(CRONFLEET), &arguments, &log)?;
@@ -85,7 +86,11 @@ impl Rig {
             Ok(printed.contains('└').then_some(printed))
         })?;
         self.up = Some(up);
-        self.url = self.labelled("console").context("no address")?;
+        ensure!(
+            self.labelled("console").as_ref() == Some(&self.url),
+            "{}",
+            self.welcome
+        );
         eventually("the agent is online", || {
             // Before the administrator exists only the health check answers, and it says enough.
             let is_there = match self.starts {
@@ -230,4 +235,9 @@ pub(crate) fn eventually<T>(
 
 pub(crate) fn text(path: &Path) -> Result<&str> {
     path.to_str().context("the path is not UTF-8")
+}
+
+/// A free address on loopback.
+fn free_address() -> Result<String> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
