@@ -496,11 +496,20 @@ impl World {
         for (run, claim) in &claims {
             self.apply_claim(&mut tx, *run, claim, now);
         }
+        // Retries, and runs that waited for an older version's, may be sent now.
+        let has_new =
+            !tx.fresh.is_empty() || tx.rows.values().any(|row| row.state == RunState::Planned);
         if !self.commit_rows(tx) {
             return;
         }
         self.send_to_agent(agent, ToAgent::Ack(sequence));
-        let agents: Vec<usize> = self.center.sessions.keys().copied().collect();
+        let agents: Vec<usize> = self
+            .center
+            .sessions
+            .keys()
+            .copied()
+            .filter(|_| has_new)
+            .collect();
         for agent in agents {
             if !self.hand_out(agent) {
                 return;
@@ -552,10 +561,11 @@ impl World {
         if is_first_end {
             tx.fresh.extend(self.retry(&row, now));
         }
+        let is_edited = self.db.jobs[&row.planned.key.job].version() > 1;
         let waiting: Vec<Row> = self
             .db
             .active_rows()
-            .filter(|other| other.after_run == Some(run))
+            .filter(|other| is_edited && other.after_run == Some(run))
             .cloned()
             .collect();
         for mut other in waiting {

@@ -38,7 +38,7 @@ impl World {
         }
         let is_done = match &op {
             Op::Edit { job, draw } => self.change_job(*job, Reason::Superseded, |id, row| {
-                row.versions.push((draw.clone(), parse(id, draw)));
+                row.versions.push((JobDraw::clone(draw), parse(id, draw)));
             }),
             Op::Pause { job } => {
                 self.change_job(*job, Reason::Paused, |_, row| row.is_paused = true)

@@ -58,7 +58,7 @@ impl Rhythm {
 pub(crate) enum Op {
     Edit {
         job: usize,
-        draw: JobDraw,
+        draw: Box<JobDraw>,
     },
     Pause {
         job: usize,
@@ -245,11 +245,18 @@ impl Swarm {
                             ..self.jobs[job].1.clone()
                         };
                     }
-                    ops.push((at, Op::Edit { job, draw }));
+                    ops.push((
+                        at,
+                        Op::Edit {
+                            job,
+                            draw: Box::new(draw),
+                        },
+                    ));
                 }
                 1 => {
                     ops.push((at, Op::Pause { job }));
-                    ops.push((at + rng.range(100 * MS, 9 * SECOND), Op::Resume { job }));
+                    let until = at + rng.range(100 * MS, 9 * SECOND);
+                    ops.push((until.min(self.check_until - 1), Op::Resume { job }));
                 }
                 _ => ops.push((at, Op::Kill { luck: rng.next() })),
             }

@@ -1,9 +1,4 @@
 //! Each mistake that is built in on purpose must be found within so many seeds; without one, nothing may be found.
-#![expect(
-    clippy::print_stdout,
-    reason = "figures for whoever reads the test's output"
-)]
-
 use cronfleet_sim::{Mutant, Options, run_seed};
 
 /// Within so many seeds each mutant must be found. The slowest needed fewer than half of them.

@@ -11,7 +11,7 @@ use super::was_troubled;
 use crate::database::{LapseRow, Row};
 use crate::oracle::due_between;
 use crate::report::Violation;
-use crate::time::{micros, span, timestamp};
+use crate::time::{SECOND, micros, span, timestamp};
 use crate::world::{Reign, TroubleKind, World};
 
 /// One due instant of one target, by version.
@@ -60,7 +60,7 @@ pub(super) fn check(world: &World, found: &mut Vec<Violation>) {
     }
     check_unexpected(world, &expected, end, found);
     check_lapses(world, found);
-    check_end(world, end, found);
+    check_end(world, found);
 }
 
 fn expect(reign: &Reign, until: Timestamp, expected: &mut BTreeSet<Slot>) {
@@ -125,7 +125,10 @@ fn check_lapses(world: &World, found: &mut Vec<Violation>) {
             .reigns
             .iter()
             .filter(|reign| reign.job == row.job && reign.from < lapse.due_from);
-        let Some((_, draw)) = reigns.last().and_then(|reign| reign.version.as_ref()) else {
+        let Some((_, draw)) = reigns
+            .max_by_key(|reign| reign.from)
+            .and_then(|reign| reign.version.as_ref())
+        else {
             let detail = format!("{lapse:?} while the job was paused");
             found.push(Violation {
                 promise: "P1 lapses are true",
@@ -157,13 +160,14 @@ fn check_lapses(world: &World, found: &mut Vec<Violation>) {
     }
 }
 
-fn check_end(world: &World, end: Timestamp, found: &mut Vec<Violation>) {
-    for row in world
+/// What could start until a while before the end must have ended.
+fn check_end(world: &World, found: &mut Vec<Violation>) {
+    let end = timestamp(world.swarm.end - 20 * SECOND);
+    let open = world
         .db
-        .runs
-        .values()
-        .filter(|row| !row.state.is_ended() && row.planned.key.due <= end)
-    {
+        .active_rows()
+        .filter(|row| row.planned.not_after <= end);
+    for row in open {
         let detail = format!(
             "stays {:?} for ever (waits for {:?})",
             row.state, row.after_run

@@ -1,0 +1,204 @@
+//! Planning: every due instant is decided exactly once, however often and whenever it is called.
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cronfleet_core::id::{AgentId, JobId, RunId};
+use cronfleet_core::plan::{PLAN_AHEAD, Plan, Planning, RUNS_PER_PLAN_MAX, plan};
+use cronfleet_core::run::Reason;
+use cronfleet_core::schedule::{Context, Schedule};
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+const BEGIN: i64 = 1_800_000_000;
+
+fn schedule(text: &str) -> Schedule {
+    Schedule::parse(
+        text,
+        &Context {
+            zone: "UTC",
+            spread: 7,
+        },
+    )
+    .unwrap()
+}
+
+fn at(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(BEGIN * 1_000 + ms).unwrap()
+}
+
+fn agents(count: u32) -> Vec<AgentId> {
+    (0..count)
+        .map(|i| AgentId::from_u128(u128::from(i) + 1))
+        .collect()
+}
+
+fn planning<'a>(
+    schedule: &'a Schedule,
+    agents: &'a [AgentId],
+    copies: u32,
+    watermark: Timestamp,
+) -> Planning<'a> {
+    Planning {
+        job: JobId::from_u128(9),
+        job_version: 1,
+        schedule,
+        start_deadline: Duration::from_secs(60),
+        agents,
+        copies,
+        watermark,
+    }
+}
+
+#[test]
+fn what_is_due_within_the_horizon_becomes_runs_and_the_watermark_goes_there() {
+    let (schedule, agents) = (schedule("*/5 * * * * *"), agents(2));
+    let plan = plan(&planning(&schedule, &agents, 3, at(0)), at(0), PLAN_AHEAD);
+    assert_eq!(plan.runs.len(), 3 * 2 * 3);
+    assert_eq!(
+        (plan.watermark, plan.next_due),
+        (at(15_000), Some(at(20_000)))
+    );
+    assert!(plan.lapses.is_empty() && !plan.has_more);
+    let first = &plan.runs[0];
+    assert_eq!((first.not_before, first.not_after), (at(5_000), at(65_000)));
+    assert_eq!(first.id, first.key.id());
+}
+
+#[test]
+fn what_is_too_late_to_start_is_one_lapse_with_its_count() {
+    let (schedule, agents) = (schedule("* * * * * *"), agents(1));
+    let week = 7 * 86_400_000;
+    let plan = plan(
+        &planning(&schedule, &agents, 1, at(0)),
+        at(week),
+        PLAN_AHEAD,
+    );
+    assert_eq!(plan.lapses.len(), 1);
+    let lapse = plan.lapses[0];
+    assert_eq!(lapse.reason, Reason::CenterDown);
+    assert_eq!(
+        (lapse.due_from, lapse.due_to),
+        (at(1_000), at(week - 60_000))
+    );
+    assert_eq!(lapse.count, 7 * 86_400 - 60);
+    assert_eq!(plan.runs.len(), 75);
+    assert_eq!(plan.runs[0].key.due, at(week - 59_000));
+}
+
+#[test]
+fn without_agents_only_what_is_due_already_lapses() {
+    let schedule = schedule("* * * * * *");
+    let plan = plan(&planning(&schedule, &[], 1, at(0)), at(10_000), PLAN_AHEAD);
+    assert_eq!(
+        (
+            plan.lapses.len(),
+            plan.lapses[0].reason,
+            plan.lapses[0].count
+        ),
+        (1, Reason::NoTarget, 10)
+    );
+    assert_eq!(
+        (plan.watermark, plan.next_due),
+        (at(10_000), Some(at(11_000)))
+    );
+}
+
+#[test]
+fn too_many_runs_are_made_in_several_calls() {
+    let (schedule, agents) = (schedule("@every 100ms"), agents(50));
+    let mut watermark = at(0);
+    let mut ids: BTreeSet<RunId> = BTreeSet::new();
+    for call in 1.. {
+        let plan = plan(
+            &planning(&schedule, &agents, 1, watermark),
+            at(0),
+            PLAN_AHEAD,
+        );
+        assert!(plan.runs.len() <= RUNS_PER_PLAN_MAX);
+        ids.extend(plan.runs.iter().map(|run| run.id));
+        watermark = plan.watermark;
+        if !plan.has_more {
+            assert_eq!(call, 4);
+            break;
+        }
+    }
+    assert_eq!((ids.len(), watermark), (150 * 50, at(15_000)));
+}
+
+#[test]
+fn nothing_is_decided_twice_at_one_moment() {
+    let (schedule, agents) = (schedule("* * * * * *"), agents(1));
+    let first = plan(&planning(&schedule, &agents, 1, at(0)), at(0), PLAN_AHEAD);
+    let again = plan(
+        &planning(&schedule, &agents, 1, first.watermark),
+        at(0),
+        PLAN_AHEAD,
+    );
+    assert_eq!(
+        (again.runs.len(), again.lapses.len(), again.watermark),
+        (0, 0, first.watermark)
+    );
+    let back = plan(
+        &planning(&schedule, &agents, 1, first.watermark),
+        at(-3_600_000),
+        PLAN_AHEAD,
+    );
+    assert_eq!(
+        (back.runs.len(), back.lapses.len(), back.watermark),
+        (0, 0, first.watermark)
+    );
+}
+
+/// What a plan decides: due instants of runs, and those within lapses.
+fn decided(schedule: &Schedule, plan: &Plan) -> Vec<Timestamp> {
+    let mut due: Vec<Timestamp> = plan.runs.iter().map(|run| run.key.due).collect();
+    due.dedup();
+    for lapse in &plan.lapses {
+        let before = lapse.due_from - Duration::from_micros(1);
+        let within = schedule.between(before, lapse.due_to, 1_000_000);
+        assert_eq!(within.len() as u64, lapse.count, "{lapse:?}");
+        due.extend(within);
+    }
+    due
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_due_instant_is_decided_exactly_once(
+        text in prop::sample::select(vec![
+            "* * * * * *", "*/7 * * * * *", "3,50 * * * * *", "@every 700ms", "*/2 * * * *", "@every 11s",
+        ]),
+        deadline_s in 1..120_u64,
+        steps in prop::collection::vec((0..40_000_i64, 0..3_u32, prop::bool::weighted(0.1)), 1..30),
+    ) {
+        let schedule = schedule(text);
+        let (mut now, mut watermark) = (at(0), at(0));
+        let mut seen = Vec::new();
+        for (wait, agent_count, is_outage) in steps {
+            now += Duration::from_millis(wait as u64 * if is_outage { 20 } else { 1 });
+            let agents = agents(agent_count);
+            loop {
+                let mut planning = planning(&schedule, &agents, 2, watermark);
+                planning.start_deadline = Duration::from_secs(deadline_s);
+                let plan = plan(&planning, now, PLAN_AHEAD);
+                prop_assert!(plan.watermark >= watermark);
+                prop_assert_eq!(plan.next_due, schedule.next_after(plan.watermark));
+                for run in &plan.runs {
+                    prop_assert!(run.not_after >= now, "planned too late to start");
+                }
+                seen.extend(decided(&schedule, &plan));
+                watermark = plan.watermark;
+                if !plan.has_more {
+                    break;
+                }
+            }
+        }
+        seen.sort();
+        let expected = schedule.between(at(0), watermark, 10_000_000);
+        prop_assert_eq!(seen, expected);
+    }
+}
