@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::phase::Phases;
-use crate::{binary, browser, console, debian, openapi, rust, sim, workspace};
+use crate::{binary, browser, console, debian, rust, sim, workspace};
 
 /// Everything that CI does, in an order that fails early.
 pub(crate) fn full() -> Result<()> {
@@ -23,9 +23,6 @@ pub(crate) fn full() -> Result<()> {
     phases.run("build", &[], |_| {
         rust::build()?;
         binary::place_static_shim(&workspace::target()?.join("debug"))
-    });
-    phases.run("API description", &["build", "console: packages"], |_| {
-        openapi::check()
     });
     phases.run("tests", &["build"], |phases| rust::test(phases, false));
     phases.run("documentation tests", &["build"], rust::test_documentation);

@@ -80,14 +80,9 @@ pub(crate) fn test(phases: &mut Phases) -> Result<()> {
     phases.test(npm().args(["test"]).env("NO_COLOR", "1"))
 }
 
-/// Types from the API description, written to `output`.
-pub(crate) fn generate_types(api: &Path, output: &Path) -> Result<()> {
-    npm()
-        .args(["exec", "--no", "--", "openapi-typescript"])
-        .args([api])
-        .args(["-o"])
-        .args([output])
-        .run()
+/// Writes the types of the API description.
+pub(crate) fn generate_types() -> Result<()> {
+    npm().args(["run", "gen"]).run()
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {

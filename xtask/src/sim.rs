@@ -32,6 +32,8 @@ pub(crate) fn program(seeds: u64) -> Program {
         "run",
         "--quiet",
         "--locked",
+        "--profile",
+        "sim",
         "-p",
         "cronfleet-sim",
         "--",

@@ -5,5 +5,7 @@ use crate::screen::Screen;
 
 /// Prints the OpenAPI description.
 pub(crate) fn run(screen: &mut Screen) -> Result<(), Failure> {
-    screen.json(&cronfleet_center::http::openapi())
+    let description = serde_json::to_value(cronfleet_center::http::openapi())
+        .map_err(|error| Failure::system("encode the description", error))?;
+    screen.json(&description)
 }
