@@ -38,7 +38,10 @@ pub(crate) fn document() -> Result<()> {
             "--document-private-items",
             "--locked",
         ])
-        .env("RUSTDOCFLAGS", "-D warnings")
+        .env(
+            "RUSTDOCFLAGS",
+            "-D warnings -A rustdoc::private_intra_doc_links",
+        )
         .run()
 }
 

@@ -3,7 +3,7 @@
 //!
 //! What decides is the product's own code (`cronfleet_core`: planning, the run's state machine, the order book, the schedule
 //! engine); the rest is modelled. One seed tells the whole story: what the fleet looks like, what happens and when. Faults come
-//! first; then everything heals, and every run must come to its end. The [checker](checker) shares no code with the product:
+//! first; then everything heals, and every run must come to its end. The [`checker`] shares no code with the product:
 //! it has its own idea of when a job is due, and the commands themselves say when they ran.
 //!
 //! [`Mutant`]s are mistakes built in on purpose; each must be found.

@@ -208,7 +208,7 @@ impl Store {
     /// Lets a pending agent work, with these groups or those of its join token.
     ///
     /// # Errors
-    /// [`StoreError::Missing`], [`Conflict::AgentState`](crate::Conflict::AgentState) if it is revoked.
+    /// [`StoreError::Missing`], [`Conflict::AgentState`] if it is revoked.
     pub async fn approve_agent(
         &self,
         id: AgentId,

@@ -117,7 +117,7 @@ impl Store {
     /// Creates a group.
     ///
     /// # Errors
-    /// [`Conflict::GroupNameTaken`](crate::Conflict::GroupNameTaken), [`StoreError::Missing`] if an agent does not exist.
+    /// [`Conflict::GroupNameTaken`], [`StoreError::Missing`] if an agent does not exist.
     pub async fn create_group(
         &self,
         group: &NewGroup,
@@ -141,7 +141,7 @@ impl Store {
     /// `skipped(agent_removed)`, those sent but not due are to be asked back from their agents.
     ///
     /// # Errors
-    /// [`StoreError::Missing`], [`Conflict::GroupNameTaken`](crate::Conflict::GroupNameTaken).
+    /// [`StoreError::Missing`], [`Conflict::GroupNameTaken`].
     pub async fn update_group(
         &self,
         id: GroupId,
@@ -189,7 +189,7 @@ impl Store {
     /// Deletes a group with its memberships.
     ///
     /// # Errors
-    /// [`StoreError::Missing`], [`Conflict::GroupOwnsJobs`](crate::Conflict::GroupOwnsJobs).
+    /// [`StoreError::Missing`], [`Conflict::GroupOwnsJobs`].
     pub async fn delete_group(&self, id: GroupId) -> Result<(), StoreError> {
         let tx = self.begin().await?;
         lock_group(&tx, id).await?;

@@ -57,7 +57,7 @@ impl Store {
     /// Creates a job with version 1. Its watermark is `now`.
     ///
     /// # Errors
-    /// [`Conflict::JobNameTaken`](crate::Conflict::JobNameTaken), [`StoreError::Missing`] if the group does not exist.
+    /// [`Conflict::JobNameTaken`], [`StoreError::Missing`] if the group does not exist.
     pub async fn create_job(&self, job: &NewJob, now: Timestamp) -> Result<(), StoreError> {
         let tx = self.begin().await?;
         lock_group(&tx, job.group).await?;

@@ -34,8 +34,8 @@ impl Store {
     /// Saves a new version of a job.
     ///
     /// # Errors
-    /// [`StoreError::Missing`]; [`Conflict::StaleVersion`](crate::Conflict::StaleVersion) unless `expected_version` is in force;
-    /// [`Conflict::JobNameTaken`](crate::Conflict::JobNameTaken); [`Conflict::PlanningBehind`](crate::Conflict::PlanningBehind).
+    /// [`StoreError::Missing`]; [`Conflict::StaleVersion`] unless `expected_version` is in force;
+    /// [`Conflict::JobNameTaken`]; [`Conflict::PlanningBehind`].
     pub async fn replace_job(
         &self,
         job: JobId,
@@ -76,7 +76,7 @@ impl Store {
     /// Pauses a job: nothing more becomes due. Pausing a paused job changes nothing.
     ///
     /// # Errors
-    /// [`StoreError::Missing`], [`Conflict::PlanningBehind`](crate::Conflict::PlanningBehind).
+    /// [`StoreError::Missing`], [`Conflict::PlanningBehind`].
     pub async fn pause_job(&self, job: JobId, now: Timestamp) -> Result<JobEdited, StoreError> {
         let tx = self.begin().await?;
         let head = lock_job(&tx, job).await?;
@@ -96,7 +96,7 @@ impl Store {
     /// nothing. `timing` must be of `expected_version`.
     ///
     /// # Errors
-    /// [`StoreError::Missing`], [`Conflict::StaleVersion`](crate::Conflict::StaleVersion).
+    /// [`StoreError::Missing`], [`Conflict::StaleVersion`].
     pub async fn resume_job(
         &self,
         job: JobId,
@@ -133,7 +133,7 @@ impl Store {
     /// Deletes a job: its name is free again, its runs stay. Runs never sent end `skipped(deleted)`.
     ///
     /// # Errors
-    /// [`StoreError::Missing`], [`Conflict::PlanningBehind`](crate::Conflict::PlanningBehind).
+    /// [`StoreError::Missing`], [`Conflict::PlanningBehind`].
     pub async fn delete_job(&self, job: JobId, now: Timestamp) -> Result<JobEdited, StoreError> {
         let tx = self.begin().await?;
         let head = lock_job(&tx, job).await?;

@@ -100,7 +100,7 @@ impl Store {
     /// Uses a token once and creates the agent, both or neither. Answers the state it starts in.
     ///
     /// # Errors
-    /// [`Conflict::JoinTokenRefused`](crate::Conflict::JoinTokenRefused), [`Conflict::AgentKeyTaken`](crate::Conflict::AgentKeyTaken).
+    /// [`Conflict::JoinTokenRefused`], [`Conflict::AgentKeyTaken`].
     pub async fn join_agent(
         &self,
         secret: SecretHash,
@@ -143,7 +143,7 @@ impl Store {
     /// Creates an active agent without a token: the one inside the center's own process.
     ///
     /// # Errors
-    /// [`Conflict::AgentKeyTaken`](crate::Conflict::AgentKeyTaken).
+    /// [`Conflict::AgentKeyTaken`].
     pub async fn create_local_agent(
         &self,
         agent: &NewAgent,

@@ -52,7 +52,7 @@ pub use self::state::{HttpState, Settings};
 use self::routes::{Api, route};
 
 /// Everything that answers HTTP requests. Connections must carry their peer's address as
-/// [`ConnectInfo`](axum::extract::ConnectInfo), as [`serve`] gives it.
+/// [`ConnectInfo`](axum::extract::ConnectInfo), as [`serve()`] gives it.
 pub fn router(state: HttpState) -> Router {
     let (api, _) = api().finish();
     let router = api
