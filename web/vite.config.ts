@@ -1,7 +1,7 @@
 import react from '@vitejs/plugin-react'
 import { defineConfig } from 'vitest/config'
-import { compress } from './build/compress'
-import { mockBackend } from './build/mock'
+import { compress } from './build/compress.ts'
+import { mockBackend } from './build/mock.ts'
 
 /** Address of a center for `npm run dev`; `npm run mock` needs none. */
 const center = process.env.CRONFLEET_CENTER ?? 'http://127.0.0.1:8780'
@@ -35,9 +35,20 @@ export default defineConfig(({ mode }) => ({
     },
   },
   test: {
-    environment: 'happy-dom',
-    setupFiles: ['src/dev/setup.ts'],
     restoreMocks: true,
-    css: false,
+    unstubGlobals: true,
+    projects: [
+      { extends: true, test: { name: 'logic', include: ['src/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'pages',
+          include: ['src/**/*.test.tsx'],
+          environment: 'happy-dom',
+          setupFiles: ['src/dev/setup.ts'],
+          testTimeout: 90_000,
+        },
+      },
+    ],
   },
 }))

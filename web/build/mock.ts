@@ -8,8 +8,10 @@ export function mockBackend(): Plugin {
     name: 'mock-backend',
     apply: 'serve',
     async configureServer(server) {
-      const { backend } = await import('../src/dev/backend')
-      const { handle } = backend({ live: true })
+      const module = (await server.ssrLoadModule(
+        '/src/dev/backend.ts',
+      )) as typeof import('../src/dev/backend')
+      const { handle } = module.backend({ live: true })
       server.middlewares.use((request, response, next) => {
         if (!request.url?.startsWith('/api/')) return next()
         answer(request, response, handle).catch(next)

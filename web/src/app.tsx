@@ -6,9 +6,8 @@ import { localStorageColorSchemeManager, MantineProvider } from '@mantine/core'
 import { Notifications } from '@mantine/notifications'
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
-import { useState } from 'react'
 import { asApiError } from './api/error'
-import { createAppRouter } from './router'
+import type { createAppRouter } from './router'
 import { cssVariables, theme } from './theme/theme'
 import { ConfirmProvider } from './ui/Confirm'
 
@@ -29,11 +28,18 @@ export function createQueryClient(): QueryClient {
   })
 }
 
-export function App() {
-  const [client] = useState(createQueryClient)
-  const [router] = useState(() => createAppRouter(client))
+interface AppProps {
+  client: QueryClient
+  router: ReturnType<typeof createAppRouter>
+  /** `test` draws without transitions. */
+  env?: 'default' | 'test'
+}
+
+/** The whole console over one client and router. */
+export function App({ client, router, env }: AppProps) {
   return (
     <MantineProvider
+      env={env}
       theme={theme}
       cssVariablesResolver={cssVariables}
       colorSchemeManager={colorScheme}

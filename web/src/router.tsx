@@ -5,6 +5,7 @@ import {
   createRouter,
   lazyRouteComponent,
   Outlet,
+  type RouterHistory,
   redirect,
 } from '@tanstack/react-router'
 import { asApiError } from './api/error'
@@ -196,10 +197,12 @@ async function requireSession({ context, location }: Entered): Promise<void> {
   }
 }
 
-export function createAppRouter(client: QueryClient) {
+/** `history` is the browser's unless a test brings its own. */
+export function createAppRouter(client: QueryClient, history?: RouterHistory) {
   return createRouter({
     routeTree,
     context: { client },
+    history,
     parseSearch,
     stringifySearch,
     defaultPreload: 'intent',

@@ -1,7 +1,7 @@
 import { queryOptions } from '@tanstack/react-query'
-import { del, get, patch, post } from './client'
+import { api, flag, take, word } from './client'
 import { everyPage } from './pages'
-import type { Agent, AgentUpdate, JoinToken, JoinTokenCreate, Page } from './types'
+import type { Agent, AgentUpdate, JoinTokenCreate } from './types'
 
 /** Filters of the list of agents, as in the URL. */
 export interface AgentFilter {
@@ -14,18 +14,27 @@ export interface AgentFilter {
 export const agentsQuery = (filter: AgentFilter = {}) =>
   queryOptions({
     queryKey: ['agents', 'list', filter],
-    queryFn: ({ signal }) =>
-      everyPage((cursor) => get<Page<Agent>>('/agents', { ...filter, cursor, limit: 500 }, signal)),
+    queryFn: ({ signal }) => {
+      const state = word(filter.state, ['pending', 'active', 'revoked'])
+      const query = { q: filter.q, group: filter.group, state, online: flag(filter.online), limit: 500 }
+      return everyPage<Agent>((cursor) =>
+        take(api.GET('/api/v1/agents', { params: { query: { ...query, cursor } }, signal })),
+      )
+    },
   })
+
+const of = (id: string) => ({ path: { id } })
 
 export const agentQuery = (id: string) =>
   queryOptions({
     queryKey: ['agents', id],
-    queryFn: ({ signal }) => get<Agent>(`/agents/${id}`, undefined, signal),
+    queryFn: ({ signal }) => take(api.GET('/api/v1/agents/{id}', { params: of(id), signal })),
   })
 
-export const updateAgent = (id: string, update: AgentUpdate) => patch<Agent>(`/agents/${id}`, update)
-export const approveAgent = (id: string, groupIds?: string[]) =>
-  post<Agent>(`/agents/${id}/approve`, { group_ids: groupIds ?? null })
-export const revokeAgent = (id: string) => del(`/agents/${id}`)
-export const createJoinToken = (create: JoinTokenCreate) => post<JoinToken>('/agents/join-tokens', create)
+export const updateAgent = (id: string, body: AgentUpdate) =>
+  take(api.PATCH('/api/v1/agents/{id}', { params: of(id), body }))
+export const approveAgent = (id: string, groupIds: string[]) =>
+  take(api.POST('/api/v1/agents/{id}/approve', { params: of(id), body: { group_ids: groupIds } }))
+export const revokeAgent = (id: string) => take(api.DELETE('/api/v1/agents/{id}', { params: of(id) }))
+export const createJoinToken = (body: JoinTokenCreate) =>
+  take(api.POST('/api/v1/agents/join-tokens', { body }))

@@ -1,15 +1,10 @@
-import { ApiError, asApiError, fromAnswer } from './error'
+import createClient from 'openapi-fetch'
+import { asApiError, fromAnswer } from './error'
+import type { paths } from './schema'
 
-type Query = Record<string, string | number | boolean | null | undefined>
+/** The generated client: paths, parameters and bodies are checked against the center's description. */
+export const api = createClient<paths>({ baseUrl: '', fetch: (request) => globalThis.fetch(request) })
 
-interface Init {
-  query?: Query
-  body?: unknown
-  headers?: Record<string, string>
-  signal?: AbortSignal
-}
-
-const BASE = '/api/v1'
 const signedOutListeners = new Set<() => void>()
 
 /** Calls back when an answer says that the session is over. Returns how to stop. */
@@ -18,54 +13,44 @@ export function onSignedOut(listener: () => void): () => void {
   return () => signedOutListeners.delete(listener)
 }
 
-/** The address of an endpoint with its query; empty values are left out. */
-export function address(path: string, query: Query = {}): string {
-  const params = new URLSearchParams()
-  for (const [key, value] of Object.entries(query)) {
-    if (value !== undefined && value !== null && value !== '') params.set(key, String(value))
-  }
-  const text = params.toString()
-  return text ? `${BASE}${path}?${text}` : BASE + path
+interface Called<T> {
+  data?: T
+  error?: unknown
+  response: Response
 }
 
-/** Sends a request and gives the answer as it is, or throws an `ApiError`. */
-export async function send(method: string, path: string, init: Init = {}): Promise<Response> {
-  const headers: Record<string, string> = { Accept: 'application/json', ...init.headers }
-  if (init.body !== undefined) headers['Content-Type'] = 'application/json'
-  let response: Response
-  try {
-    response = await fetch(address(path, init.query), {
-      method,
-      headers,
-      body: init.body === undefined ? undefined : JSON.stringify(init.body),
-      signal: init.signal,
-    })
-  } catch (thrown) {
-    if (init.signal?.aborted) throw thrown
-    throw asApiError(thrown)
-  }
-  if (response.ok) return response
-  const error = fromAnswer(response.status, await response.json().catch(() => undefined))
-  if (response.status === 401 && error.code === 'auth.required')
-    for (const listener of signedOutListeners) listener()
-  throw error
+/** The answer's body, or an `ApiError` for whatever went wrong. An aborted request stays an `AbortError`. */
+export async function take<T>(call: Promise<Called<T>>): Promise<T> {
+  const { data, error, response } = await call.catch(rethrow)
+  if (response.ok) return data as T
+  throw refused(response.status, error)
 }
 
-async function json<T>(method: string, path: string, init?: Init): Promise<T> {
-  const response = await send(method, path, init)
-  if (response.status === 204) return undefined as T
-  try {
-    return (await response.json()) as T
-  } catch {
-    throw new ApiError(response.status, 'http.not_json', 'The answer is not JSON')
-  }
+/** Opens a stream of server-sent events. */
+export async function openStream(address: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+  const headers = { Accept: 'text/event-stream' }
+  const response = await fetch(address, { headers, signal }).catch(rethrow)
+  if (response.ok && response.body) return response.body
+  throw refused(response.status, await response.json().catch(() => undefined))
 }
 
-export const get = <T>(path: string, query?: Query, signal?: AbortSignal) =>
-  json<T>('GET', path, { query, signal })
-export const post = <T>(path: string, body?: unknown, headers?: Record<string, string>) =>
-  json<T>('POST', path, { body, headers })
-export const put = <T>(path: string, body: unknown, headers?: Record<string, string>) =>
-  json<T>('PUT', path, { body, headers })
-export const patch = <T>(path: string, body: unknown) => json<T>('PATCH', path, { body })
-export const del = (path: string) => json<void>('DELETE', path)
+function rethrow(thrown: unknown): never {
+  if (thrown instanceof DOMException && thrown.name === 'AbortError') throw thrown
+  throw asApiError(thrown)
+}
+
+function refused(status: number, body: unknown) {
+  const error = fromAnswer(status, body)
+  if (error.code === 'auth.required') for (const listener of signedOutListeners) listener()
+  return error
+}
+
+/** `true` and `false` as a URL spells them; anything else is no filter. */
+export function flag(text: string | undefined): boolean | undefined {
+  return text === 'true' ? true : text === 'false' ? false : undefined
+}
+
+/** One of the words that the interface knows; anything else, such as from an address edited by hand, is no filter. */
+export function word<T extends string>(text: string | undefined, words: readonly T[]): T | undefined {
+  return words.find((each) => each === text)
+}

@@ -1,7 +1,7 @@
 import { useSyncExternalStore } from 'react'
 import { pause, reconnectDelay } from '../lib/backoff'
 import { readEvents } from '../lib/sse'
-import { send } from './client'
+import { openStream } from './client'
 import { asApiError } from './error'
 import type { Refresher } from './refresh'
 import type { Event } from './types'
@@ -87,18 +87,14 @@ async function listen(
   isFirst: boolean,
   opened: () => void,
 ): Promise<void> {
-  const response = await send('GET', '/events', {
-    headers: { Accept: 'text/event-stream' },
-    signal: session.signal,
-  })
-  if (!response.body) return
+  const body = await openStream('/api/v1/events', session.signal)
   opened()
   setConnection('live')
   // Whatever happened between the last connection and this one was not heard.
   if (!isFirst) refresher.everything()
   let silence = setTimeout(() => session.abort(), SILENCE_MAX)
   try {
-    for await (const event of readEvents(response.body)) {
+    for await (const event of readEvents(body)) {
       clearTimeout(silence)
       silence = setTimeout(() => session.abort(), SILENCE_MAX)
       if (event.name !== 'comment') refresher.take(JSON.parse(event.data) as Event)

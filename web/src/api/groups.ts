@@ -1,49 +1,40 @@
 import { queryOptions } from '@tanstack/react-query'
-import { del, get, patch, post, put } from './client'
+import { api, take } from './client'
 import { everyPage } from './pages'
-import type {
-  Candidate,
-  Group,
-  GroupCreate,
-  GroupUpdate,
-  Page,
-  Role,
-  User,
-  UserCreate,
-  UserUpdate,
-} from './types'
+import type { Group, GroupCreate, GroupUpdate, Role } from './types'
 
 export const groupsQuery = queryOptions({
   queryKey: ['groups', 'list'],
-  queryFn: ({ signal }) => everyPage((cursor) => get<Page<Group>>('/groups', { cursor, limit: 500 }, signal)),
-  staleTime: 30_000,
+  queryFn: ({ signal }) =>
+    everyPage<Group>((cursor) =>
+      take(api.GET('/api/v1/groups', { params: { query: { cursor, limit: 500 } }, signal })),
+    ),
 })
+
+const of = (id: string) => ({ path: { id } })
 
 export const groupQuery = (id: string) =>
   queryOptions({
     queryKey: ['groups', id],
-    queryFn: ({ signal }) => get<Group>(`/groups/${id}`, undefined, signal),
+    queryFn: ({ signal }) => take(api.GET('/api/v1/groups/{id}', { params: of(id), signal })),
   })
 
+/** Users who could be given a role. */
 export const candidatesQuery = (group: string, q: string) =>
   queryOptions({
     queryKey: ['groups', group, 'candidates', q],
-    queryFn: ({ signal }) => get<Candidate[]>(`/groups/${group}/candidates`, { q }, signal),
-  })
-
-export const createGroup = (create: GroupCreate) => post<Group>('/groups', create)
-export const updateGroup = (id: string, update: GroupUpdate) => patch<Group>(`/groups/${id}`, update)
-export const deleteGroup = (id: string) => del(`/groups/${id}`)
-export const putMember = (group: string, user: string, role: Role) =>
-  put<void>(`/groups/${group}/members/${user}`, { role })
-export const removeMember = (group: string, user: string) => del(`/groups/${group}/members/${user}`)
-
-export const usersQuery = (q: string) =>
-  queryOptions({
-    queryKey: ['users', q],
     queryFn: ({ signal }) =>
-      everyPage((cursor) => get<Page<User>>('/users', { q, cursor, limit: 500 }, signal)),
+      take(api.GET('/api/v1/groups/{id}/candidates', { params: { ...of(group), query: { q } }, signal })),
   })
 
-export const createUser = (create: UserCreate) => post<User>('/users', create)
-export const updateUser = (id: string, update: UserUpdate) => patch<User>(`/users/${id}`, update)
+export const createGroup = (body: GroupCreate) => take(api.POST('/api/v1/groups', { body }))
+export const updateGroup = (id: string, body: GroupUpdate) =>
+  take(api.PATCH('/api/v1/groups/{id}', { params: of(id), body }))
+export const deleteGroup = (id: string) => take(api.DELETE('/api/v1/groups/{id}', { params: of(id) }))
+
+const memberOf = (group: string, user: string) => ({ path: { id: group, user_id: user } })
+
+export const putMember = (group: string, user: string, role: Role) =>
+  take(api.PUT('/api/v1/groups/{id}/members/{user_id}', { params: memberOf(group, user), body: { role } }))
+export const removeMember = (group: string, user: string) =>
+  take(api.DELETE('/api/v1/groups/{id}/members/{user_id}', { params: memberOf(group, user) }))

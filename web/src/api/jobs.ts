@@ -1,6 +1,6 @@
 import { queryOptions } from '@tanstack/react-query'
-import { del, get, post, put } from './client'
-import type { Job, JobCreate, JobSpec, JobVersion, Lapse, Page, RunNowAnswer } from './types'
+import { api, flag, take, word } from './client'
+import type { Job, JobCreate, JobSpec, Page } from './types'
 
 /** Filters of the list of jobs, as in the URL. */
 export interface JobFilter {
@@ -14,39 +14,58 @@ export interface JobFilter {
 /** Rows asked for at a time. */
 export const JOBS_PAGE = 200
 
-export const jobsPage = (
+export function jobsPage(
   filter: JobFilter,
   cursor: string | undefined,
   signal?: AbortSignal,
   limit = JOBS_PAGE,
-) => get<Page<Job>>('/jobs', { ...filter, cursor, limit }, signal)
+): Promise<Page<Job>> {
+  const { q, group, agent } = filter
+  const kind = word(filter.kind, ['scheduled', 'daemon'])
+  const query = { q, group, agent, kind, paused: flag(filter.paused), cursor, limit }
+  return take(api.GET('/api/v1/jobs', { params: { query }, signal }))
+}
 
 export const jobsKey = (filter: JobFilter) => ['jobs', 'list', filter] as const
+
+const of = (id: string) => ({ path: { id } })
 
 export const jobQuery = (id: string) =>
   queryOptions({
     queryKey: ['jobs', id],
-    queryFn: ({ signal }) => get<Job>(`/jobs/${id}`, undefined, signal),
+    queryFn: ({ signal }) => take(api.GET('/api/v1/jobs/{id}', { params: of(id), signal })),
   })
 
 export const versionsQuery = (id: string) =>
   queryOptions({
     queryKey: ['jobs', id, 'versions'],
-    queryFn: ({ signal }) => get<Page<JobVersion>>(`/jobs/${id}/versions`, { limit: 100 }, signal),
+    queryFn: ({ signal }) =>
+      take(api.GET('/api/v1/jobs/{id}/versions', { params: { ...of(id), query: { limit: 100 } }, signal })),
   })
 
 export const lapsesQuery = (id: string) =>
   queryOptions({
     queryKey: ['jobs', id, 'lapses'],
-    queryFn: ({ signal }) => get<Page<Lapse>>(`/jobs/${id}/lapses`, { limit: 100 }, signal),
+    queryFn: ({ signal }) =>
+      take(api.GET('/api/v1/jobs/{id}/lapses', { params: { ...of(id), query: { limit: 100 } }, signal })),
   })
 
-export const createJob = (create: JobCreate) => post<Job>('/jobs', create)
+export const createJob = (body: JobCreate) => take(api.POST('/api/v1/jobs', { body }))
 export const replaceJob = (id: string, version: number, spec: JobSpec) =>
-  put<Job>(`/jobs/${id}`, { spec }, { 'If-Match': `"${version}"` })
-export const deleteJob = (id: string) => del(`/jobs/${id}`)
-export const pauseJob = (id: string) => post<Job>(`/jobs/${id}/pause`)
-export const resumeJob = (id: string) => post<Job>(`/jobs/${id}/resume`)
+  take(
+    api.PUT('/api/v1/jobs/{id}', {
+      params: { ...of(id), header: { 'If-Match': `"${version}"` } },
+      body: { spec },
+    }),
+  )
+export const deleteJob = (id: string) => take(api.DELETE('/api/v1/jobs/{id}', { params: of(id) }))
+export const pauseJob = (id: string) => take(api.POST('/api/v1/jobs/{id}/pause', { params: of(id) }))
+export const resumeJob = (id: string) => take(api.POST('/api/v1/jobs/{id}/resume', { params: of(id) }))
 /** `key` makes the request safe to repeat. */
 export const runJob = (id: string, key: string, agentIds?: string[]) =>
-  post<RunNowAnswer>(`/jobs/${id}/run`, { agent_ids: agentIds ?? null }, { 'Idempotency-Key': key })
+  take(
+    api.POST('/api/v1/jobs/{id}/run', {
+      params: { ...of(id), header: { 'Idempotency-Key': key } },
+      body: { agent_ids: agentIds },
+    }),
+  )

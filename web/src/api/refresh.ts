@@ -63,7 +63,7 @@ export class Refresher {
   private mark(...keys: QueryKey[]): void {
     for (const key of keys) this.stale.set(JSON.stringify(key), key)
     if (this.timer) return
-    const wait = Math.max(100, this.lastEnd + Math.max(INTERVAL_MIN, 4 * this.lastCost) - Date.now())
+    const wait = Math.max(100, this.lastEnd + Math.max(INTERVAL_MIN, 2 * this.lastCost) - Date.now())
     this.timer = setTimeout(() => void this.flush(), wait)
   }
 

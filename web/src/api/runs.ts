@@ -1,5 +1,5 @@
 import { queryOptions } from '@tanstack/react-query'
-import { get, post } from './client'
+import { api, take } from './client'
 import type { Page, Run } from './types'
 
 /** Filters of the list of runs, as in the URL. `state` and `outcome` may be comma lists. */
@@ -15,28 +15,21 @@ export interface RunFilter {
 }
 
 /** Rows asked for at a time. */
-export const RUNS_PAGE = 100
+const RUNS_PAGE = 100
 
 export const runsPage = (
   filter: RunFilter,
   cursor: string | undefined,
   signal?: AbortSignal,
-  limit = RUNS_PAGE,
-) => get<Page<Run>>('/runs', { ...filter, cursor, limit }, signal)
+): Promise<Page<Run>> =>
+  take(api.GET('/api/v1/runs', { params: { query: { ...filter, cursor, limit: RUNS_PAGE } }, signal }))
 
 export const runsKey = (filter: RunFilter) => ['runs', 'list', filter] as const
 
 export const runQuery = (id: string) =>
   queryOptions({
     queryKey: ['runs', id],
-    queryFn: ({ signal }) => get<Run>(`/runs/${id}`, undefined, signal),
+    queryFn: ({ signal }) => take(api.GET('/api/v1/runs/{id}', { params: { path: { id } }, signal })),
   })
 
-/** The newest runs under a filter. */
-export const recentRunsQuery = (filter: RunFilter, limit: number) =>
-  queryOptions({
-    queryKey: ['runs', 'recent', filter, limit],
-    queryFn: ({ signal }) => runsPage(filter, undefined, signal, limit),
-  })
-
-export const killRun = (id: string) => post<Run>(`/runs/${id}/kill`)
+export const killRun = (id: string) => take(api.POST('/api/v1/runs/{id}/kill', { params: { path: { id } } }))

@@ -1,18 +1,18 @@
 import { queryOptions } from '@tanstack/react-query'
 import { adjustClock } from '../lib/now'
-import { del, get, post } from './client'
-import type { About, Me, SetupRequest, SetupState } from './types'
+import { api, take } from './client'
+import type { SetupRequest } from './types'
 
 export const meQuery = queryOptions({
   queryKey: ['session'],
-  queryFn: ({ signal }) => get<Me>('/session', undefined, signal),
+  queryFn: ({ signal }) => take(api.GET('/api/v1/session', { signal })),
   staleTime: 60_000,
   retry: false,
 })
 
 export const setupQuery = queryOptions({
   queryKey: ['setup'],
-  queryFn: ({ signal }) => get<SetupState>('/setup', undefined, signal),
+  queryFn: ({ signal }) => take(api.GET('/api/v1/setup', { signal })),
   retry: false,
 })
 
@@ -20,15 +20,16 @@ export const aboutQuery = queryOptions({
   queryKey: ['about'],
   queryFn: async ({ signal }) => {
     const sent = Date.now()
-    const about = await get<About>('/about', undefined, signal)
+    const about = await take(api.GET('/api/v1/about', { signal }))
     adjustClock(Date.parse(about.now), (sent + Date.now()) / 2)
     return about
   },
   staleTime: 600_000,
 })
 
-export const setUp = (request: SetupRequest) => post<Me>('/setup', request)
-export const signIn = (login: string, password: string) => post<Me>('/session', { login, password })
-export const signOut = () => del('/session')
+export const setUp = (body: SetupRequest) => take(api.POST('/api/v1/setup', { body }))
+export const signIn = (login: string, password: string) =>
+  take(api.POST('/api/v1/session', { body: { login, password } }))
+export const signOut = () => take(api.DELETE('/api/v1/session'))
 export const changePassword = (current: string, next: string) =>
-  post<void>('/session/password', { current, new: next })
+  take(api.POST('/api/v1/session/password', { body: { current, new: next } }))

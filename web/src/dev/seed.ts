@@ -12,6 +12,7 @@ import type {
   Slot,
   User,
 } from '../api/types'
+import { daemonDefaults } from '../features/job/spec'
 import { preview } from './schedule'
 
 /** Made-up data for working on the console and for component tests. Times count from `now`; nothing is random. */
@@ -254,8 +255,8 @@ function seedJobs(world: World, many: number): void {
       { version: 1, spec: older, author: 'admin', created_at: job.created_at },
     ])
   })
-  world.jobs.sort((a, b) => a.spec.name.localeCompare(b.spec.name))
-  world.runs.sort((a, b) => b.due.localeCompare(a.due))
+  world.jobs.sort((a, b) => (a.spec.name < b.spec.name ? -1 : 1))
+  world.runs.sort((a, b) => (a.due < b.due ? 1 : -1))
   const gc = world.jobs.find((job) => job.spec.name === 'session-gc')
   if (gc) {
     world.lapses.push({
@@ -289,7 +290,7 @@ function jobOf(world: World, sketch: Sketch, nth: number): Job {
             timeout_ms: 3_600_000,
           },
         }
-      : { daemon: {} }),
+      : { daemon: daemonDefaults }),
   }
   const meaning = sketch.expression ? preview(sketch.expression, world.now, 1) : undefined
   const known = meaning && 'next' in meaning ? meaning : undefined
@@ -324,7 +325,7 @@ function addRuns(world: World, job: Job, sketch: Sketch, nth: number): void {
   const agent = world.agents.find(
     (each) => each.id === group?.agent_ids[nth % (group?.agent_ids.length || 1)],
   )
-  const count = nth >= SKETCHES.length ? 3 : 24
+  const count = nth >= SKETCHES.length ? 0 : 24
   const due0 = Math.floor(world.now / period) * period
   const outcomes = sketch.outcomes ?? ['succeeded']
   for (let back = 0; back < count; back += 1) {

@@ -34,7 +34,8 @@ function subscribe(listener: () => void): () => void {
 }
 
 function snapshot(): number {
-  if (!timer) shown = now()
+  // The same answer until a second has passed: React asks twice and wants to hear the same.
+  if (!timer && Math.abs(now() - shown) >= 1_000) shown = now()
   return shown
 }
 

@@ -78,11 +78,11 @@ export function offsetName(at: string | number, zone: string, locale: string): s
   return parts.find((part) => part.type === 'timeZoneName')?.value ?? zone
 }
 
-/** `in 5 min`, `3 h ago`, `now`. */
+/** `in 5m`, `3h ago`, `now`. */
 export function relative(at: string | number, now: number, locale: string): string {
   const delta = new Date(at).getTime() - now
   const size = Math.abs(delta)
-  const words = new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: 'short' })
+  const words = new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: 'narrow' })
   if (size < MINUTE) return words.format(Math.trunc(delta / SECOND), 'second')
   if (size < HOUR) return words.format(Math.trunc(delta / MINUTE), 'minute')
   if (size < DAY) return words.format(Math.trunc(delta / HOUR), 'hour')
@@ -115,6 +115,13 @@ export function duration(ms: number, locale: string): string {
   if (ms < HOUR) return two(Math.floor(ms / MINUTE), 'minute', Math.floor((ms % MINUTE) / SECOND), 'second')
   if (ms < DAY) return two(Math.floor(ms / HOUR), 'hour', Math.floor((ms % HOUR) / MINUTE), 'minute')
   return two(Math.floor(ms / DAY), 'day', Math.floor((ms % DAY) / HOUR), 'hour')
+}
+
+/** A difference to the millisecond, and finer below 100 ms, as long as that is readable: `+4.4ms`, `−11,979ms`, `+14m 25s`. */
+export function preciseDifference(ms: number, locale: string): string {
+  if (Math.abs(ms) >= 100 * SECOND) return signedDuration(ms, locale)
+  const size = Math.abs(ms)
+  return `${ms < 0 ? '−' : '+'}${amount(size, 'millisecond', locale, size < 100 ? 1 : 0)}`
 }
 
 /** A difference that always shows its sign: `+12ms`, `−3s`. */

@@ -26,9 +26,23 @@ const red: MantineColorsTuple = [
   '#670d15',
 ]
 
+/** Neutral greys of the dark theme, light to dark; body and inputs take theirs from the tokens. */
+const dark: MantineColorsTuple = [
+  '#e4e7eb',
+  '#c3c9d1',
+  '#a2abb7',
+  '#8b95a2',
+  '#3b4149',
+  '#2b3037',
+  '#191c20',
+  '#121417',
+  '#0d0f12',
+  '#08090b',
+]
+
 /** Mantine in the clothes of `tokens.css`. */
 export const theme = createTheme({
-  colors: { accent, red },
+  colors: { accent, red, dark },
   primaryColor: 'accent',
   primaryShade: { light: 6, dark: 3 },
   autoContrast: true,
@@ -47,7 +61,7 @@ export const theme = createTheme({
   respectReducedMotion: true,
   headings: { fontWeight: '600' },
   components: {
-    Button: { defaultProps: { size: 'xs' } },
+    Button: { defaultProps: { size: 'xs', fw: 500 } },
     ActionIcon: { defaultProps: { variant: 'subtle', color: 'gray', size: 26 } },
     TextInput: { defaultProps: { size: 'xs' } },
     PasswordInput: { defaultProps: { size: 'xs' } },
@@ -81,6 +95,12 @@ const surfaces = {
   '--mantine-color-error': 'var(--danger)',
   '--mantine-color-gray-light-color': 'var(--text-dim)',
   '--mantine-color-gray-light-hover': 'var(--bg-hover)',
+  '--mantine-color-accent-light': 'var(--accent-soft)',
+  '--mantine-color-accent-light-hover': 'var(--bg-chosen)',
+  '--mantine-color-accent-light-color': 'var(--accent)',
+  '--mantine-color-red-light': 'color-mix(in srgb, var(--danger) 10%, var(--bg))',
+  '--mantine-color-red-light-hover': 'color-mix(in srgb, var(--danger) 18%, var(--bg))',
+  '--mantine-color-red-light-color': 'var(--danger)',
   '--mantine-primary-color-filled': 'var(--accent)',
   '--mantine-primary-color-filled-hover': 'var(--accent-hover)',
 }

@@ -1,6 +1,5 @@
-import { useMediaQuery } from '@mantine/hooks'
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { type ReactNode, useEffect, useRef } from 'react'
+import { type ReactNode, type RefObject, useEffect, useLayoutEffect, useRef, useState } from 'react'
 import classes from './DataTable.module.css'
 
 /** One column. */
@@ -10,7 +9,7 @@ export interface Column<T> {
   /** Width as a grid track: `96px`, `minmax(160px, 2fr)`. */
   readonly width: string
   readonly align?: 'end'
-  /** Left out below this width of the window in px. */
+  /** Left out when the table is narrower than this, in px. */
   readonly from?: number
   readonly cell: (row: T) => ReactNode
 }
@@ -33,14 +32,15 @@ interface DataTableProps<T> {
 
 const ROW = 32
 const ROW_COMPACT = 58
-const WIDTHS = [700, 860, 1000, 1180, 1400] as const
+/** A narrower table shows each row as two lines. */
+const COMPACT_BELOW = 560
 
 /** A table of any length: only the rows on the screen exist. A link marked with `rowLink` covers its whole row. */
 export function DataTable<T>(props: DataTableProps<T>) {
   const { rows, rowKey, onNearEnd, onRange } = props
   const scroller = useRef<HTMLDivElement>(null)
-  const isCompact = useMediaQuery('(max-width: 640px)', false, { getInitialValueInEffect: false })
-  const width = useWindowStep()
+  const width = useWidth(scroller)
+  const isCompact = width < COMPACT_BELOW
   const columns = props.columns.filter((column) => (column.from ?? 0) <= width)
   const rowHeight = isCompact ? ROW_COMPACT : ROW
   const virtual = useVirtualizer({
@@ -133,16 +133,16 @@ export const rowLink = classes.rowLink ?? ''
 /** Class of a control that stays above the row's link. */
 export const aboveRow = classes.above ?? ''
 
-/** The largest of the known widths that the window has. */
-function useWindowStep(): number {
-  const options = { getInitialValueInEffect: false }
-  const fits = [
-    useMediaQuery(`(min-width: ${WIDTHS[0]}px)`, true, options),
-    useMediaQuery(`(min-width: ${WIDTHS[1]}px)`, true, options),
-    useMediaQuery(`(min-width: ${WIDTHS[2]}px)`, true, options),
-    useMediaQuery(`(min-width: ${WIDTHS[3]}px)`, true, options),
-    useMediaQuery(`(min-width: ${WIDTHS[4]}px)`, true, options),
-  ]
-  const count = fits.filter(Boolean).length
-  return WIDTHS[count - 1] ?? 0
+/** Width of the table in px; before it is measured, a guess by the window. */
+function useWidth(element: RefObject<HTMLDivElement | null>): number {
+  const [width, setWidth] = useState(() => window.innerWidth)
+  useLayoutEffect(() => {
+    const box = element.current
+    if (!box) return
+    setWidth(box.offsetWidth)
+    const observer = new ResizeObserver(() => setWidth(box.offsetWidth))
+    observer.observe(box)
+    return () => observer.disconnect()
+  }, [element])
+  return width
 }

@@ -1,19 +1,19 @@
 import { CloseButton, Select, TextInput } from '@mantine/core'
 import { useDebouncedCallback } from '@mantine/hooks'
 import { IconSearch } from '@tabler/icons-react'
-import { useEffect, useRef, useState } from 'react'
+import { type KeyboardEvent, useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
-/** A search field that `/` focuses. Writes to the URL a moment after the last key. */
-export function SearchBox({
-  value,
-  onChange,
-  label,
-}: {
+interface SearchBoxProps {
   value: string
   onChange: (value: string) => void
   label: string
-}) {
+  width?: number
+  onKeyDown?: (event: KeyboardEvent) => void
+}
+
+/** A search field that `/` focuses. Writes to the URL a moment after the last key, or when it is left. */
+export function SearchBox({ value, onChange, label, width = 240, onKeyDown }: SearchBoxProps) {
   const { t } = useTranslation()
   const [text, setText] = useState(value)
   const sent = useRef(value)
@@ -40,11 +40,13 @@ export function SearchBox({
       placeholder={label}
       value={text}
       onChange={(event) => change(event.currentTarget.value)}
+      onBlur={() => send.flush()}
+      onKeyDown={onKeyDown}
       leftSection={<IconSearch size={14} />}
       rightSection={
         text ? <CloseButton size="xs" aria-label={t('common.clear')} onClick={() => change('')} /> : undefined
       }
-      w={240}
+      w={width}
     />
   )
 }

@@ -44,25 +44,34 @@ function Hover({ at, zone, children }: MomentProps & { children: string }) {
   )
 }
 
-/** `5 min ago`; all zones on hover. */
-export function Ago({ at, zone }: MomentProps) {
+/** `5m ago`; all zones on hover. What lies ahead is at most `now`, even when the next answer is late. */
+export function Ago({ at, zone, isAhead }: MomentProps & { isAhead?: boolean }) {
   const { i18n } = useTranslation()
   const now = useNow()
   return (
     <Hover at={at} zone={zone}>
-      {relative(at, now, i18n.language)}
+      {relative(isAhead ? Math.max(now, Date.parse(at)) : at, now, i18n.language)}
     </Hover>
   )
 }
 
-/** `14:03:09`, with the day when it is not today; all zones on hover. */
-export function At({ at, zone, withMillis }: MomentProps & { withMillis?: boolean }) {
+/** `14:03:09`, with the day when it is not today unless `isClock`; all zones on hover. */
+export function At({
+  at,
+  zone,
+  withMillis,
+  isClock,
+}: MomentProps & { withMillis?: boolean; isClock?: boolean }) {
   const { i18n } = useTranslation()
   const now = useNow()
   const isNear = Math.abs(Date.parse(at) - now) < 12 * 3_600_000
   return (
     <Hover at={at} zone={zone}>
-      {withMillis && isNear ? clock(at, i18n.language, undefined, true) : compactTime(at, now, i18n.language)}
+      {isClock
+        ? clock(at, i18n.language)
+        : withMillis && isNear
+          ? clock(at, i18n.language, undefined, true)
+          : compactTime(at, now, i18n.language)}
     </Hover>
   )
 }

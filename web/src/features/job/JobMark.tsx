@@ -36,8 +36,8 @@ export function DaemonHealth({ job }: { job: Job }) {
       tone={job.is_paused ? 'skipped' : tone}
       icon={<SlotIcon state={job.is_paused ? 'stopped' : state} />}
     >
-      {t('daemons.share', { running: job.slots_running, wanted: job.slots_wanted })}
-      {job.slots_crash_loop > 0 && ` · ${t('slot.crash_loop')}`}
+      {job.slots_running} / {job.slots_wanted}{' '}
+      {t(job.slots_crash_loop > 0 ? 'daemons.looping' : 'daemons.running')}
     </Mark>
   )
 }

@@ -40,7 +40,9 @@ export function SpecChanges({ before, after }: { before: JobSpec; after: JobSpec
           ) : (
             <tr key={change.path}>
               <th scope="row">{fieldName(change.path)}</th>
-              <td className={classes.before}>{show(change.path, change.before, names)}</td>
+              <td className={change.before == null || change.before === '' ? 'faint' : classes.before}>
+                {show(change.path, change.before, names)}
+              </td>
               <td className={classes.after}>{show(change.path, change.after, names)}</td>
             </tr>
           ),

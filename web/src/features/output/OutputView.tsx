@@ -1,11 +1,10 @@
-import { ActionIcon, Button, CloseButton, SegmentedControl, TextInput, Tooltip } from '@mantine/core'
+import { ActionIcon, Button, SegmentedControl, Tooltip } from '@mantine/core'
 import {
   IconArrowBarToDown,
   IconChevronDown,
   IconChevronUp,
   IconClock,
   IconDownload,
-  IconSearch,
   IconTextWrap,
 } from '@tabler/icons-react'
 import { useVirtualizer } from '@tanstack/react-virtual'
@@ -15,6 +14,7 @@ import { errorText } from '../../api/error'
 import { rawAddress } from '../../api/outputs'
 import { bytes } from '../../lib/bytes'
 import { findLines, type Line } from '../../lib/lines'
+import { SearchBox } from '../../ui/Filters'
 import { OutputLine } from './OutputLine'
 import classes from './OutputView.module.css'
 import { useOutput } from './useOutput'
@@ -214,24 +214,15 @@ function Lines({ lines, isWrapped, hasTimes, query, onQuery, isFollowing, onFoll
   return (
     <>
       <div className={classes.find}>
-        <TextInput
-          data-search
-          type="search"
-          aria-label={t('output.search')}
-          placeholder={t('output.search')}
+        <SearchBox
+          label={t('output.search')}
           value={query}
-          onChange={(event) => {
+          onChange={(next) => {
             setNth(0)
-            onQuery(event.currentTarget.value)
+            onQuery(next)
           }}
           onKeyDown={onKey}
-          leftSection={<IconSearch size={13} />}
-          rightSection={
-            query ? (
-              <CloseButton size="xs" aria-label={t('common.clear')} onClick={() => onQuery('')} />
-            ) : undefined
-          }
-          w={220}
+          width={220}
         />
         {query !== '' && (
           <>

@@ -1,6 +1,6 @@
 import { useTranslation } from 'react-i18next'
 import type { Run } from '../../api/types'
-import { clock, signedDuration } from '../../lib/time'
+import { clock, preciseDifference } from '../../lib/time'
 import { At } from '../../ui/Time'
 import classes from './Journey.module.css'
 import { runStatus, statusTone } from './status'
@@ -8,8 +8,7 @@ import { runStatus, statusTone } from './status'
 /** The way of a run on one line: each step with its time and its distance from the due instant. */
 export function Journey({ run, zone }: { run: Run; zone?: string | null }) {
   const { t, i18n } = useTranslation()
-  const due = Date.parse(run.due)
-  const micros = (at: string) => preciseMs(at) - due
+  const due = preciseMs(run.due)
   const steps = [
     { key: 'planned', at: run.planned_at },
     { key: 'sent', at: run.dispatched_at },
@@ -35,7 +34,7 @@ export function Journey({ run, zone }: { run: Run; zone?: string | null }) {
                 <At at={step.at} zone={zone} withMillis />
               </span>
               <span className={classes.delta} title={clock(step.at, i18n.language, undefined, true)}>
-                {step.key === 'due' ? '±0' : signedDuration(micros(step.at), i18n.language)}
+                {step.key === 'due' ? '±0' : preciseDifference(preciseMs(step.at) - due, i18n.language)}
               </span>
             </>
           ) : (

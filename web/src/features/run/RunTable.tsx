@@ -78,7 +78,7 @@ function useRunColumns(without: readonly string[]): Column<Run>[] {
         key: 'agent',
         title: t('runs.agent'),
         width: 'minmax(80px, 0.8fr)',
-        from: 700,
+        from: 600,
         cell: (run) => (
           <Link to="/agents/$agentId" params={{ agentId: run.agent_id }} className={aboveRow}>
             {run.agent_name}
@@ -109,7 +109,7 @@ function useRunColumns(without: readonly string[]): Column<Run>[] {
         title: t('runs.lag'),
         width: '72px',
         align: 'end',
-        from: 860,
+        from: 760,
         cell: (run) =>
           run.lag_us == null ? (
             <span className="faint">–</span>
@@ -133,14 +133,14 @@ function useRunColumns(without: readonly string[]): Column<Run>[] {
         key: 'end',
         title: t('runs.end'),
         width: 'minmax(90px, 1fr)',
-        from: 1000,
+        from: 880,
         cell: (run) => <span className="dim">{endText(run, t)}</span>,
       },
       {
         key: 'cause',
         title: t('runs.cause'),
         width: '104px',
-        from: 1180,
+        from: 1020,
         cell: (run) => (
           <span className="dim">
             {t(`cause.${run.cause}`)}

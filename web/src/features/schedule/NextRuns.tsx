@@ -12,24 +12,26 @@ export function NextRuns({ preview, zone }: { preview: Preview; zone: string }) 
   const { t, i18n } = useTranslation()
   const now = useNow()
   const isElsewhere = zone !== viewerZone()
+  // The offset is worth its place only when it changes on the way.
+  const offsets = preview.next.map((instant) => offsetName(instant.due, zone, i18n.language))
+  const hasChange = new Set(offsets).size > 1
   return (
     <table className={classes.table}>
       <caption className="sr">{t('schedule.next')}</caption>
-      <thead className="sr">
+      <thead className={isElsewhere ? classes.head : 'sr'}>
         <tr>
           <th>{t('schedule.day')}</th>
           <th>{t('schedule.time')}</th>
-          <th>{t('schedule.until')}</th>
           {isElsewhere && <th>{t('schedule.here')}</th>}
+          <th>{t('schedule.until')}</th>
         </tr>
       </thead>
       <tbody>
-        {preview.next.map((instant) => (
+        {preview.next.map((instant, nth) => (
           <tr key={instant.due}>
             <td className="dim">{weekday(instant.due, i18n.language, zone)}</td>
             <td>
-              {localClock(instant.local)}{' '}
-              <span className="faint">{offsetName(instant.due, zone, i18n.language)}</span>
+              {localClock(instant.local)} {hasChange && <span className="faint">{offsets[nth]}</span>}
               {instant.dst && (
                 <span className={classes.dst}>
                   <Mark tone="missed" icon={<IconArrowsExchange size={13} />}>
@@ -40,12 +42,12 @@ export function NextRuns({ preview, zone }: { preview: Preview; zone: string }) 
                 </span>
               )}
             </td>
-            <td className="dim">{relative(instant.due, now, i18n.language)}</td>
             {isElsewhere && (
               <td className="dim">
-                <At at={instant.due} zone={zone} />
+                <At at={instant.due} zone={zone} isClock />
               </td>
             )}
+            <td className="dim">{relative(instant.due, now, i18n.language)}</td>
           </tr>
         ))}
       </tbody>

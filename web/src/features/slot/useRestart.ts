@@ -15,13 +15,17 @@ export function useRestart(): (slots: readonly Slot[]) => void {
     if (!first) return
     const agents = new Set(slots.map((slot) => slot.agent_id)).size
     const where = agents === 1 ? first.agent_name : t('daemons.agents', { count: agents })
-    const index = slots.length === 1 ? first.index : null
+    const index = slots.length === 1 ? first.index : undefined
     confirm({
       title: t('daemons.restart.title', { count: slots.length, job: first.job_name, where }),
       consequence: t('daemons.restart.consequence'),
       action: t('daemons.restart.action'),
       run: async () => {
-        await restartSlots({ job_id: first.job_id, agent_id: agents === 1 ? first.agent_id : null, index })
+        await restartSlots({
+          job_id: first.job_id,
+          agent_id: agents === 1 ? first.agent_id : undefined,
+          index,
+        })
         await client.invalidateQueries({ queryKey: ['slots'] })
         notifyDone(t('daemons.restart.done', { count: slots.length }))
       },

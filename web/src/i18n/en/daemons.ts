@@ -19,6 +19,8 @@ export const daemons = {
   emptyText: 'A daemon job keeps a number of processes alive on its agents. They show here.',
   emptyTitle: 'No daemons yet',
   ended: 'last ended with {{how}}',
+  looping: 'crash loop',
+  running: 'running',
   lastEnd: 'Last end',
   nextTry: 'Next try',
   noProcess: 'No process yet',

@@ -114,9 +114,9 @@ export const schedule = {
   at: 'character {{column}}',
   day: 'Day',
   dst: {
-    gap: 'clocks go forward',
+    gap: 'clocks forward',
     gapText: 'Clocks go forward that day: some local times do not exist.',
-    overlap: 'clocks go back',
+    overlap: 'clocks back',
     overlapText: 'Clocks go back that day: some local times happen twice.',
   },
   examples: 'Examples:',

@@ -18,6 +18,8 @@ export const daemons = {
   emptyText: '常驻作业在其代理上保持一定数量的进程存活，它们会显示在这里。',
   emptyTitle: '还没有常驻进程',
   ended: '上次结束：{{how}}',
+  looping: '崩溃循环',
+  running: '运行中',
   lastEnd: '上次结束',
   nextTry: '下次尝试',
   noProcess: '还没有进程',

@@ -63,6 +63,7 @@ function Mint({ onMinted }: { onMinted: (token: JoinToken) => void }) {
       <p className="dim">{t('agents.join.text')}</p>
       <MultiSelect
         label={t('agents.serves')}
+        data-autofocus
         data={groups}
         value={groupIds}
         onChange={setGroupIds}

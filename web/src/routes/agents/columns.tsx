@@ -40,7 +40,7 @@ export function useAgentColumns(): Column<Agent>[] {
         key: 'groups',
         title: t('nav.groups'),
         width: 'minmax(90px, 1fr)',
-        from: 860,
+        from: 780,
         cell: (agent) => (
           <span className="dim">
             {agent.group_ids
@@ -62,7 +62,7 @@ export function useAgentColumns(): Column<Agent>[] {
         title: t('agents.slots'),
         width: '84px',
         align: 'end',
-        from: 1000,
+        from: 860,
         cell: (agent) => (agent.slots_wanted === 0 ? none : `${agent.slots_running} / ${agent.slots_wanted}`),
       },
       {
@@ -70,7 +70,7 @@ export function useAgentColumns(): Column<Agent>[] {
         title: t('agents.load'),
         width: '96px',
         align: 'end',
-        from: 700,
+        from: 560,
         cell: (agent) =>
           agent.is_online ? (
             <span style={{ color: loadTone(agent) }}>
@@ -85,7 +85,7 @@ export function useAgentColumns(): Column<Agent>[] {
         title: t('agents.memory'),
         width: '150px',
         align: 'end',
-        from: 1180,
+        from: 1240,
         cell: (agent) =>
           agent.is_online ? (
             <>
@@ -101,7 +101,7 @@ export function useAgentColumns(): Column<Agent>[] {
         title: t('agents.offset'),
         width: '84px',
         align: 'end',
-        from: 1180,
+        from: 1000,
         cell: (agent) =>
           agent.clock_offset_us == null ? none : signedDuration(agent.clock_offset_us / 1_000, i18n.language),
       },
@@ -109,14 +109,14 @@ export function useAgentColumns(): Column<Agent>[] {
         key: 'version',
         title: t('agents.version'),
         width: '76px',
-        from: 1000,
+        from: 940,
         cell: (agent) => <span className="dim">{agent.version}</span>,
       },
       {
         key: 'seen',
         title: t('agents.seen'),
         width: '104px',
-        from: 700,
+        from: 660,
         cell: (agent) =>
           agent.last_seen_at ? (
             <span className="dim">

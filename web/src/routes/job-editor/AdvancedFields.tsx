@@ -46,7 +46,7 @@ export function AdvancedFields({ draft, set, errorAt }: FieldsProps) {
       <EnvironmentFields draft={draft} set={set} errorAt={errorAt} />
       <div className={classes.pair}>
         <div>
-          <div className={classes.panelTitle}>{t('field.output_mode')}</div>
+          <div className={classes.label}>{t('field.output_mode')}</div>
           <SegmentedControl
             aria-label={t('field.output_mode')}
             value={draft.outputMode}
@@ -94,7 +94,7 @@ function EnvironmentFields({ draft, set, errorAt }: FieldsProps) {
     set({ environment: draft.environment.map((entry, at) => (at === nth ? [name, value] : entry)) })
   return (
     <div className={classes.code}>
-      <div className={classes.panelTitle}>{t('field.environment')}</div>
+      <div className={classes.label}>{t('field.environment')}</div>
       {draft.environment.map(([name, value], nth) => (
         <div key={nth} className={classes.envRow}>
           <TextInput

@@ -25,7 +25,7 @@ export function DaemonFields({ draft, set, errorAt }: FieldsProps) {
           error={errorAt('processes')}
         />
         <div>
-          <div className={classes.panelTitle}>{t('field.daemon_restart')}</div>
+          <div className={classes.label}>{t('field.daemon_restart')}</div>
           <SegmentedControl
             aria-label={t('field.daemon_restart')}
             value={daemon.restart}

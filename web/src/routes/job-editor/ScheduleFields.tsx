@@ -38,7 +38,7 @@ export function ScheduleFields({
       <Part title={t('editor.limits')}>
         <div className={classes.pair}>
           <div>
-            <div className={classes.panelTitle}>{t('field.scheduled_overlap')}</div>
+            <div className={classes.label}>{t('field.scheduled_overlap')}</div>
             <SegmentedControl
               aria-label={t('field.scheduled_overlap')}
               value={draft.overlap}

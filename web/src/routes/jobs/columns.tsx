@@ -42,7 +42,7 @@ export function useJobColumns(): Column<Job>[] {
         key: 'group',
         title: t('filter.group'),
         width: 'minmax(80px, 0.6fr)',
-        from: 1000,
+        from: 940,
         cell: (job) => (
           <Link to="/groups/$groupId" params={{ groupId: job.group_id }} className={`dim ${aboveRow}`}>
             {job.group_name}
@@ -53,7 +53,7 @@ export function useJobColumns(): Column<Job>[] {
         key: 'schedule',
         title: t('jobs.schedule'),
         width: 'minmax(150px, 1.5fr)',
-        from: 700,
+        from: 640,
         cell: (job) => <ScheduleCell job={job} />,
       },
       {
@@ -71,11 +71,11 @@ export function useJobColumns(): Column<Job>[] {
         key: 'next',
         title: t('jobs.next'),
         width: '170px',
-        from: 860,
+        from: 780,
         cell: (job) =>
           job.next_due ? (
             <span className={aboveRow}>
-              <Ago at={job.next_due} zone={job.spec.scheduled?.time_zone} />{' '}
+              <Ago at={job.next_due} zone={job.spec.scheduled?.time_zone} isAhead />{' '}
               <span className="faint">
                 <At at={job.next_due} zone={job.spec.scheduled?.time_zone} />
               </span>
@@ -203,7 +203,7 @@ export function CompactJob({ job }: { job: Job }) {
           {job.kind === 'daemon' ? (
             <DaemonHealth job={job} />
           ) : job.next_due ? (
-            <Ago at={job.next_due} />
+            <Ago at={job.next_due} isAhead />
           ) : (
             sentence(job, i18n.language)
           )}

@@ -12,8 +12,8 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { updateUser, usersQuery } from '../../api/groups'
 import type { User } from '../../api/types'
+import { updateUser, usersQuery } from '../../api/users'
 import { useMe } from '../../features/session/useMe'
 import { useConfirm } from '../../ui/Confirm'
 import { aboveRow, type Column, DataTable } from '../../ui/DataTable'
@@ -33,7 +33,7 @@ export function UsersPage() {
   const me = useMe()
   const search = route.useSearch()
   const navigate = route.useNavigate()
-  const query = useQuery({ ...usersQuery(search.q ?? ''), enabled: me.user.is_admin })
+  const query = useQuery({ ...usersQuery(search.q), enabled: me.user.is_admin })
   const [edit, setEdit] = useState<UserEdit>()
   const columns = useUserColumns(setEdit)
   if (!me.user.is_admin) {
@@ -133,7 +133,7 @@ function useUserColumns(onEdit: (edit: UserEdit) => void): Column<User>[] {
         key: 'seen',
         title: t('users.lastSignIn'),
         width: '130px',
-        from: 860,
+        from: 760,
         cell: (user) =>
           user.last_sign_in_at ? (
             <Ago at={user.last_sign_in_at} />
@@ -145,7 +145,7 @@ function useUserColumns(onEdit: (edit: UserEdit) => void): Column<User>[] {
         key: 'created',
         title: t('users.created'),
         width: '130px',
-        from: 1000,
+        from: 900,
         cell: (user) => <Ago at={user.created_at} />,
       },
       {

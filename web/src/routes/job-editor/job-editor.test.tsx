@@ -1,0 +1,104 @@
+import { fireEvent, screen, waitFor, within } from '@testing-library/react'
+import { expect, it } from 'vitest'
+import { open } from '../../dev/render'
+
+const type = (label: string, text: string) =>
+  fireEvent.change(screen.getByLabelText(label), { target: { value: text } })
+
+it('shows what a schedule means while it is typed, and an error at its character', async () => {
+  open('/jobs/new')
+  expect((await screen.findByTestId('sentence')).textContent).toBe('Every 5 minutes.')
+  type('Schedule', '0 * * * *')
+  await waitFor(() => expect(screen.getByTestId('sentence').textContent).toBe('At minute 0 of every hour.'))
+  type('Schedule', '0 61 * * *')
+  const pointer = await screen.findByTestId('expression-pointer')
+  expect(pointer.querySelector('mark')?.textContent).toBe('6')
+  expect(screen.getByText('61 is out of range 0-59 for the minute field')).toBeTruthy()
+  expect(screen.getByText('write a number from 0 to 59')).toBeTruthy()
+  expect(screen.queryByTestId('sentence')).toBeNull()
+})
+
+it('maps what the center refuses to the input', async () => {
+  const { user } = open('/jobs/new')
+  await screen.findByLabelText('Name')
+  await user.click(screen.getByRole('button', { name: 'Create job' }))
+  const name = screen.getByLabelText('Name')
+  await waitFor(() => expect(name.getAttribute('aria-invalid')).toBe('true'))
+  expect(screen.getByText(/the name is empty/)).toBeTruthy()
+})
+
+it('creates a job and goes to its page', async () => {
+  const { user, router, center } = open('/jobs/new')
+  await screen.findByLabelText('Name')
+  type('Name', 'cleanup')
+  type('Command line', `/usr/bin/find /tmp -name 'a b*' -delete`)
+  const shown = within(screen.getByRole('list', { name: 'Arguments as they are passed' })).getAllByRole(
+    'listitem',
+  )
+  expect(shown.map((word) => word.textContent)).toEqual(['/usr/bin/find', '/tmp', '-name', 'a b*', '-delete'])
+  await user.click(screen.getByRole('button', { name: 'Create job' }))
+  await waitFor(() => expect(router.state.location.pathname).toMatch(/^\/jobs\/0000/))
+  const made = center.world.jobs.find((job) => job.spec.name === 'cleanup')
+  expect(made?.spec.command.argv).toEqual(['/usr/bin/find', '/tmp', '-name', 'a b*', '-delete'])
+  expect(made?.spec.scheduled?.time_zone).toBe('Europe/Berlin')
+  expect(made?.spec.target).toEqual({ all: true, agent_ids: [] })
+})
+
+it('warns of shell syntax where there is no shell', async () => {
+  open('/jobs/new')
+  await screen.findByLabelText('Name')
+  type('Command line', 'cat /etc/hosts | wc -l')
+  expect(screen.getByText(/looks like shell syntax/)).toBeTruthy()
+})
+
+it('shows the matching agents and whether they are in reach', async () => {
+  open('/jobs/new?group=00000002-0000-7000-8000-000000000001')
+  expect(await screen.findByText(/2 agents match, 1 online/)).toBeTruthy()
+  expect(screen.getByText('batch-01')).toBeTruthy()
+})
+
+it('offers only the run-as users of the group', async () => {
+  const { user } = open('/jobs/new?group=00000002-0000-7000-8000-000000000002')
+  await user.click(await screen.findByLabelText('Run as', { selector: 'input' }))
+  const list = await screen.findByRole('listbox', { name: 'Run as' })
+  expect(
+    within(list)
+      .getAllByRole('option')
+      .map((option) => option.textContent),
+  ).toEqual(['root', 'ops'])
+})
+
+async function edit(name: string) {
+  const opened = open('/jobs')
+  const link = await screen.findByRole('link', { name })
+  await opened.router.navigate({ href: `${link.getAttribute('href')}/edit` })
+  await screen.findByRole('button', { name: 'Review changes' })
+  return opened
+}
+
+it('shows what changes before it saves a new version', async () => {
+  const { user, center } = await edit('session-gc')
+  type('Time limit', '5m')
+  expect(await screen.findByText('1 value changed')).toBeTruthy()
+  await user.click(screen.getByRole('button', { name: 'Review changes' }))
+  const dialog = await screen.findByRole('dialog')
+  expect(within(dialog).getByRole('row', { name: 'Time limit 1h 5m' })).toBeTruthy()
+  await user.click(within(dialog).getByRole('button', { name: 'Save as new version' }))
+  await waitFor(() => {
+    const job = center.world.jobs.find((each) => each.spec.name === 'session-gc')
+    expect([job?.version, job?.spec.scheduled?.timeout_ms]).toEqual([3, 300_000])
+  })
+})
+
+it('notices that somebody else has saved meanwhile', async () => {
+  const { user, center } = await edit('session-gc')
+  type('Time limit', '5m')
+  const job = center.world.jobs.find((each) => each.spec.name === 'session-gc')
+  if (job) Object.assign(job, { version: 7, spec: { ...job.spec, description: 'theirs' } })
+  await user.click(screen.getByRole('button', { name: 'Review changes' }))
+  await user.click(await screen.findByRole('button', { name: 'Save as new version' }))
+  expect(await screen.findByText(/Somebody saved version 7 meanwhile/)).toBeTruthy()
+  expect(screen.getByRole('row', { name: 'Description theirs –' })).toBeTruthy()
+  await user.click(screen.getByRole('button', { name: 'Save as new version' }))
+  await waitFor(() => expect(job?.version).toBe(8))
+})
