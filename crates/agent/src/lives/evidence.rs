@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use cronfleet_core::id::LifeId;
-use cronfleet_core::order::{End, ExitStatus, OutputTotals, Start, Usage};
+use cronfleet_core::order::{End, ExitStatus, OutputTotals, Start, StopCause, Usage};
 use cronfleet_core::run::Reason;
 
 use crate::clock::Clock;
@@ -59,7 +59,8 @@ impl Evidence<'_> {
         )
     }
 
-    /// An end; `None` if the record says that nothing was ever released. `stopped_for` is for the books to fill in.
+    /// An end; `None` if the record says that nothing was ever released. `stopped_for` only tells that somebody asked its shim to
+    /// stop it; the books know why.
     pub(crate) fn end(
         &self,
         life: LifeId,
@@ -92,7 +93,7 @@ impl Evidence<'_> {
         Some(End {
             at,
             status,
-            stopped_for: None,
+            stopped_for: (exit.stop_requested || exit.kill_requested).then_some(StopCause::Kill),
             duration,
             usage: Usage {
                 user_time: Duration::from_micros(exit.user_us),

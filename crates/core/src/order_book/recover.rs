@@ -101,6 +101,35 @@ struct Past {
     is_overtaken: bool,
 }
 
+/// What is known about when an earlier boot was over.
+#[derive(Debug, Clone, Copy)]
+struct BootEnd {
+    /// What was due until then may have run in an earlier boot, if it was accepted before this one.
+    booted: Timestamp,
+    /// What was due until then may have run in an earlier boot, whenever it was accepted.
+    ended: Option<Timestamp>,
+}
+
+impl BootEnd {
+    fn of(now: Now, boot: SurveyedBoot, last_seen: Option<Timestamp>) -> Self {
+        let booted = later(earlier(now.center, now.boot), BOOT_MARGIN);
+        let ended = match (boot, last_seen) {
+            (SurveyedBoot::Same, _) => None,
+            // The clock is behind the ledger: no instant can be trusted to be after the restart.
+            (SurveyedBoot::New, Some(seen)) if seen > now.center => Some(Timestamp::MAX),
+            // Written after this boot began, so what came to an end is not a boot (a container, say): it did so until now.
+            (SurveyedBoot::New, Some(seen)) if seen > booted => Some(now.center),
+            (SurveyedBoot::New, _) => Some(booted),
+        };
+        Self { booted, ended }
+    }
+
+    fn may_have_run(&self, not_before: Timestamp, accepted_at: Timestamp) -> bool {
+        self.ended.is_some_and(|ended| not_before <= ended)
+            || (not_before <= self.booted && accepted_at <= self.booted)
+    }
+}
+
 /// The last run of each lane that was started, as far as the ledger and the host know.
 fn last_started(replay: &Replay, found: &BTreeMap<RunId, Found>) -> BTreeMap<LaneKey, Rank> {
     let mut last: BTreeMap<LaneKey, Rank> = BTreeMap::new();
@@ -125,8 +154,8 @@ impl OrderBook {
     /// Makes the book from the ledger's records, oldest first, and what the host found. The ledger as read must be on the
     /// disk before this is called.
     ///
-    /// What was accepted and due before the host booted and has no recorded end is lost; the rest starts normally. If
-    /// the clock contradicts the ledger (a boot before its last record), everything without a recorded end is lost.
+    /// What was accepted and due before the host booted and has no recorded end is lost; the rest starts normally. If the clock
+    /// is behind the ledger, everything without a recorded end is lost.
     pub fn recover(
         limits: Limits,
         records: impl IntoIterator<Item = Record>,
@@ -151,17 +180,13 @@ impl OrderBook {
                 },
             );
         }
-        let booted = earlier(now.center, now.boot);
-        let soon_after = later(booted, BOOT_MARGIN);
-        let is_clock_wrong =
-            survey.boot == SurveyedBoot::New && replay.last_seen.is_some_and(|seen| booted < seen);
+        let ended_before = BootEnd::of(now, survey.boot, replay.last_seen);
         let mut found = survey.runs;
         for (run, (order, at)) in std::mem::take(&mut replay.accepted) {
             if book.settled.contains_key(&run) {
                 continue;
             }
-            let is_of_old_boot =
-                is_clock_wrong || (order.not_before <= soon_after && at <= soon_after);
+            let is_of_old_boot = ended_before.may_have_run(order.not_before, at);
             let past = Past {
                 at,
                 asked: replay.asked.get(&run).copied(),

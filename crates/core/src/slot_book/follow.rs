@@ -90,7 +90,7 @@ impl SlotBook {
             self.forget_unknown(process, out);
             return;
         };
-        end.stopped_for = life.asked;
+        end.stopped_for = life.asked.or(end.stopped_for);
         let over = match &end.status {
             ExitStatus::Exited(0) => Over::Well,
             ExitStatus::NotStarted {

@@ -75,7 +75,7 @@ pub enum SlotInput {
         process: ProcessId,
         /// Its start, if the host knows it better than the book.
         start: Option<Start>,
-        /// How; the book fills in `stopped_for`.
+        /// How. The book says why it was stopped; `stopped_for` only tells that somebody asked its shim to.
         end: End,
     },
     /// The shim is gone, and it provably never released the command.

@@ -1,0 +1,556 @@
+//! The order book, case by case.
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cronfleet_core::id::{JobId, RunId};
+use cronfleet_core::job::{Command, Launch, OutputPolicy, Overlap, StopPolicy, StopSignal};
+use cronfleet_core::life::{Found, Now};
+use cronfleet_core::order::{Claim, End, ExitStatus, Order, OutputTotals, Start, StopCause, Usage};
+use cronfleet_core::order_book::{Effect, Input, Limits, OrderBook, Phase, Survey, SurveyedBoot};
+use cronfleet_core::record::Record;
+use cronfleet_core::run::Reason;
+use jiff::Timestamp;
+
+const A: RunId = RunId::from_u128(1);
+const B: RunId = RunId::from_u128(2);
+const C: RunId = RunId::from_u128(3);
+
+/// So many milliseconds after the beginning; the host booted an hour before it.
+fn now(ms: u64) -> Now {
+    let wait = Duration::from_millis(ms);
+    let begin = Timestamp::from_second(1_800_000_000).unwrap();
+    Now {
+        center: begin + wait,
+        boot: Duration::from_secs(3_600) + wait,
+    }
+}
+
+fn order(run: RunId, due_ms: u64) -> Order {
+    let due = now(due_ms).center;
+    Order {
+        run,
+        job: JobId::from_u128(1),
+        job_name: "job".into(),
+        job_version: 1,
+        copy: 0,
+        copies: 1,
+        attempt: 1,
+        due,
+        not_before: due,
+        not_after: due + Duration::from_secs(10),
+        overlap: Overlap::Forbid,
+        timeout: None,
+        launch: Launch {
+            command: Command::Argv(vec!["/bin/true".into()]),
+            run_as: "nobody".into(),
+            directory: None,
+            environment: BTreeMap::new(),
+            umask: 0o022,
+            output: OutputPolicy {
+                is_stored: false,
+                cap_bytes: 4_096,
+            },
+            stop: StopPolicy {
+                signal: StopSignal::Int,
+                grace: Duration::from_secs(5),
+            },
+        },
+    }
+}
+
+fn end(at: Timestamp, status: i32, ran_for: Duration) -> End {
+    End {
+        at,
+        status: ExitStatus::Exited(status),
+        stopped_for: None,
+        duration: ran_for,
+        usage: Usage::default(),
+        output: OutputTotals::default(),
+    }
+}
+
+struct Bench {
+    book: OrderBook,
+    ledger: Vec<Record>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self {
+            book: OrderBook::new(Limits::default()),
+            ledger: Vec::new(),
+        }
+    }
+
+    /// Feeds an input; answers the effects other than records, which are kept.
+    fn feed(&mut self, ms: u64, input: Input) -> Vec<Effect> {
+        let effects = self.book.handle(now(ms), input);
+        self.book.assert_consistent(now(ms));
+        self.keep(effects)
+    }
+
+    fn keep(&mut self, effects: Vec<Effect>) -> Vec<Effect> {
+        let mut others = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Append(record) => self.ledger.push(record),
+                other => others.push(other),
+            }
+        }
+        others
+    }
+
+    /// Accepts an order that is on the disk at once.
+    fn accept(&mut self, ms: u64, order: Order) -> Vec<Effect> {
+        let run = order.run;
+        let mut effects = self.feed(ms, Input::Order(Arc::new(order)));
+        effects.extend(self.feed(ms, Input::Synced { run }));
+        effects
+    }
+
+    fn start(&mut self, ms: u64, run: RunId) {
+        let start = Start {
+            at: now(ms).center,
+            pid: 5,
+        };
+        let effects = self.feed(
+            ms,
+            Input::Started {
+                run,
+                start,
+                boot: now(ms).boot,
+            },
+        );
+        assert!(effects.contains(&Effect::Report { run }));
+    }
+
+    fn claim(&self, run: RunId) -> Claim {
+        self.book.claim(run).unwrap()
+    }
+
+    fn refused(&self, run: RunId) -> Option<Reason> {
+        match self.book.claim(run)? {
+            Claim::Refused { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+
+    fn recover(
+        &mut self,
+        at: Now,
+        boot: SurveyedBoot,
+        runs: BTreeMap<RunId, Found>,
+    ) -> Vec<Effect> {
+        let survey = Survey {
+            boot,
+            is_ledger_lost: false,
+            runs,
+        };
+        let (book, effects) =
+            OrderBook::recover(Limits::default(), self.ledger.clone(), survey, at);
+        self.book = book;
+        self.keep(effects)
+    }
+}
+
+#[test]
+fn a_run_is_prepared_ahead_and_released_when_it_is_due() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.feed(0, Input::Order(Arc::new(order(A, 9_000)))), []);
+    assert_eq!(
+        bench.book.claim(A),
+        None,
+        "not said before it is on the disk"
+    );
+    assert_eq!(
+        bench.feed(5, Input::Synced { run: A }),
+        [Effect::Report { run: A }]
+    );
+    assert_eq!(bench.book.next_wake().center, Some(now(7_000).center));
+    assert_eq!(bench.feed(7_000, Input::Tick), [Effect::Arm { run: A }]);
+    assert_eq!(bench.feed(7_020, Input::Armed { run: A }), []);
+    assert_eq!(bench.book.next_wake().center, Some(now(9_000).center));
+    assert_eq!(bench.feed(9_000, Input::Tick), [Effect::Go { run: A }]);
+    bench.start(9_001, A);
+    let over = end(now(9_500).center, 0, Duration::from_millis(499));
+    let effects = bench.feed(
+        9_501,
+        Input::Ended {
+            run: A,
+            start: None,
+            end: over,
+        },
+    );
+    assert_eq!(effects, [Effect::Report { run: A }]);
+    assert!(matches!(
+        bench.claim(A),
+        Claim::Ended { start: Some(_), .. }
+    ));
+    assert_eq!(
+        bench.feed(
+            9_600,
+            Input::Acked {
+                run: A,
+                phase: Phase::Running
+            }
+        ),
+        []
+    );
+    let effects = bench.feed(
+        9_600,
+        Input::Acked {
+            run: A,
+            phase: Phase::Over,
+        },
+    );
+    assert_eq!(effects, [Effect::Forget { run: A }]);
+    assert_eq!(bench.book.claims_unacked().count(), 0);
+    let again = bench.feed(9_700, Input::Order(Arc::new(order(A, 9_000))));
+    assert_eq!(
+        again,
+        [Effect::Report { run: A }],
+        "seen before: answered, not started"
+    );
+}
+
+#[test]
+fn what_is_still_being_prepared_when_it_is_due_goes_as_soon_as_it_can_but_not_too_late() {
+    let mut bench = Bench::new();
+    bench.accept(0, order(A, 1_000));
+    assert_eq!(
+        bench.feed(3_000, Input::Armed { run: A }),
+        [Effect::Go { run: A }]
+    );
+    let mut late = Bench::new();
+    late.accept(0, order(A, 1_000));
+    assert_eq!(late.feed(11_001, Input::Tick), [Effect::Abandon { run: A }]);
+    late.feed(11_005, Input::Synced { run: A });
+    assert_eq!(late.refused(A), Some(Reason::StartDeadlineExceeded));
+}
+
+#[test]
+fn a_run_waits_for_its_turn_and_is_skipped_while_another_is_alive() {
+    let mut bench = Bench::new();
+    bench.accept(0, order(B, 1_500));
+    bench.accept(0, order(A, 1_000));
+    bench.feed(10, Input::Armed { run: B });
+    assert_eq!(
+        bench.feed(1_600, Input::Tick),
+        [],
+        "the earlier one is not ready"
+    );
+    assert_eq!(
+        bench.feed(1_700, Input::Armed { run: A }),
+        [Effect::Go { run: A }, Effect::Abandon { run: B }]
+    );
+    bench.feed(1_705, Input::Synced { run: B });
+    assert_eq!(bench.refused(B), Some(Reason::Overlap));
+    bench.accept(
+        1_800,
+        Order {
+            overlap: Overlap::Allow,
+            ..order(C, 1_900)
+        },
+    );
+    bench.feed(1_810, Input::Armed { run: C });
+    assert_eq!(
+        bench.feed(1_900, Input::Tick),
+        [],
+        "the one before has not started yet"
+    );
+    let start = Start {
+        at: now(1_901).center,
+        pid: 5,
+    };
+    let started = Input::Started {
+        run: A,
+        start,
+        boot: now(1_901).boot,
+    };
+    assert!(bench.feed(1_901, started).contains(&Effect::Go { run: C }));
+}
+
+#[test]
+fn a_run_taken_back_lets_the_next_one_go() {
+    let mut bench = Bench::new();
+    bench.accept(0, order(A, 1_000));
+    bench.accept(0, order(B, 1_500));
+    bench.feed(10, Input::Armed { run: B });
+    bench.feed(1_600, Input::Tick);
+    let effects = bench.feed(
+        1_700,
+        Input::Revoke {
+            run: A,
+            reason: Reason::Superseded,
+        },
+    );
+    assert_eq!(effects, [Effect::Abandon { run: A }, Effect::Go { run: B }]);
+    let effects = bench.feed(
+        1_800,
+        Input::Revoke {
+            run: B,
+            reason: Reason::Superseded,
+        },
+    );
+    assert_eq!(
+        effects,
+        [Effect::Report { run: B }],
+        "released already: the truth is told instead"
+    );
+}
+
+#[test]
+fn a_stop_is_a_signal_then_the_grace_then_kill_every_second() {
+    let mut bench = Bench::new();
+    bench.accept(
+        0,
+        Order {
+            timeout: Some(Duration::from_secs(3)),
+            ..order(A, 1_000)
+        },
+    );
+    bench.feed(10, Input::Armed { run: A });
+    bench.feed(1_000, Input::Tick);
+    bench.start(1_000, A);
+    assert_eq!(bench.book.next_wake().boot, Some(now(4_000).boot));
+    let stop = Effect::Stop {
+        run: A,
+        signal: StopSignal::Int,
+    };
+    assert_eq!(bench.feed(4_000, Input::Tick), [stop]);
+    assert_eq!(
+        bench.ledger.last(),
+        Some(&Record::StopAsked {
+            run: A,
+            cause: StopCause::Timeout
+        })
+    );
+    assert_eq!(bench.feed(4_100, Input::Kill { run: A }), [], "under way");
+    assert_eq!(bench.feed(9_000, Input::Tick), [Effect::KillAll { run: A }]);
+    assert_eq!(bench.feed(9_999, Input::Tick), []);
+    assert_eq!(
+        bench.feed(10_000, Input::Tick),
+        [Effect::KillAll { run: A }]
+    );
+    let over = end(now(10_001).center, 0, Duration::from_secs(9));
+    bench.feed(
+        10_001,
+        Input::Ended {
+            run: A,
+            start: None,
+            end: over,
+        },
+    );
+    let Claim::Ended { end, .. } = bench.claim(A) else {
+        panic!("not ended")
+    };
+    assert_eq!(end.stopped_for, Some(StopCause::Timeout));
+}
+
+#[test]
+fn what_ended_by_itself_just_before_its_limit_was_not_stopped_for_it() {
+    let mut bench = Bench::new();
+    bench.accept(
+        0,
+        Order {
+            timeout: Some(Duration::from_secs(3)),
+            ..order(A, 1_000)
+        },
+    );
+    bench.feed(10, Input::Armed { run: A });
+    bench.feed(1_000, Input::Tick);
+    bench.start(1_000, A);
+    bench.feed(4_000, Input::Tick);
+    let over = end(now(3_999).center, 0, Duration::from_millis(2_999));
+    bench.feed(
+        4_001,
+        Input::Ended {
+            run: A,
+            start: None,
+            end: over,
+        },
+    );
+    let Claim::Ended { end, .. } = bench.claim(A) else {
+        panic!("not ended")
+    };
+    assert_eq!(end.stopped_for, None);
+}
+
+#[test]
+fn an_order_that_cannot_be_written_down_is_refused_and_never_starts() {
+    let mut bench = Bench::new();
+    bench.feed(0, Input::Order(Arc::new(order(A, 1_000))));
+    assert_eq!(
+        bench.feed(1, Input::LedgerFailed { run: A }),
+        [Effect::Report { run: A }]
+    );
+    assert_eq!(bench.refused(A), Some(Reason::LedgerUnwritable));
+    assert_eq!(
+        bench.feed(1_000, Input::Order(Arc::new(order(A, 1_000)))),
+        [Effect::Report { run: A }]
+    );
+}
+
+#[test]
+fn a_run_that_the_center_believes_accepted_and_nobody_knows_is_lost() {
+    let mut bench = Bench::new();
+    assert_eq!(
+        bench.feed(0, Input::Inquiry { run: A }),
+        [Effect::Report { run: A }]
+    );
+    assert_eq!(
+        bench.claim(A),
+        Claim::Lost {
+            reason: Reason::LedgerMissing,
+            start: None
+        }
+    );
+    assert_eq!(
+        bench.feed(1, Input::Order(Arc::new(order(A, 1_000)))),
+        [Effect::Report { run: A }]
+    );
+}
+
+#[test]
+fn after_a_restart_of_the_agent_the_hosts_evidence_decides() {
+    let mut bench = Bench::new();
+    for (run, due) in [(A, 1_000), (B, 2_000), (C, 60_000)] {
+        let lane = u32::try_from(due).unwrap();
+        bench.accept(
+            0,
+            Order {
+                copy: lane,
+                ..order(run, due)
+            },
+        );
+    }
+    let start = Start {
+        at: now(1_000).center,
+        pid: 5,
+    };
+    let found = BTreeMap::from([
+        (
+            A,
+            Found::Alive {
+                start,
+                boot: now(1_000).boot,
+            },
+        ),
+        (B, Found::NeverStarted),
+    ]);
+    let effects = bench.recover(now(5_000), SurveyedBoot::Same, found);
+    assert_eq!(bench.claim(A), Claim::Running(start));
+    assert_eq!(
+        bench.claim(B),
+        Claim::Accepted,
+        "still in its window, so it may start"
+    );
+    assert_eq!(
+        effects,
+        [
+            Effect::Report { run: A },
+            Effect::Forget { run: B },
+            Effect::Arm { run: B }
+        ]
+    );
+    bench.recover(now(13_000), SurveyedBoot::Same, BTreeMap::new());
+    bench.feed(13_000, Input::Synced { run: B });
+    assert_eq!(bench.refused(B), Some(Reason::AgentRestarted));
+}
+
+/// What becomes of a run due at 1 s and one due at 60 s when the host is another one at `at`.
+fn after_reboot(at: Now) -> (Claim, Claim) {
+    let mut bench = Bench::new();
+    bench.accept(
+        0,
+        Order {
+            copy: 1,
+            ..order(A, 1_000)
+        },
+    );
+    bench.accept(
+        0,
+        Order {
+            copy: 2,
+            ..order(B, 60_000)
+        },
+    );
+    bench.recover(at, SurveyedBoot::New, BTreeMap::new());
+    (bench.claim(A), bench.claim(B))
+}
+
+#[test]
+fn after_a_restart_of_the_host_nothing_is_guessed() {
+    let lost = Claim::Lost {
+        reason: Reason::HostRebooted,
+        start: None,
+    };
+    let boot = Duration::from_secs(10);
+    let rebooted = Now {
+        center: now(30_000).center,
+        boot,
+    };
+    assert_eq!(after_reboot(rebooted), (lost.clone(), Claim::Accepted));
+    // A container that was started again: the machine's boot is long ago.
+    assert_eq!(after_reboot(now(30_000)), (lost.clone(), Claim::Accepted));
+    // A clock that came up in the past: no instant can be trusted.
+    let behind = Now {
+        center: Timestamp::UNIX_EPOCH,
+        boot,
+    };
+    assert_eq!(after_reboot(behind), (lost.clone(), lost));
+}
+
+#[test]
+fn more_orders_than_may_be_held_are_refused_and_far_more_not_even_answered() {
+    let limits = Limits {
+        held_max: 10,
+        ..Limits::default()
+    };
+    let mut bench = Bench {
+        book: OrderBook::new(limits),
+        ledger: Vec::new(),
+    };
+    for number in 0..20_u32 {
+        let run = RunId::from_u128(u128::from(number) + 1);
+        bench.accept(
+            0,
+            Order {
+                copy: number,
+                ..order(run, 60_000)
+            },
+        );
+    }
+    assert_eq!(bench.book.open_count(), 11);
+    assert_eq!(bench.refused(RunId::from_u128(11)), Some(Reason::AgentFull));
+    assert_eq!(bench.book.claim(RunId::from_u128(12)), None);
+}
+
+#[test]
+fn an_agent_that_ends_lets_go_of_what_is_prepared_and_leaves_alone_what_runs() {
+    let mut bench = Bench::new();
+    for (run, due) in [(A, 1_000), (B, 2_000)] {
+        bench.accept(
+            0,
+            Order {
+                copy: u32::try_from(due).unwrap(),
+                ..order(run, due)
+            },
+        );
+        bench.feed(1, Input::Armed { run });
+    }
+    bench.feed(1_000, Input::Tick);
+    bench.start(1_000, A);
+    let effects = bench.feed(
+        1_100,
+        Input::Shutdown {
+            with_processes: false,
+        },
+    );
+    assert_eq!(effects, [Effect::Abandon { run: B }]);
+    assert_eq!(bench.feed(2_000, Input::Tick), []);
+    assert!(bench.book.has_processes());
+}
