@@ -62,7 +62,8 @@ export function errorText(thrown: unknown): string {
 
 /** The hint in the language of the console: the center's are English, and the texts of other languages hold their own. */
 export function errorHint(error: ApiError): string | undefined {
-  return i18next.language === 'en' ? error.hint : undefined
+  const hint = i18next.language === 'en' ? error.hint : undefined
+  return hint && hint.charAt(0).toUpperCase() + hint.slice(1)
 }
 
 /** The text of a key that is put together at run time. */

@@ -139,7 +139,7 @@ function useRunColumns(without: readonly string[]): Column<Run>[] {
       {
         key: 'cause',
         title: t('runs.cause'),
-        width: '104px',
+        width: '128px',
         from: 1020,
         cell: (run) => (
           <span className="dim">

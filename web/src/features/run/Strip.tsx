@@ -2,6 +2,7 @@ import { Tooltip } from '@mantine/core'
 import { Link } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import type { RecentRun } from '../../api/types'
+import { now } from '../../lib/now'
 import { dateTime, duration } from '../../lib/time'
 import { aboveRow } from '../../ui/DataTable'
 import classes from './Strip.module.css'
@@ -21,7 +22,12 @@ export function Strip({
 }) {
   const { t, i18n } = useTranslation()
   const longest = Math.max(1, ...runs.map((run) => run.duration_ms ?? 0))
-  const shown = runs.slice(0, BARS).reverse()
+  // The center plans ahead and lists those runs too; what is not due yet is no last run.
+  const at = now()
+  const shown = runs
+    .filter((run) => run.outcome || Date.parse(run.due) <= at)
+    .slice(0, BARS)
+    .reverse()
   return (
     <span className={`${classes.strip} ${aboveRow}`} data-tall={isTall || undefined}>
       {Array.from({ length: BARS - shown.length }, (_, nth) => (

@@ -13,7 +13,6 @@ export const OUTCOMES: readonly Outcome[] = [
   'missed',
   'lost',
 ]
-export const LIVE_STATES = ['planned', 'dispatched', 'accepted', 'running'] as const
 
 export function runStatus(run: Pick<Run, 'state' | 'outcome'>): RunStatus {
   if (run.outcome) return run.outcome

@@ -88,6 +88,7 @@ export const runs = {
   outcome: 'Outcome',
   pid: 'Process id',
   trouble: 'Anything but fine',
+  upcoming: 'Upcoming',
   unreachable: 'The agent is out of reach since',
   version: 'Job version',
   window: 'Start window',

@@ -87,6 +87,7 @@ export const runs = {
   outcome: '结局',
   pid: '进程号',
   trouble: '所有异常',
+  upcoming: '即将运行',
   unreachable: '代理失去联系，自',
   version: '作业版本',
   window: '启动窗口',

@@ -5,6 +5,7 @@ import { getRouteApi, Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { agentQuery, revokeAgent } from '../../api/agents'
+import { UPCOMING } from '../../api/runs'
 import { slotsQuery } from '../../api/slots'
 import type { Agent } from '../../api/types'
 import { AgentMark } from '../../features/agent/AgentMark'
@@ -22,7 +23,7 @@ import classes from './AgentPage.module.css'
 import { EditAgentDialog } from './EditAgentDialog'
 
 const route = getRouteApi('/shell/agents/$agentId')
-const TABS = ['now', 'runs', 'daemons'] as const
+const TABS = ['now', 'next', 'runs', 'daemons'] as const
 
 /** How is this machine, and what runs there? */
 export function AgentPage() {
@@ -77,9 +78,16 @@ export function AgentPage() {
           </Tabs.List>
           <Tabs.Panel value="now">
             <RunTable
-              filter={{ agent: agent.id, state: 'planned,dispatched,accepted,running' }}
+              filter={{ agent: agent.id, state: 'running' }}
               without={['agent']}
               empty={<Empty title={t('agents.idleTitle')}>{t('agents.idleText')}</Empty>}
+            />
+          </Tabs.Panel>
+          <Tabs.Panel value="next">
+            <RunTable
+              filter={{ agent: agent.id, state: UPCOMING }}
+              without={['agent']}
+              empty={<Empty title={t('agents.nextTitle')}>{t('agents.nextText')}</Empty>}
             />
           </Tabs.Panel>
           <Tabs.Panel value="runs">

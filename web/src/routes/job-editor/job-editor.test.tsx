@@ -14,7 +14,7 @@ it('shows what a schedule means while it is typed, and an error at its character
   const pointer = await screen.findByTestId('expression-pointer')
   expect(pointer.querySelector('mark')?.textContent).toBe('6')
   expect(screen.getByText('61 is out of range 0-59 for the minute field')).toBeTruthy()
-  expect(screen.getByText('write a number from 0 to 59')).toBeTruthy()
+  expect(screen.getByText('Write a number from 0 to 59')).toBeTruthy()
   expect(screen.queryByTestId('sentence')).toBeNull()
 })
 

@@ -156,7 +156,8 @@ function Definition({ job, zone }: { job: Job; zone: string }) {
         [
           t('jobs.saved'),
           <span key="saved">
-            <AtAndAgo at={job.updated_at} /> · {job.updated_by}
+            <AtAndAgo at={job.updated_at} />
+            {job.updated_by && ` · ${job.updated_by}`}
           </span>,
         ],
       ]}

@@ -5,10 +5,11 @@ import { getRouteApi } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { jobQuery, jobsPage } from '../../api/jobs'
+import { UPCOMING } from '../../api/runs'
 import { useAgentOptions } from '../../features/agent/useAgents'
 import { useGroupOptions } from '../../features/group/useGroups'
 import { RunTable } from '../../features/run/RunTable'
-import { LIVE_STATES, OUTCOMES } from '../../features/run/status'
+import { OUTCOMES } from '../../features/run/status'
 import { Filter } from '../../ui/Filters'
 import { Page, Toolbar } from '../../ui/Page'
 import { Empty } from '../../ui/States'
@@ -45,8 +46,9 @@ export function RunsPage() {
           label={t('filter.state')}
           value={search.state}
           options={[
-            ...LIVE_STATES.map((state) => ({ value: state, label: t(`status.${state}`) })),
+            { value: 'running', label: t('status.running') },
             { value: 'ended', label: t('runs.ended') },
+            { value: UPCOMING, label: t('runs.upcoming') },
           ]}
           onChange={(state) => set({ state })}
           width={130}
