@@ -162,29 +162,42 @@ impl Identity {
     }
 }
 
-/// A fresh key and a request for its certificate.
-pub(crate) struct NewKey {
+/// A key and a request for its certificate.
+pub(crate) struct KeyRequest {
     /// PKCS #8 DER.
     pub(crate) key: Vec<u8>,
     /// PKCS #10 DER.
     pub(crate) request: Vec<u8>,
 }
 
-impl NewKey {
+impl KeyRequest {
     /// Makes a P-256 key.
     ///
     /// # Errors
     /// [`IdentityError::Key`].
     pub(crate) fn generate() -> Result<Self, IdentityError> {
-        let make = || -> Result<Self, rcgen::Error> {
-            let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-            let request = CertificateParams::default().serialize_request(&key)?;
-            Ok(Self {
-                key: key.serialize_der(),
-                request: request.der().to_vec(),
-            })
-        };
-        make().map_err(|source| IdentityError::Key { source })
+        KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
+            .and_then(|key| Self::of(&key))
+            .map_err(|source| IdentityError::Key { source })
+    }
+
+    /// Asks for another certificate for the key of an identity: the key is what a center knows an agent by.
+    ///
+    /// # Errors
+    /// [`IdentityError::Key`].
+    pub(crate) fn renewal(identity: &Identity) -> Result<Self, IdentityError> {
+        let key = PrivatePkcs8KeyDer::from(identity.key.as_slice());
+        KeyPair::from_pkcs8_der_and_sign_algo(&key, &PKCS_ECDSA_P256_SHA256)
+            .and_then(|key| Self::of(&key))
+            .map_err(|source| IdentityError::Key { source })
+    }
+
+    fn of(key: &KeyPair) -> Result<Self, rcgen::Error> {
+        let request = CertificateParams::default().serialize_request(key)?;
+        Ok(Self {
+            key: key.serialize_der(),
+            request: request.der().to_vec(),
+        })
     }
 }
 
@@ -261,7 +274,7 @@ mod tests {
             agent: AgentId::from_u128(7),
             centers: vec!["center:8781".to_owned()],
             certificate: vec![1, 2],
-            key: NewKey::generate().unwrap().key,
+            key: KeyRequest::generate().unwrap().key,
             ca: vec![3],
             issued,
             not_after: issued + Duration::from_secs(90),

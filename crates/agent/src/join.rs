@@ -13,7 +13,7 @@ use tonic::transport::Channel;
 
 use crate::dial::{DialError, dial};
 use crate::facts::facts;
-use crate::identity::{Identity, IdentityError, NewKey};
+use crate::identity::{Identity, IdentityError, KeyRequest};
 use crate::tls;
 
 /// Why an agent could not join, or get its next certificate.
@@ -68,7 +68,7 @@ pub async fn join(
             agent: identity.agent,
         });
     }
-    let new = NewKey::generate()?;
+    let new = KeyRequest::generate()?;
     let config = Arc::new(tls::pinned_config(token.ca_sha256).map_err(JoinError::Tls)?);
     let mut client = dial_any(centers, &config).await?;
     let request = v1::JoinRequest {
@@ -88,7 +88,7 @@ pub async fn join(
     Ok(identity)
 }
 
-/// Gets the next certificate for `identity` over a session's channel. Stores nothing.
+/// Gets the next certificate for the key of `identity` over a session's channel. Stores nothing.
 ///
 /// # Errors
 /// [`JoinError`].
@@ -96,7 +96,7 @@ pub(crate) async fn renew(
     client: &mut LinkClient<Channel>,
     identity: &Identity,
 ) -> Result<Identity, JoinError> {
-    let new = NewKey::generate()?;
+    let new = KeyRequest::renewal(identity)?;
     let request = v1::RenewRequest {
         certificate_request: new.request.clone().into(),
     };
@@ -127,7 +127,7 @@ fn refused(status: tonic::Status) -> JoinError {
 /// Makes an identity of the center's answer, after making sure that it can be used.
 fn identity_of(
     answer: v1::JoinResponse,
-    new: NewKey,
+    new: KeyRequest,
     centers: Vec<String>,
     former: Option<&Identity>,
 ) -> Result<Identity, JoinError> {

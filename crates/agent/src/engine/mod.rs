@@ -22,7 +22,7 @@ use jiff::SignedDuration;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -46,6 +46,9 @@ const EVENTS_PER_TURN: usize = 1_024;
 
 /// Longest sleep. A machine that was suspended finds out after so long.
 const SLEEP_MAX: Duration = Duration::from_secs(5);
+
+/// Shortest sleep before a book is ticked again: below what timers can do.
+const SLEEP_MIN: Duration = Duration::from_micros(100);
 
 /// Time between two looks at what has no event of its own: progress of output, entries that could not be written.
 const ROUTINE: Duration = Duration::from_secs(1);
@@ -110,7 +113,7 @@ impl Engine {
             if self.is_done() {
                 break;
             }
-            let wake = self.wake();
+            let wake = self.wake(is_blocked);
             let is_open = self.closing.is_none();
             let session = self.session.as_ref().filter(|_| is_blocked);
             tokio::select! {
@@ -121,11 +124,7 @@ impl Engine {
                 () = self.outputs.wait_read() => {}
                 () = self.chores.wait() => {}
                 () = tell::room(session) => {}
-                Some(done) = self.tasks.join_next() => {
-                    if let Err(error) = done && error.is_panic() {
-                        std::panic::resume_unwind(error.into_panic());
-                    }
-                }
+                Some(done) = self.tasks.join_next() => pass_on_panic(done),
                 () = sleep_until(wake) => {}
             }
             self.hear_more(&mut link);
@@ -170,6 +169,9 @@ impl Engine {
             && let Ok(event) = link.try_recv()
         {
             self.hear_link(event);
+        }
+        while let Some(done) = self.tasks.try_join_next() {
+            pass_on_panic(done);
         }
     }
 
@@ -252,9 +254,10 @@ impl Engine {
     }
 
     /// When there is something to do even if nothing happens.
-    fn wake(&self) -> Instant {
+    fn wake(&self, is_blocked: bool) -> Instant {
         let books = self.orders.next_wake().earlier(self.slots.next_wake());
-        let told = self.session.as_ref().and_then(|_| self.outbox.due());
+        let is_telling = self.session.is_some() && !is_blocked;
+        let told = self.outbox.due().filter(|_| is_telling);
         let synced = self.ledger.sync_at().map(Instant::from_std);
         let is_busy =
             !self.lives.is_empty() || !self.unwritten.is_empty() || self.session.is_some();
@@ -270,13 +273,22 @@ impl Engine {
 /// Changes of the clock's offset up to this are not worth a record.
 const OFFSET_STEP_US: i64 = 5_000;
 
+/// A task that panicked has left a life in an unknown state: the next agent finds out.
+fn pass_on_panic(done: Result<(), JoinError>) {
+    if let Err(error) = done
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
+    }
+}
+
 fn instant_of(wake: Wake, now: Now) -> Option<Instant> {
     let center = wake
         .center
         .map(|at| positive(at.duration_since(now.center)));
     let boot = wake.boot.map(|at| at.saturating_sub(now.boot));
     let wait = center.into_iter().chain(boot).min()?;
-    Some(Instant::now() + wait.min(SLEEP_MAX))
+    Some(Instant::now() + wait.clamp(SLEEP_MIN, SLEEP_MAX))
 }
 
 fn positive(duration: SignedDuration) -> Duration {

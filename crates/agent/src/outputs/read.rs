@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use cronfleet_core::id::LifeId;
-use cronfleet_shim::frame::HEADER_LEN;
+use cronfleet_shim::frame::{DATA_LEN_MAX, HEADER_LEN};
 use cronfleet_wire::{convert, v1};
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -10,6 +10,9 @@ use crate::host::{Host, OutputError, OutputPage};
 
 /// Most bytes of one life in one message, so that lives take turns.
 const LIFE_SHARE: usize = 256 << 10;
+
+/// Longest frame in bytes.
+const FRAME_MAX: usize = HEADER_LEN + DATA_LEN_MAX;
 
 /// What to read of one life.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +38,7 @@ pub(super) struct Answer {
     pub(super) error: Option<OutputError>,
 }
 
-/// Reads up to `budget` bytes of these lives, in this order. Lives that get no turn are not in the answer.
+/// Reads up to `budget` bytes (or one frame) of these lives, in this order. Lives that get no turn are not in the answer.
 pub(super) fn read(
     host: Host,
     requests: Vec<Request>,
@@ -46,7 +49,7 @@ pub(super) fn read(
         let mut left = budget;
         let mut answers = Vec::new();
         for request in requests {
-            if left == 0 {
+            if left < FRAME_MAX && left < budget {
                 break;
             }
             let answer = read_life(&host, request, left.min(LIFE_SHARE), clock_offset_us);
@@ -69,7 +72,8 @@ fn read_life(host: &Host, request: Request, budget: usize, clock_offset_us: i64)
         error: None,
     };
     let mut left = budget;
-    while left > 0 && !answer.is_exhausted {
+    // A page has at least one frame, however long, so what could be too long waits for its next turn.
+    while !answer.is_exhausted && (left >= FRAME_MAX || left == budget) {
         if request.end_offset.is_some_and(|end| answer.next >= end) {
             answer.is_exhausted = true;
             break;

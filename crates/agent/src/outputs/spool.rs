@@ -419,3 +419,204 @@ fn sent_piece(piece: &v1::OutputPiece) -> Option<Sent> {
         is_end: piece.is_end,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use bytes::Bytes;
+    use cronfleet_shim::frame::{Header, Stream, segment_name};
+
+    use super::*;
+    use crate::host::HostConfig;
+
+    const ON_THE_WAY_MAX: usize = 1 << 20;
+
+    fn host(dir: &std::path::Path) -> Host {
+        let shim = dir.join("shim");
+        fs::write(&shim, "").unwrap();
+        Host::open(HostConfig {
+            runtime_dir: dir.join("run"),
+            spool_dir: dir.join("spool"),
+            shim,
+        })
+        .unwrap()
+    }
+
+    fn life(number: u128) -> LifeId {
+        LifeId::from_u128(number)
+    }
+
+    /// Writes frames of 1,000 bytes each; gives the offset after them.
+    fn write(host: &Host, life: LifeId, frames: usize) -> u64 {
+        let header = Header {
+            at_us: 1,
+            stream: Stream::Stdout,
+            len: 987,
+        };
+        let frame = [&header.encode()[..], &[b'x'; 987]].concat();
+        let dir = host.config().spool_dir.join(life.to_string());
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join(segment_name(0)), frame.repeat(frames)).unwrap();
+        frames as u64 * 1_000
+    }
+
+    /// Reads and sends messages until nothing more goes; gives their pieces with life, offset, length and end.
+    async fn ship(
+        outputs: &mut Outputs,
+        host: &Host,
+    ) -> Vec<(u64, Vec<(Bytes, u64, usize, bool)>)> {
+        let mut messages = Vec::new();
+        loop {
+            outputs.begin_read(host, 0);
+            if outputs.reading.is_none() {
+                return messages;
+            }
+            outputs.wait_read().await;
+            if let Some(output) = outputs.take_outgoing() {
+                let pieces = output.pieces.into_iter();
+                let pieces = pieces
+                    .map(|p| (p.life, p.offset, p.frames.len(), p.is_end))
+                    .collect();
+                messages.push((output.sequence, pieces));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn output_goes_on_from_where_a_center_has_stored_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = host(dir.path());
+        let mut outputs = Outputs::new(ON_THE_WAY_MAX, u64::MAX);
+        let end = write(&host, life(1), 300);
+        outputs.open(life(1), OutputFlag::default(), 0);
+        assert!(
+            ship(&mut outputs, &host).await.is_empty(),
+            "nobody is there"
+        );
+        outputs.connect();
+        let sent = ship(&mut outputs, &host).await;
+        let bytes: usize = sent
+            .iter()
+            .flat_map(|(_, pieces)| pieces)
+            .map(|piece| piece.2)
+            .sum();
+        assert_eq!(
+            (bytes, sent[0].1[0].2),
+            (300_000, 262_000),
+            "lives take turns"
+        );
+        // The first is stored, the second is lost with the session; meanwhile the life ends.
+        assert!(outputs.acked(sent[0].0).is_empty());
+        outputs.disconnect();
+        outputs.over(life(1), Some(end), end);
+        assert_eq!(
+            outputs.progress(),
+            [Entry::OutputStored {
+                life: life(1),
+                offset: 262_000
+            }]
+        );
+        assert!(outputs.progress().is_empty());
+        outputs.connect();
+        let sent = ship(&mut outputs, &host).await;
+        assert_eq!(sent.len(), 1);
+        assert_eq!(
+            sent[0].1[0],
+            (
+                Bytes::copy_from_slice(life(1).as_uuid().as_bytes()),
+                262_000,
+                38_000,
+                true
+            )
+        );
+        assert!(!outputs.is_all_stored());
+        assert_eq!(outputs.acked(sent[0].0), [Chore::RemoveSpool(life(1))]);
+        assert!(outputs.is_all_stored() && !outputs.has(life(1)));
+    }
+
+    #[tokio::test]
+    async fn only_so_much_is_on_the_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = host(dir.path());
+        let mut outputs = Outputs::new(ON_THE_WAY_MAX, u64::MAX);
+        for number in 1..=10 {
+            write(&host, life(number), 200);
+            outputs.open(life(number), OutputFlag::default(), 0);
+        }
+        outputs.connect();
+        let sent = ship(&mut outputs, &host).await;
+        let bytes: usize = sent
+            .iter()
+            .flat_map(|(_, pieces)| pieces)
+            .map(|piece| piece.2)
+            .sum();
+        assert!(
+            (800_000..=ON_THE_WAY_MAX + 65_549).contains(&bytes),
+            "{bytes}"
+        );
+        let mut all = bytes;
+        let mut acks: Vec<u64> = sent.iter().map(|(sequence, _)| *sequence).collect();
+        while let Some(sequence) = acks.pop() {
+            outputs.acked(sequence);
+            for (sequence, pieces) in ship(&mut outputs, &host).await {
+                all += pieces.iter().map(|piece| piece.2).sum::<usize>();
+                acks.push(sequence);
+            }
+        }
+        assert_eq!(all, 2_000_000);
+    }
+
+    #[tokio::test]
+    async fn output_without_end_is_read_to_its_last_frame() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = host(dir.path());
+        let mut outputs = Outputs::new(ON_THE_WAY_MAX, u64::MAX);
+        outputs.connect();
+        write(&host, life(1), 2);
+        outputs.open(life(1), OutputFlag::default(), 1_000);
+        outputs.over(life(1), None, 0);
+        // One that never wrote, and one whose last bytes are gone.
+        outputs.open(life(2), OutputFlag::default(), 0);
+        outputs.over(life(2), Some(0), 0);
+        write(&host, life(3), 1);
+        outputs.open(life(3), OutputFlag::default(), 0);
+        outputs.over(life(3), Some(9_000), 0);
+        let sent = ship(&mut outputs, &host).await;
+        let pieces: Vec<_> = sent[0]
+            .1
+            .iter()
+            .map(|piece| (piece.1, piece.2, piece.3))
+            .collect();
+        let expected = [
+            (1_000, 1_000, false),
+            (2_000, 0, true),
+            (0, 0, true),
+            (0, 1_000, false),
+            (9_000, 0, true),
+        ];
+        // Without a known end the last frame is followed by the end alone, or is the end.
+        assert!(
+            pieces == expected || pieces == [&[(1_000, 1_000, true)], &expected[2..]].concat(),
+            "{pieces:?}"
+        );
+    }
+
+    #[test]
+    fn beyond_the_quota_the_oldest_output_goes_first() {
+        let mut outputs = Outputs::new(ON_THE_WAY_MAX, 100);
+        let mut end = |number, bytes| {
+            outputs.open(life(number), OutputFlag::default(), 0);
+            outputs.over(life(number), Some(bytes), bytes)
+        };
+        assert!(end(1, 60).is_empty());
+        assert!(end(2, 40).is_empty());
+        assert_eq!(end(3, 50), [life(1)]);
+        assert_eq!(end(4, 200), [life(2), life(3), life(4)]);
+        assert!(end(5, 100).is_empty());
+        assert!(
+            outputs.has(life(1)),
+            "that it has ended is still to be told"
+        );
+    }
+}

@@ -111,6 +111,11 @@ async fn a_certificate_is_renewed_before_it_ends() {
         Identity::load(&data_dir).is_ok_and(|identity| identity.certificate != first.certificate)
     })
     .await;
+    let renewed = Identity::load(&data_dir).unwrap();
+    assert_eq!(
+        renewed.key, first.key,
+        "the key is what the center knows it by"
+    );
     // The next session works with it.
     rig.center.disconnect();
     rig.center

@@ -213,6 +213,12 @@ fn agent_in_a_process_of_its_own() {
     ) else {
         return;
     };
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_env(
+            "CRONFLEET_TEST_LOG",
+        ))
+        .with_writer(std::io::stderr)
+        .init();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
