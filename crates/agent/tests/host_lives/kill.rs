@@ -59,7 +59,7 @@ async fn the_stop_signal_is_the_one_of_the_spec_and_reaches_the_group() {
          child = os.fork()\n\
          name = 'child' if child == 0 else 'parent'\n\
          def stop(number, frame):\n\
-         \x20   print(name, number, flush=True)\n\
+         \x20   os.write(1, f'{name} {number}\\n'.encode())\n\
          \x20   if child: os.waitpid(child, 0)\n\
          \x20   os._exit(0)\n\
          signal.signal(signal.SIGQUIT, stop)\n\
