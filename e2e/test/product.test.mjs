@@ -3,10 +3,28 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
-import { ADMIN, browser, eventually, rest, up } from './rig.mjs';
+import { ADMIN, browser, eventually, rest, up } from '../rig.mjs';
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const PAGES = ['/jobs', '/jobs/new', '/runs', '/daemons', '/agents', '/groups', '/users', '/account'];
+
+/** One page of each kind that belongs to a thing. */
+async function detailPages() {
+  const [{ items: jobs }, { items: runs }, { items: slots }, { items: agents }, { items: groups }] = await Promise.all(
+    ['/jobs', '/runs?state=ended&limit=1', '/slots', '/agents', '/groups'].map((path) => api.get(path)),
+  );
+  const [scheduled, daemon] = ['scheduled', 'daemon'].map((kind) => jobs.find((job) => job.kind === kind).id);
+  const slot = slots[0];
+  return [
+    `/jobs/${scheduled}`,
+    `/jobs/${scheduled}/edit`,
+    `/jobs/${daemon}`,
+    `/runs/${runs[0].id}`,
+    `/daemons/${slot.job_id}/${slot.agent_id}/${slot.index}`,
+    `/agents/${agents[0].id}`,
+    `/groups/${groups[0].id}`,
+  ];
+}
 
 let product;
 let chrome;
@@ -72,15 +90,20 @@ test('every sample job shows real runs with real output', async () => {
   }
 });
 
-test('the editor shows what a schedule means, and where it is wrong', async () => {
+test('the editor shows what a schedule means, and an error at its character', async () => {
   const { page } = admin;
   await page.goto('/jobs/new');
   const expression = page.getByRole('textbox', { name: 'Schedule' });
   await expression.fill('0 30 2 * * MON-FRI');
-  await page.getByText(/2:30/).first().waitFor();
+  const meaning = page.getByRole('complementary', { name: 'What this means' });
+  await meaning.getByText(/0?2:30/).first().waitFor();
+  assert.equal(await meaning.getByRole('row').filter({ hasText: '02:30:00' }).count(), 10, 'ten next runs');
   await expression.fill('0 61 * * * *');
-  await page.getByText(/61/).nth(0).waitFor();
   await eventually('the field is marked', async () => (await expression.getAttribute('aria-invalid')) === 'true');
+  const pointer = page.getByTestId('expression-pointer');
+  await pointer.waitFor();
+  assert.equal(await pointer.locator('mark').evaluate((mark) => mark.previousSibling.textContent), '0 ');
+  await page.getByText(/61/).filter({ hasText: /minute/i }).first().waitFor();
 });
 
 test('a job of one\'s own: created, run, watched live, killed', async () => {
@@ -116,6 +139,74 @@ test('pause and resume from the list', async () => {
   await eventually('it goes on', async () => !(await heartbeat()).is_paused);
 });
 
+test('a job is edited after a look at what changes', async () => {
+  const { page } = admin;
+  const [job] = (await api.get('/jobs?q=slow-report')).items;
+  await page.goto(`/jobs/${job.id}/edit`);
+  await page.getByLabel('Time limit').fill('4m');
+  await page.getByRole('button', { name: 'Review changes' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('row', { name: 'Time limit 5m 4m' }).waitFor();
+  await dialog.getByRole('button', { name: 'Save as new version' }).click();
+  await page.waitForURL(new RegExp(`/jobs/${job.id}$`));
+  const saved = await api.get(`/jobs/${job.id}`);
+  assert.deepEqual([saved.version, saved.spec.scheduled.timeout_ms], [job.version + 1, 240_000]);
+});
+
+test('a worker process is restarted from its page, and what it wrote is shown', async () => {
+  const { page } = admin;
+  await page.goto('/daemons');
+  await page.getByRole('link', { name: /#0/ }).first().click();
+  await page.getByRole('log').locator('[data-index]').first().waitFor();
+  const [, job, agent] = page.url().match(/daemons\/([0-9a-f-]{36})\/([0-9a-f-]{36})\/0/);
+  const slot = async () => (await api.get(`/slots?job=${job}&agent=${agent}`)).items.find((each) => each.index === 0);
+  const { pid } = await slot();
+  await page.getByRole('button', { name: 'Restart' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Restart' }).click();
+  await eventually('another process runs in its place', async () => {
+    const now = await slot();
+    return now.state === 'running' && now.pid !== pid;
+  });
+});
+
+test('an agent is added by a command that is shown once', async () => {
+  const { page } = admin;
+  await page.goto('/agents');
+  await page.getByText('Online').first().waitFor();
+  await page.getByRole('button', { name: 'Add agent' }).click();
+  await page.getByRole('button', { name: 'Make the command' }).click();
+  await page.getByText(/cronfleet agent join .*cfj_/).waitFor();
+});
+
+test('the palette finds a job and goes there', async () => {
+  const { page } = admin;
+  await page.goto('/runs');
+  await page.getByRole('heading', { name: 'Runs' }).waitFor();
+  await page.keyboard.press('Control+k');
+  await page.getByRole('combobox', { name: 'Find jobs, agents, pages and actions' }).fill('queue');
+  await page.getByRole('option', { name: /^queue-worker/, selected: true }).waitFor();
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'queue-worker' }).waitFor();
+});
+
+test('language and theme change without a reload', async () => {
+  const { page } = admin;
+  await page.goto('/account');
+  await page.getByRole('heading', { name: 'My account' }).waitFor();
+  await page.evaluate(() => {
+    window.isSamePage = true;
+  });
+  await page.getByText('简体中文', { exact: true }).click();
+  await page.getByRole('heading', { name: '我的账户' }).waitFor();
+  await page.getByText('深色', { exact: true }).click();
+  const scheme = () => page.evaluate(() => document.documentElement.getAttribute('data-mantine-color-scheme'));
+  await eventually('the theme is dark', async () => (await scheme()) === 'dark');
+  await page.getByText('English', { exact: true }).click();
+  await page.getByText('As the system', { exact: true }).click();
+  await page.getByRole('heading', { name: 'My account' }).waitFor();
+  assert.equal(await page.evaluate(() => window.isSamePage), true);
+});
+
 test('a viewer of one group sees nothing of another', async () => {
   const password = 'another lantern harbour 9';
   const viewer = await api.post('/users', { login: 'viewer', password });
@@ -138,9 +229,10 @@ test('a viewer of one group sees nothing of another', async () => {
 for (const [locale, word] of [['en-US', 'Jobs'], ['zh-CN', '作业']]) {
   for (const colorScheme of ['light', 'dark']) {
     test(`every page is whole and accessible: ${locale}, ${colorScheme}`, async () => {
-      const state = await admin.context.storageState();
-      const { page, context, problems } = await chrome.page(product.base, { locale, colorScheme, storageState: state });
-      for (const path of PAGES) {
+      // The session only: language and theme come from the browser's preferences.
+      const { cookies } = await admin.context.storageState();
+      const { page, context, problems } = await chrome.page(product.base, { locale, colorScheme, storageState: { cookies, origins: [] } });
+      for (const path of [...PAGES, ...(await detailPages())]) {
         await page.goto(path);
         await page.getByRole('heading').first().waitFor();
         await page.getByRole('link', { name: word }).first().waitFor();

@@ -1,4 +1,10 @@
-import { type CSSVariablesResolver, createTheme, type MantineColorsTuple } from '@mantine/core'
+import {
+  Button,
+  Checkbox,
+  type CSSVariablesResolver,
+  createTheme,
+  type MantineColorsTuple,
+} from '@mantine/core'
 
 const accent: MantineColorsTuple = [
   '#ecedfb',
@@ -45,8 +51,6 @@ export const theme = createTheme({
   colors: { accent, red, dark },
   primaryColor: 'accent',
   primaryShade: { light: 6, dark: 3 },
-  autoContrast: true,
-  luminanceThreshold: 0.34,
   fontFamily: 'var(--font)',
   fontFamilyMonospace: 'var(--mono)',
   fontSizes: {
@@ -61,7 +65,13 @@ export const theme = createTheme({
   respectReducedMotion: true,
   headings: { fontWeight: '600' },
   components: {
-    Button: { defaultProps: { size: 'xs', fw: 500 } },
+    Button: Button.extend({
+      defaultProps: { size: 'xs', fw: 500 },
+      // The accent is light in the dark theme: what is written on it must turn dark with it.
+      vars: (_, props) => ({
+        root: (props.variant ?? 'filled') === 'filled' ? { '--button-color': 'var(--on-accent)' } : {},
+      }),
+    }),
     ActionIcon: { defaultProps: { variant: 'subtle', color: 'gray', size: 26 } },
     TextInput: { defaultProps: { size: 'xs' } },
     PasswordInput: { defaultProps: { size: 'xs' } },
@@ -72,7 +82,7 @@ export const theme = createTheme({
     TagsInput: { defaultProps: { size: 'xs' } },
     Autocomplete: { defaultProps: { size: 'xs' } },
     SegmentedControl: { defaultProps: { size: 'xs', withItemsBorders: false } },
-    Checkbox: { defaultProps: { size: 'xs' } },
+    Checkbox: Checkbox.extend({ defaultProps: { size: 'xs', iconColor: 'var(--on-accent)' } }),
     Switch: { defaultProps: { size: 'xs' } },
     Modal: { defaultProps: { centered: true, radius: 8, transitionProps: { duration: 120 } } },
     Menu: { defaultProps: { shadow: 'sm', transitionProps: { duration: 80 } } },

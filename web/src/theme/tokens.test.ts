@@ -52,6 +52,8 @@ describe.each(['light', 'dark'])('the %s theme', (theme) => {
   })
 
   it('buttons are readable', () => {
-    expect(contrast(colour('on-accent'), colour('accent'))).toBeGreaterThanOrEqual(4.5)
+    for (const ground of ['accent', 'accent-hover', 'danger']) {
+      expect(contrast(colour('on-accent'), colour(ground)), ground).toBeGreaterThanOrEqual(4.5)
+    }
   })
 })

@@ -4,6 +4,7 @@ import type { JobSpec } from '../../api/types'
 import { joinArgv } from '../../lib/argv'
 import { type Change, changes, lineDiff } from '../../lib/diff'
 import { formatSpan } from '../../lib/span'
+import { Code } from '../../ui/Code'
 import { useAgentNames } from '../agent/useAgents'
 import classes from './SpecChanges.module.css'
 import { complete } from './spec'
@@ -58,14 +59,14 @@ function isLong(value: unknown): boolean {
 
 function Lines({ before, after }: { before: string; after: string }) {
   return (
-    <pre className={classes.lines}>
+    <Code className={classes.lines}>
       {lineDiff(before, after).map((line, nth) => (
         <div key={nth} data-kind={line.kind}>
           {line.kind === 'added' ? '+ ' : line.kind === 'removed' ? '- ' : '  '}
           {line.text}
         </div>
       ))}
-    </pre>
+    </Code>
   )
 }
 

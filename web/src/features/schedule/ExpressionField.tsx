@@ -1,6 +1,7 @@
 import { TextInput } from '@mantine/core'
 import { useTranslation } from 'react-i18next'
 import { type ApiError, errorHint, errorText } from '../../api/error'
+import { Code } from '../../ui/Code'
 import classes from './ExpressionField.module.css'
 
 interface ExpressionFieldProps {
@@ -62,10 +63,10 @@ function Pointer({ text, column }: { text: string; column: number }) {
   const characters = [...text]
   const at = Math.min(column - 1, characters.length)
   return (
-    <pre className={classes.pointer} data-testid="expression-pointer">
+    <Code className={classes.pointer} data-testid="expression-pointer">
       {characters.slice(0, at).join('')}
       <mark title={t('schedule.at', { column })}>{characters[at] ?? ' '}</mark>
       {characters.slice(at + 1).join('')}
-    </pre>
+    </Code>
   )
 }

@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next'
 import type { Slot } from '../../api/types'
 import { groupBy } from '../../lib/groupBy'
 import { plain } from '../../lib/sgr'
+import { Code } from '../../ui/Code'
 import { Ago, Since } from '../../ui/Time'
 import { OnlineMark } from '../agent/AgentMark'
 import classes from './SlotGrid.module.css'
@@ -100,7 +101,7 @@ function Evidence({ slots }: { slots: readonly Slot[] }) {
             {slot.last_end && <span>{t('daemons.ended', { how: endWords(slot.last_end, t) })}</span>}
             {slot.retry_at && <NextTry at={slot.retry_at} />}
           </p>
-          {slot.last_output && <pre className={classes.lastOutput}>{plain(slot.last_output)}</pre>}
+          {slot.last_output && <Code className={classes.lastOutput}>{plain(slot.last_output)}</Code>}
         </li>
       ))}
     </ul>

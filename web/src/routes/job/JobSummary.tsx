@@ -14,6 +14,7 @@ import { joinArgv } from '../../lib/argv'
 import { bytes } from '../../lib/bytes'
 import { formatSpan } from '../../lib/span'
 import { viewerZone } from '../../lib/time'
+import { Code } from '../../ui/Code'
 import { Facts } from '../../ui/Facts'
 import { AtAndAgo } from '../../ui/Time'
 import classes from './JobPage.module.css'
@@ -99,9 +100,9 @@ function Definition({ job, zone }: { job: Job; zone: string }) {
         ],
         [
           t('editor.command'),
-          <pre key="command" className={classes.command}>
+          <Code key="command" className={classes.command}>
             {command.script ? command.script.text : joinArgv(command.argv ?? [])}
-          </pre>,
+          </Code>,
         ],
         [
           t('field.command_script_interpreter'),

@@ -72,3 +72,25 @@ it('answers the keyboard', async () => {
   await user.keyboard('n')
   await waitFor(() => expect(router.state.location.pathname).toBe('/jobs/new'))
 })
+
+it('finds jobs and actions in the palette and acts on Enter', async () => {
+  const { user, router, center } = open('/runs')
+  await screen.findByRole('heading', { name: 'Runs' })
+  await user.keyboard('{Control>}k{/Control}')
+  const field = await screen.findByRole('combobox', { name: 'Find jobs, agents, pages and actions' })
+  await user.type(field, 'order')
+  expect(await screen.findByRole('option', { name: /^order-consumer/, selected: true })).toBeTruthy()
+  await user.keyboard('{ArrowDown}{Enter}')
+  await waitFor(() =>
+    expect(center.world.jobs.find((job) => job.spec.name === 'order-consumer')?.is_paused).toBe(true),
+  )
+
+  await user.keyboard('{Control>}k{/Control}')
+  await user.type(
+    await screen.findByRole('combobox', { name: 'Find jobs, agents, pages and actions' }),
+    'order',
+  )
+  await screen.findByRole('option', { name: /^order-consumer/, selected: true })
+  await user.keyboard('{Enter}')
+  await waitFor(() => expect(router.state.location.pathname).toMatch(/^\/jobs\/0/))
+})
