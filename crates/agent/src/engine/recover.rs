@@ -54,6 +54,8 @@ struct Replay {
     processes: Vec<Record>,
     process_ids: HashSet<LifeId>,
     run_ids: HashSet<LifeId>,
+    /// Lives whose end is recorded.
+    over_ids: HashSet<LifeId>,
     epoch: u64,
     boot: Option<String>,
     outputs: HashMap<LifeId, u64>,
@@ -87,12 +89,14 @@ impl Replay {
             }
             Record::Settled { run, .. } => {
                 self.run_ids.insert((*run).into());
+                self.over_ids.insert((*run).into());
             }
             Record::LifeStarted(started) => {
                 self.process_ids.insert(started.process.into());
             }
             Record::LifeEnded(report) => {
                 self.process_ids.insert(report.process.into());
+                self.over_ids.insert(report.process.into());
             }
             Record::StopAsked { .. }
             | Record::Acked { .. }
@@ -133,7 +137,7 @@ struct Sighted {
     over: Vec<(LifeId, Option<ExitRecord>)>,
     /// Lives with a folder.
     folders: HashSet<LifeId>,
-    /// Those of an earlier boot.
+    /// Those whose folder says nothing any more: of an earlier boot, or of a life whose end is recorded.
     outdated: Vec<LifeId>,
     /// Those whose command was never released.
     unused: Vec<LifeId>,
@@ -148,6 +152,11 @@ impl Sighted {
             let life = LifeId::from_uuid(id);
             let kind = replay.kind(life);
             sighted.folders.insert(life);
+            if matches!(state, FoundState::NeverStarted) && replay.over_ids.contains(&life) {
+                // An earlier agent was just removing the folder; the output may still have to be shipped.
+                sighted.outdated.push(life);
+                continue;
+            }
             if let Some(trace) = sighted.look(life, kind, state, evidence) {
                 match kind {
                     Kind::Run(run) => sighted.runs.insert(run, trace),
@@ -255,6 +264,12 @@ impl Engine {
         } else {
             SurveyedBoot::Same
         };
+        if is_new {
+            // What never started is gone by now. Whether it is as good as new after a boot is for the ledger to say.
+            sighted
+                .runs
+                .retain(|_, found| *found != life::Found::NeverStarted);
+        }
         let now = clock.now();
         let survey = Survey {
             boot,
@@ -333,8 +348,9 @@ impl Engine {
         engine
             .todo
             .extend(slot_effects.into_iter().map(Action::from));
-        engine.perform();
+        // Before anything is prepared anew: the spool of an earlier preparation would refuse it.
         engine.take_leftover_spools(&replay.outputs)?;
+        engine.perform();
         Ok(engine)
     }
 
