@@ -38,7 +38,7 @@ describe.each(['light', 'dark'])('the %s theme', (theme) => {
   const colour = (name: string) => rgb(of[`--${name}`] ?? '')
 
   it.each(TEXTS)('%s is readable on every ground', (name) => {
-    for (const ground of ['bg', 'bg-side', 'bg-raised', 'bg-hover', 'bg-code']) {
+    for (const ground of ['bg', 'bg-side', 'bg-raised', 'bg-hover', 'bg-chosen', 'bg-code']) {
       expect(contrast(colour(name), colour(ground)), ground).toBeGreaterThanOrEqual(4.5)
     }
   })
