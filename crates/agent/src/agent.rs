@@ -3,11 +3,13 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use cronfleet_core::id::AgentId;
+use jiff::Timestamp;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -18,8 +20,13 @@ use crate::host::{Host, HostConfig};
 use crate::identity::{Identity, create_data_dir};
 use crate::ledger::{Ledger, Replayed};
 use crate::link::Link;
+use crate::policy::PolicyKeeper;
+use crate::status::Door;
 
 const LOCK: &str = "agent.lock";
+
+/// Questions how the agent is that wait for the loop.
+const STATUS_REQUESTS_MAX: usize = 8;
 
 /// Messages of the center that wait for the loop.
 const LINK_EVENTS_MAX: usize = 64;
@@ -32,8 +39,33 @@ pub struct Agent {
     host: Host,
     ledger: Ledger,
     replayed: Replayed,
+    policy: Arc<PolicyKeeper>,
+    /// Whether it works.
+    up: watch::Sender<bool>,
     /// Held so that no second agent works in the data directory.
     _lock: File,
+}
+
+/// What can be asked of an agent that runs.
+#[derive(Debug, Clone)]
+pub struct AgentHandle {
+    policy: Arc<PolicyKeeper>,
+    up: watch::Receiver<bool>,
+}
+
+impl AgentHandle {
+    /// Reads the policy file again. One that cannot be used changes nothing; that it was refused is logged, told to the center,
+    /// and shown by `cronfleet agent status`. Blocking.
+    pub fn reload_policy(&self) {
+        self.policy.reload();
+    }
+
+    /// Resolves once the agent has taken up its work: it supervises what runs, and dials. Never, if it ends before.
+    pub async fn up(&mut self) {
+        if self.up.wait_for(|is_up| *is_up).await.is_err() {
+            std::future::pending().await
+        }
+    }
 }
 
 impl Agent {
@@ -43,6 +75,7 @@ impl Agent {
     /// [`AgentError`]; [`AgentError::InUse`] if another agent works there, [`AgentError::Identity`] if it has not joined.
     pub fn open(config: Config) -> Result<Self, AgentError> {
         create_data_dir(&config.data_dir)?;
+        let policy = Arc::new(PolicyKeeper::open(config.policy.clone())?);
         let lock = lock(&config.data_dir)?;
         let identity = Identity::load(&config.data_dir)?;
         if config.centers.is_empty() && identity.centers.is_empty() {
@@ -66,6 +99,8 @@ impl Agent {
             host,
             ledger,
             replayed,
+            policy,
+            up: watch::channel(false).0,
             _lock: lock,
         })
     }
@@ -74,6 +109,15 @@ impl Agent {
     #[must_use]
     pub fn id(&self) -> AgentId {
         self.identity.agent
+    }
+
+    /// A handle on the agent, good for as long as it runs.
+    #[must_use]
+    pub fn handle(&self) -> AgentHandle {
+        AgentHandle {
+            policy: Arc::clone(&self.policy),
+            up: self.up.subscribe(),
+        }
     }
 
     /// Works until `stop` is cancelled, and ends as [`Config::on_stop`] says: everything is on the disk then, and no task is left.
@@ -90,21 +134,38 @@ impl Agent {
             host,
             ledger,
             replayed,
+            policy,
+            up,
             _lock,
         } = self;
+        let started_at = Timestamp::now();
+        let (requests, work_requests) = mpsc::channel(STATUS_REQUESTS_MAX);
         let mut draws: StdRng = rand::make_rng();
         let link_draws = StdRng::from_rng(&mut draws);
         let agent = identity.agent;
+        let runtime_dir = host.config().runtime_dir.clone();
+        let keeper = Arc::clone(&policy);
         let opened = Opened {
             config: &config,
             agent,
             host,
             ledger,
             replayed,
+            policy,
+            work_requests,
             draws,
         };
         let engine = Engine::recover(opened).await?;
         let (events, link_events) = mpsc::channel(LINK_EVENTS_MAX);
+        let door = Door {
+            shared: engine.shared(),
+            policy: keeper,
+            requests,
+            started_at,
+            data_dir: config.data_dir.clone(),
+            runtime_dir,
+            certificate_not_after: identity.not_after,
+        };
         let link = Link {
             centers: if config.centers.is_empty() {
                 identity.centers.clone()
@@ -121,6 +182,9 @@ impl Agent {
         let stop_link = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(link.run(stop_link.clone()));
+        tasks.spawn(door.run(stop_link.clone()));
+        // Nobody waits for it any more if the agent ends at once.
+        up.send_replace(true);
         engine.run(link_events, stop).await;
         stop_link.cancel();
         while let Some(done) = tasks.join_next().await {

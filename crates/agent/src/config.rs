@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::host::default_runtime_dir;
+use crate::policy::PolicySource;
 
 /// Where an agent works and how much it may hold.
 #[derive(Debug, Clone)]
@@ -15,6 +16,8 @@ pub struct Config {
     pub centers: Vec<String>,
     /// Path of the `cronfleet-shim` program.
     pub shim: PathBuf,
+    /// Where the machine's policy comes from.
+    pub policy: PolicySource,
     /// What becomes of running processes when the agent is stopped.
     pub on_stop: OnStop,
     /// Bounds.
@@ -67,6 +70,7 @@ impl Config {
             runtime_dir: None,
             centers: Vec::new(),
             shim: shim.into(),
+            policy: PolicySource::default(),
             on_stop: OnStop::default(),
             limits: Limits::default(),
         }

@@ -1,11 +1,14 @@
 //! Why an agent cannot work.
 
+use std::error::Error;
+use std::fmt::Write;
 use std::io;
 use std::path::PathBuf;
 
 use crate::host::HostError;
 use crate::identity::IdentityError;
 use crate::ledger::LedgerError;
+use crate::policy::PolicyError;
 
 /// Why an agent cannot be opened, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +31,9 @@ pub enum AgentError {
     /// There is no usable identity.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// There is no policy to work by.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// No address of a center is known.
     #[error("no center address is given, and the identity has none")]
     NoCenter,
@@ -44,4 +50,16 @@ pub enum AgentError {
         #[source]
         source: io::Error,
     },
+}
+
+/// An error and its causes as one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Writing to a string cannot fail.
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
 }

@@ -63,10 +63,60 @@ pub struct Agent {
     /// When the center last heard of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen_at: Option<Timestamp>,
+    /// The policy of its machine, as it told last; absent from agents that have not told yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<AgentPolicy>,
     /// Number of daemon slots wanted here.
     pub slots_wanted: u32,
     /// Number of daemon slots running here.
     pub slots_running: u32,
+}
+
+/// How a policy bounds programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyExecMode {
+    /// Not at all: whatever the user may execute.
+    Any,
+    /// Files below some directories, and some files.
+    Dirs,
+    /// Some files.
+    Exact,
+}
+
+/// The policy of an agent's machine. It is told, never set, by way of the center.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AgentPolicy {
+    /// The file on the machine; absent for the built-in policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// SHA-256 of the file, in hex.
+    pub digest: String,
+    /// When the agent read it.
+    pub read_at: Timestamp,
+    /// Why a newer file was refused; the policy before it is in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reload_error: Option<String>,
+    /// Whether root is out of the question.
+    pub is_root_denied: bool,
+    /// Smallest user id that jobs may run as.
+    pub min_uid: u32,
+    /// Users that jobs may run as; `*` stands for any text.
+    pub run_as_allow: Vec<String>,
+    /// How programs are bounded.
+    pub exec_mode: PolicyExecMode,
+    /// Whether shells may run.
+    pub are_shells_allowed: bool,
+    /// Whether script texts may run.
+    pub are_scripts_allowed: bool,
+    /// Starts refused since the agent started.
+    pub refused_count: u64,
+    /// When it refused one last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_refused_at: Option<Timestamp>,
+    /// The rule that refused it, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_refusal: Option<String>,
 }
 
 /// `PATCH /agents/{id}` (administrator; absent fields stay).

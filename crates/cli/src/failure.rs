@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cronfleet_agent::{AgentError, IdentityError, JoinError};
+use cronfleet_agent::{AgentError, IdentityError, JoinError, StatusError};
 use cronfleet_api::error::ErrorDetail;
 use cronfleet_center::CenterError;
 use serde_json::{Map, Value, json};
@@ -129,6 +129,21 @@ pub(crate) enum Failure {
         /// Runs waited for.
         total: usize,
     },
+    /// The policy of this machine would forbid a start.
+    #[error("denied by {detail}")]
+    PolicyDenied {
+        /// The rule, and why.
+        detail: String,
+    },
+    /// No agent runs on this machine with these directories.
+    #[error(transparent)]
+    Status(#[from] StatusError),
+    /// Something on this machine needs attention.
+    #[error("{count} checks failed")]
+    Unhealthy {
+        /// Checks that failed.
+        count: usize,
+    },
     /// The runs that were waited for are not over.
     #[error("{count} of {total} runs are not over yet")]
     NotOver {
@@ -215,6 +230,9 @@ impl Failure {
             | Self::InsecureServer { .. } => Exit::Refused,
             Self::NoSuch { .. } | Self::NoRuns { .. } => Exit::NotFound,
             Self::NotSucceeded { .. } => Exit::NotSucceeded,
+            Self::PolicyDenied { .. } => Exit::Forbidden,
+            Self::Status(_) => Exit::Unreachable,
+            Self::Unhealthy { .. } => Exit::Failed,
             Self::File { .. }
             | Self::Program { .. }
             | Self::NotOver { .. }
@@ -230,7 +248,11 @@ impl Failure {
 
     /// Whether nobody is to be told.
     pub(crate) fn is_silent(&self) -> bool {
-        matches!(self, Self::ReaderGone)
+        // A policy's answer and a doctor's findings were shown already.
+        matches!(
+            self,
+            Self::ReaderGone | Self::PolicyDenied { .. } | Self::Unhealthy { .. }
+        )
     }
 
     /// Stable code.
@@ -247,6 +269,9 @@ impl Failure {
             Self::NoSuch { .. } | Self::NoRuns { .. } => "not_found",
             Self::Unconfirmed { .. } => "input.unconfirmed",
             Self::NotSucceeded { .. } => "run.not_succeeded",
+            Self::PolicyDenied { .. } => "policy.denied",
+            Self::Status(_) => "agent.status",
+            Self::Unhealthy { .. } => "agent.unhealthy",
             Self::NotOver { .. } => "run.not_over",
             Self::File { .. } => "file",
             Self::Program { .. } => "program",
@@ -317,6 +342,10 @@ impl Failure {
                 "see \"cronfleet run ls\", or wait longer with --wait-timeout".to_owned()
             }
             Self::NotSucceeded { .. } => "see \"cronfleet run output <id>\"".to_owned(),
+            Self::Status(_) => {
+                "name its directories with --data-dir and --runtime-dir; ask as root or as its user"
+                    .to_owned()
+            }
             Self::Center(error) => return center_hint(error),
             Self::Agent(error) => return agent_hint(error),
             Self::Join(error) if matches!(**error, JoinError::Refused { .. }) => {
@@ -330,6 +359,8 @@ impl Failure {
             | Self::File { .. }
             | Self::Program { .. }
             | Self::System { .. }
+            | Self::PolicyDenied { .. }
+            | Self::Unhealthy { .. }
             | Self::Output(_)
             | Self::ReaderGone => return None,
         })

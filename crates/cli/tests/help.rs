@@ -25,6 +25,7 @@ fn help_of_every_noun() {
         "run",
         "slot",
         "agent",
+        "agent policy",
         "group",
         "group member",
         "user",

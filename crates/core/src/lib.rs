@@ -11,6 +11,7 @@ pub mod life;
 pub mod order;
 pub mod order_book;
 pub mod plan;
+pub mod policy;
 pub mod record;
 pub mod run;
 pub mod schedule;

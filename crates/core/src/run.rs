@@ -230,6 +230,8 @@ reasons! {
     Deleted = "deleted" => Skipped,
     /// The agent was revoked or left the group before it was due.
     AgentRemoved = "agent_removed" => Skipped,
+    /// The agent's own policy, which the center cannot change, forbids it.
+    PolicyDenied = "policy_denied" => Skipped,
     /// Killed before it was started.
     KilledBeforeStart = "killed_before_start" => Skipped,
     /// The agent was out of reach until the start deadline.
@@ -246,7 +248,7 @@ reasons! {
     LedgerUnwritable = "ledger_unwritable" => Missed,
     /// The agent was restarted before the start, and its start deadline passed meanwhile.
     AgentRestarted = "agent_restarted" => Missed,
-    /// The agent holds as many orders as it may.
+    /// The agent holds as many orders, or runs as many processes, as it may.
     AgentFull = "agent_full" => Missed,
     /// The agent died around the start and left no proof either way.
     AgentCrashed = "agent_crashed" => Lost,

@@ -417,6 +417,55 @@ fn what_cannot_start_is_a_crash_loop_at_once_and_a_change_forgives_it() {
 }
 
 #[test]
+fn what_the_policy_denies_rests_until_policy_or_job_changes() {
+    let mut world = World::new();
+    world.want(vec![daemon(JOB, 1, 2, "a", spec())]);
+    let deny = |world: &mut World| {
+        for process in std::mem::take(&mut world.starting).into_keys() {
+            world.feed(SlotInput::StartFailed {
+                process,
+                reason: Reason::PolicyDenied,
+                detail: "run_as.deny_root: root has uid 0".into(),
+            });
+        }
+    };
+    let is_resting = |world: &World| {
+        let report = world.book.slot_report(JOB, 0).unwrap();
+        let is_denied = matches!(
+            report.last_end,
+            Some(ExitStatus::NotStarted {
+                reason: Reason::PolicyDenied,
+                ..
+            })
+        );
+        report.state == SlotState::CrashLoop && report.retry_at.is_none() && is_denied
+    };
+    deny(&mut world);
+    assert!(is_resting(&world));
+    let tries = world.history.len();
+    world.advance(Duration::from_secs(7 * 86_400));
+    assert_eq!(world.history.len(), tries, "it does not try for a week");
+    world.feed(SlotInput::PolicyChanged);
+    assert_eq!(
+        world.starting.len(),
+        2,
+        "both try again under another policy"
+    );
+    deny(&mut world);
+    assert!(is_resting(&world));
+    world.want(vec![daemon(JOB, 2, 2, "b", spec())]);
+    assert_eq!(world.starting.len(), 2, "and when the job is another");
+    deny(&mut world);
+    world.feed(SlotInput::Restart {
+        job: JOB,
+        index: Some(0),
+    });
+    assert_eq!(world.starting.len(), 1, "and when somebody asks for it");
+    world.start_all();
+    assert_eq!(world.state(0), Some(SlotState::Starting));
+}
+
+#[test]
 fn what_ends_well_stays_ended_if_it_restarts_on_failure_only() {
     let policy = DaemonSpec {
         restart: Restart::OnFailure,

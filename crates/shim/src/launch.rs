@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use cronfleet_shim::control::{GO, Message, VERSION};
-use cronfleet_shim::spec::Spec;
+use cronfleet_shim::spec::{Program, Spec};
 use cronfleet_shim::step::{Step, StepError};
 
 use crate::sys;
@@ -167,6 +167,9 @@ fn execute(spec: &Spec) -> StepError {
             errno: libc::EINVAL,
         };
     };
+    if let Some(program) = &spec.program {
+        return execute_checked(program, &argv, &environment);
+    }
     let Some(program) = spec.argv.first() else {
         return missing;
     };
@@ -184,6 +187,42 @@ fn execute(spec: &Spec) -> StepError {
         };
     }
     answer
+}
+
+/// Executes the file that was looked at and no other: by descriptor, so that nothing can come between the check and the start.
+///
+/// A script with a `#!` line cannot be executed by a descriptor that its interpreter does not inherit. It is executed by its
+/// path, which is as good: the agent has made sure that only its owners can change any part of it.
+fn execute_checked(program: &Program, argv: &[CString], environment: &[CString]) -> StepError {
+    let Ok(path) = CString::new(program.path.as_slice()) else {
+        return StepError {
+            step: Step::Spec,
+            errno: libc::EINVAL,
+        };
+    };
+    let file = match sys::open_without_links(&path) {
+        Ok(file) => file,
+        Err(error) => return failed(Step::Program, &error),
+    };
+    match sys::file_number(&file) {
+        Ok(found) if found == (program.device, program.inode) => {}
+        Ok(_) => {
+            return StepError {
+                step: Step::Program,
+                errno: libc::ESTALE,
+            };
+        }
+        Err(error) => return failed(Step::Program, &error),
+    }
+    let error = sys::execute_file(&file, argv, environment);
+    if error.raw_os_error() != Some(libc::ENOENT) {
+        return failed(Step::Command, &error);
+    }
+    let error = sys::execute(&path, argv, environment);
+    match error.raw_os_error() {
+        Some(libc::ENOENT) => failed(Step::Interpreter, &error),
+        _ => failed(Step::Command, &error),
+    }
 }
 
 /// Where a program may be: at its path, or in the directories of its own `PATH`. Relative directories do not count.

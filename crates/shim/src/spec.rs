@@ -13,6 +13,8 @@ const VERSION: u32 = 1;
 pub struct Spec {
     /// Command and arguments, at least one, none with a NUL.
     pub argv: Vec<Vec<u8>>,
+    /// The one file that may be executed; `None` looks the first argument up.
+    pub program: Option<Program>,
     /// The whole environment, each `NAME=value`.
     pub environment: Vec<Vec<u8>>,
     /// User id to run as.
@@ -43,6 +45,17 @@ pub struct Spec {
     pub stragglers: Stragglers,
     /// How long to wait for late output and late processes after the command ended, in milliseconds.
     pub drain_ms: u64,
+}
+
+/// A file that was looked at before the launch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Its path, without any symbolic link.
+    pub path: Vec<u8>,
+    /// Number of its file system.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
 }
 
 /// What becomes of a command's output.
@@ -146,6 +159,11 @@ impl Spec {
         for arg in &self.argv {
             w.bytes("arg", arg);
         }
+        if let Some(program) = &self.program {
+            w.bytes("program", &program.path);
+            w.text("program_device", program.device);
+            w.text("program_inode", program.inode);
+        }
         for variable in &self.environment {
             w.bytes("env", variable);
         }
@@ -187,6 +205,7 @@ impl Spec {
         let record = Record::parse(bytes, KIND, VERSION)?;
         let mut spec = Self {
             argv: Vec::new(),
+            program: None,
             environment: Vec::new(),
             uid: record.number("uid")?,
             gid: record.number("gid")?,
@@ -212,6 +231,13 @@ impl Spec {
                 directory: directory.to_vec(),
             };
         }
+        if let Some(path) = record.find("program") {
+            spec.program = Some(Program {
+                path: without_nul("program", path)?,
+                device: record.number("program_device")?,
+                inode: record.number("program_inode")?,
+            });
+        }
         for (key, value) in &record.fields {
             match *key {
                 "arg" => spec.argv.push(without_nul(key, value)?),
@@ -220,7 +246,8 @@ impl Spec {
                 "limit" => spec.limits.push(decode_limit(text(key, value)?)?),
                 "oom_score_adj" => spec.oom_score_adj = Some(number(key, value)?),
                 "uid" | "gid" | "change_ids" | "directory" | "umask" | "nice" | "no_new_privs"
-                | "stop_signal" | "spool_cap" | "spool" | "kill_stragglers" | "drain_ms" => {}
+                | "program" | "program_device" | "program_inode" | "stop_signal" | "spool_cap"
+                | "spool" | "kill_stragglers" | "drain_ms" => {}
                 _ => {
                     return Err(FormatError::Unknown {
                         key: (*key).to_owned(),
@@ -279,6 +306,11 @@ mod tests {
     fn sample() -> Spec {
         Spec {
             argv: vec![b"/bin/echo".to_vec(), b"a\nb".to_vec(), b"".to_vec()],
+            program: Some(Program {
+                path: b"/bin/echo".to_vec(),
+                device: 7,
+                inode: u64::MAX,
+            }),
             environment: vec![b"A=\xff\n".to_vec()],
             uid: 1000,
             gid: 1001,
@@ -312,6 +344,7 @@ mod tests {
         let full = sample();
         assert_eq!(Spec::decode(&full.encode()), Ok(full));
         let plain = Spec {
+            program: None,
             oom_score_adj: None,
             output: Output::Discard,
             stragglers: Stragglers::Kill,

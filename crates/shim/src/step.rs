@@ -44,10 +44,12 @@ pub enum Step {
     Interpreter = 18,
     /// The prepared process ended before its command was executed.
     Prepared = 19,
+    /// The one file that may be executed is still the one at its path.
+    Program = 20,
 }
 
 impl Step {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 20] = [
         Self::Spec,
         Self::Folder,
         Self::Spool,
@@ -67,6 +69,7 @@ impl Step {
         Self::Command,
         Self::Interpreter,
         Self::Prepared,
+        Self::Program,
     ];
 
     /// Number of the step in files and messages.
@@ -104,6 +107,7 @@ impl Step {
             Self::Command => "command",
             Self::Interpreter => "interpreter of the command",
             Self::Prepared => "prepared process",
+            Self::Program => "checked program",
         }
     }
 }
@@ -137,6 +141,6 @@ mod tests {
             assert_eq!(Step::from_number(step.number()), Some(step));
         }
         assert_eq!(Step::from_number(0), None);
-        assert_eq!(Step::from_number(20), None);
+        assert_eq!(Step::from_number(21), None);
     }
 }

@@ -371,14 +371,64 @@ pub(crate) fn set_no_new_privs() -> io::Result<()> {
     check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }).map(drop)
 }
 
+/// Opens a file only to name it, by a path in which nothing is a symbolic link.
+pub(crate) fn open_without_links(path: &CStr) -> io::Result<OwnedFd> {
+    // SAFETY: zeroes are a valid request; its fields are set below.
+    let mut how: libc::open_how = unsafe { MaybeUninit::zeroed().assume_init() };
+    how.flags = u64::from((libc::O_PATH | libc::O_CLOEXEC).cast_unsigned());
+    how.resolve = libc::RESOLVE_NO_SYMLINKS;
+    // SAFETY: a terminated string, and a request of the size that is named.
+    let fd = unsafe {
+        libc::syscall(
+            libc::SYS_openat2,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            &raw const how,
+            size_of::<libc::open_how>(),
+        )
+    };
+    let fd = check(i32::try_from(fd).unwrap_or(-1))?;
+    // SAFETY: the call above made it, and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Numbers of an open file: of its file system, and its own there.
+pub(crate) fn file_number(file: &OwnedFd) -> io::Result<(u64, u64)> {
+    let mut stat = MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: the pointer is to a writable stat.
+    check(unsafe { libc::fstat(file.as_raw_fd(), stat.as_mut_ptr()) })?;
+    // SAFETY: filled above; zeroes would be valid, too.
+    let stat = unsafe { stat.assume_init() };
+    Ok((stat.st_dev, stat.st_ino))
+}
+
+/// Replaces this program by an open file. Returns only with an error: `ENOENT` also for a script, whose interpreter would need
+/// the descriptor.
+pub(crate) fn execute_file(file: &OwnedFd, argv: &[CString], environment: &[CString]) -> io::Error {
+    let (argv, environment) = (pointers(argv), pointers(environment));
+    // SAFETY: terminated strings in null-terminated arrays that live until the call returns.
+    unsafe {
+        libc::syscall(
+            libc::SYS_execveat,
+            file.as_raw_fd(),
+            c"".as_ptr(),
+            argv.as_ptr(),
+            environment.as_ptr(),
+            libc::AT_EMPTY_PATH,
+        )
+    };
+    io::Error::last_os_error()
+}
+
 /// Replaces this program. Returns only with an error.
 pub(crate) fn execute(path: &CStr, argv: &[CString], environment: &[CString]) -> io::Error {
-    let pointers = |strings: &[CString]| -> Vec<*const libc::c_char> {
-        let strings = strings.iter().map(|s| s.as_ptr());
-        strings.chain([std::ptr::null()]).collect()
-    };
     let (argv, environment) = (pointers(argv), pointers(environment));
     // SAFETY: terminated strings in null-terminated arrays that live until the call returns.
     unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), environment.as_ptr()) };
     io::Error::last_os_error()
+}
+
+fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
+    let strings = strings.iter().map(|s| s.as_ptr());
+    strings.chain([std::ptr::null()]).collect()
 }

@@ -1,3 +1,8 @@
+CREATE TABLE agent_policies (
+    agent_id VARCHAR(36) NOT NULL PRIMARY KEY REFERENCES agents (id),
+    report TEXT NOT NULL
+);
+
 CREATE TABLE agents (
     id VARCHAR(36) NOT NULL PRIMARY KEY,
     name VARCHAR(64) NOT NULL,

@@ -8,6 +8,7 @@ use cronfleet_core::order::Claim;
 use cronfleet_core::run::{Reason, RunEvent};
 use jiff::Timestamp;
 
+use crate::agent_policy::AgentPolicy;
 use crate::agent_row::{fill_lists, read_agent, select_agents, serves};
 use crate::error::{Conflict, StoreError, Thing};
 use crate::group::lock_group;
@@ -100,6 +101,8 @@ pub struct AgentRow {
     pub clock_offset_us: Option<i64>,
     /// Round trip of its last heartbeat in microseconds.
     pub round_trip_us: Option<i64>,
+    /// What it told about its machine's policy.
+    pub policy: Option<AgentPolicy>,
     /// Groups within reach that it serves, sorted.
     pub groups: Vec<GroupId>,
     /// Daemon slots wanted here.

@@ -7,6 +7,7 @@ use cronfleet_core::id::{AgentId, GroupId};
 use sea_orm::ConnectionTrait;
 
 use crate::agent::{AgentFacts, AgentRow};
+use crate::agent_policy::AgentPolicy;
 use crate::engine::Engine;
 use crate::error::StoreError;
 use crate::sql::{Row, Sql};
@@ -17,7 +18,7 @@ pub(crate) fn select_agents() -> Sql {
         "SELECT a.id, a.name, a.state, a.key_fingerprint, a.certificate_serial, a.session_epoch, a.boot_id, \
          a.joined_at, a.last_seen_at, a.hostname, a.os, a.arch, a.version, a.is_root, a.cpu_count, \
          a.memory_total_bytes, a.memory_available_bytes, a.load_1m, a.running_count, a.clock_offset_us, \
-         a.round_trip_us FROM agents a WHERE 1 = 1",
+         a.round_trip_us, p.report FROM agents a LEFT JOIN agent_policies p ON p.agent_id = a.id WHERE 1 = 1",
     )
 }
 
@@ -47,6 +48,10 @@ pub(crate) fn read_agent(row: &mut Row) -> Result<AgentRow, StoreError> {
         running_count: row.next()?,
         clock_offset_us: row.maybe()?,
         round_trip_us: row.maybe()?,
+        policy: match row.maybe::<String>()? {
+            Some(report) => Some(AgentPolicy::from_json(&report)?),
+            None => None,
+        },
         groups: Vec::new(),
         slots_wanted: 0,
         slots_running: 0,

@@ -7,6 +7,7 @@
 //! What runs become is decided by [`cronfleet_core::run::step`] alone; this crate loads, asks it, and writes.
 
 mod agent;
+mod agent_policy;
 mod agent_row;
 mod agent_session;
 mod claim;
@@ -46,6 +47,7 @@ mod user;
 mod withdraw;
 
 pub use agent::{AgentFacts, AgentFilter, AgentRow, AgentState, AgentUpdate};
+pub use agent_policy::AgentPolicy;
 pub use agent_session::{Heartbeat, Session, SessionOpened};
 pub use claim::{AgentClaim, ClaimsApplied};
 pub use dispatch::OutstandingRun;

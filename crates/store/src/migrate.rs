@@ -15,11 +15,18 @@ struct Migration {
     sql: &'static str,
 }
 
-const SQLITE: &[Migration] = &[Migration {
-    number: 1,
-    name: "first",
-    sql: include_str!("../migrations/sqlite/0001_first.sql"),
-}];
+const SQLITE: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "first",
+        sql: include_str!("../migrations/sqlite/0001_first.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "agent_policies",
+        sql: include_str!("../migrations/sqlite/0002_agent_policies.sql"),
+    },
+];
 
 const fn migrations(engine: Engine) -> &'static [Migration] {
     match engine {

@@ -686,6 +686,7 @@ export interface components {
             name: string;
             /** @description Operating system and kernel, e.g. `Debian GNU/Linux 12 (6.1.0)`. */
             os: string;
+            policy?: components["schemas"]["AgentPolicy"] | null;
             /**
              * Format: int64
              * @description Round trip of the last heartbeat in microseconds.
@@ -715,6 +716,47 @@ export interface components {
         AgentApprove: {
             /** @description Groups it shall serve; absent keeps those of its join token. */
             group_ids?: string[] | null;
+        };
+        /** @description The policy of an agent's machine. It is told, never set, by way of the center. */
+        AgentPolicy: {
+            /** @description Whether script texts may run. */
+            are_scripts_allowed: boolean;
+            /** @description Whether shells may run. */
+            are_shells_allowed: boolean;
+            /** @description SHA-256 of the file, in hex. */
+            digest: string;
+            /** @description How programs are bounded. */
+            exec_mode: components["schemas"]["PolicyExecMode"];
+            /** @description The file on the machine; absent for the built-in policy. */
+            file?: string | null;
+            /** @description Whether root is out of the question. */
+            is_root_denied: boolean;
+            /** @description The rule that refused it, and why. */
+            last_refusal?: string | null;
+            /**
+             * Format: date-time
+             * @description When it refused one last.
+             */
+            last_refused_at?: string | null;
+            /**
+             * Format: int32
+             * @description Smallest user id that jobs may run as.
+             */
+            min_uid: number;
+            /**
+             * Format: date-time
+             * @description When the agent read it.
+             */
+            read_at: string;
+            /**
+             * Format: int64
+             * @description Starts refused since the agent started.
+             */
+            refused_count: number;
+            /** @description Why a newer file was refused; the policy before it is in force. */
+            reload_error?: string | null;
+            /** @description Users that jobs may run as; `*` stands for any text. */
+            run_as_allow: string[];
         };
         /**
          * @description Whether an agent may work.
@@ -1329,6 +1371,7 @@ export interface components {
                 name: string;
                 /** @description Operating system and kernel, e.g. `Debian GNU/Linux 12 (6.1.0)`. */
                 os: string;
+                policy?: components["schemas"]["AgentPolicy"] | null;
                 /**
                  * Format: int64
                  * @description Round trip of the last heartbeat in microseconds.
@@ -1855,6 +1898,11 @@ export interface components {
             /** @description 12 to 128 characters. */
             new: string;
         };
+        /**
+         * @description How a policy bounds programs.
+         * @enum {string}
+         */
+        PolicyExecMode: "any" | "dirs" | "exact";
         /** @description What an expression means. */
         Preview: {
             /** @description Normalised text, `H` resolved. */

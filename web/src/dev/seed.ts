@@ -135,6 +135,23 @@ function seedAgents(world: World): void {
       key_fingerprint: `${nth}f3a91c07d55e2b8`.repeat(4),
       joined_at: iso(world.now - (70 - nth) * 86_400_000),
       last_seen_at: iso(world.now - (isOnline ? 2_000 : 5_400_000)),
+      policy: isPending
+        ? undefined
+        : {
+            file: nth === 2 ? undefined : '/etc/cronfleet/agent-policy.toml',
+            digest: `${nth}c41e9`.repeat(12).slice(0, 64),
+            read_at: iso(world.now - 9 * 3_600_000),
+            reload_error: nth === 1 ? 'exec.mode is "some": use any, dirs or exact' : undefined,
+            is_root_denied: true,
+            min_uid: 1_000,
+            run_as_allow: nth === 2 ? ['*'] : ['shop', 'svc-*'],
+            exec_mode: nth === 0 ? 'dirs' : 'any',
+            are_shells_allowed: nth !== 0,
+            are_scripts_allowed: true,
+            refused_count: nth === 0 ? 3 : 0,
+            last_refused_at: nth === 0 ? iso(world.now - 1_800_000) : undefined,
+            last_refusal: nth === 0 ? 'run_as.deny_root: root has uid 0' : undefined,
+          },
       slots_wanted: [3, 3, 1, 0, 0][nth] ?? 0,
       slots_running: [3, 2, 0, 0, 0][nth] ?? 0,
     })

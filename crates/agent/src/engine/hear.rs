@@ -32,6 +32,9 @@ impl Engine {
             LinkEvent::Message(body) => {
                 if let Err(error) = self.hear_center(body) {
                     tracing::error!(%error, "a message of the center makes no sense");
+                    self.shared
+                        .record
+                        .refuse(|refused| refused.unreadable_messages += 1);
                 }
             }
         }
@@ -41,6 +44,8 @@ impl Engine {
         let epoch = Entry::Book(Record::SessionEpoch(session.epoch));
         self.todo.push(Action::Append(epoch));
         self.session = Some(session);
+        self.policy_told = None;
+        self.report_policy();
         self.outbox.connect(&self.orders, &self.slots);
         self.outputs.connect();
     }
@@ -123,6 +128,9 @@ impl Engine {
                 session.epoch_seen = seen,
                 "an order of an old session is ignored"
             );
+            self.shared
+                .record
+                .refuse(|refused| refused.stale_orders += 1);
         }
         epoch >= seen
     }
@@ -132,10 +140,22 @@ impl Engine {
             return Ok(());
         }
         let run = convert::run_id(&message.run)?;
+        if self.orders.claim(run).is_some() {
+            self.shared
+                .record
+                .refuse(|refused| refused.repeated_orders += 1);
+        }
         match Order::try_from(message) {
-            Ok(order) => self.order_input(Input::Order(Arc::new(order))),
+            Ok(mut order) => {
+                let most = self.policy.in_force().policy.caps.runtime;
+                order.timeout = order.timeout.into_iter().chain(most).min();
+                self.order_input(Input::Order(Arc::new(order)));
+            }
             Err(error) => {
                 tracing::error!(run.id = %run, %error, "an order cannot be read and is refused");
+                self.shared
+                    .record
+                    .refuse(|refused| refused.unreadable_messages += 1);
                 self.order_input(Input::Revoke {
                     run,
                     reason: Reason::NeverReceived,

@@ -16,12 +16,14 @@ use std::time::Duration;
 
 use cronfleet_core::id::{LifeId, ProcessId, RunId};
 use cronfleet_core::life::{Now, Wake};
+use cronfleet_core::order::SlotState;
 use cronfleet_core::order_book::{Input, OrderBook};
 use cronfleet_core::slot_book::{SlotBook, SlotInput};
+use cronfleet_wire::v1;
 use jiff::SignedDuration;
 use rand::RngExt;
 use rand::rngs::StdRng;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -34,6 +36,8 @@ use crate::link::{LinkEvent, LinkShared, Session};
 use crate::lives::{Evidence, Launcher, LifeEvent, LifeHandle};
 use crate::outbox::Outbox;
 use crate::outputs::Outputs;
+use crate::policy::PolicyKeeper;
+use crate::status::{WorkRequest, WorkStatus};
 use closing::Closing;
 use perform::Action;
 pub(crate) use recover::Opened;
@@ -71,6 +75,14 @@ struct Held {
 pub(crate) struct Engine {
     host: Host,
     launcher: Launcher,
+    policy: Arc<PolicyKeeper>,
+    /// Grows when another policy comes into force.
+    policy_versions: watch::Receiver<u64>,
+    /// What the center was told of the policy last.
+    policy_told: Option<v1::PolicyReport>,
+    /// What it is to be told.
+    policy_due: Option<v1::PolicyReport>,
+    work_requests: mpsc::Receiver<WorkRequest>,
     on_stop: OnStop,
     boot_id: String,
     /// Boot and runtime directory as the ledger names them.
@@ -124,6 +136,11 @@ impl Engine {
                 () = self.outputs.wait_read() => {}
                 () = self.chores.wait() => {}
                 () = tell::room(session) => {}
+                Some(answer) = self.work_requests.recv() => {
+                    // Who asked may be gone.
+                    let _ = answer.send(self.work());
+                }
+                Ok(()) = self.policy_versions.changed() => self.slot_input(SlotInput::PolicyChanged),
                 Some(done) = self.tasks.join_next() => pass_on_panic(done),
                 () = sleep_until(wake) => {}
             }
@@ -198,12 +215,43 @@ impl Engine {
         self.todo.extend(progress.into_iter().map(Action::Append));
         let unwritten = std::mem::take(&mut self.unwritten);
         self.todo.extend(unwritten.into_iter().map(Action::Append));
+        self.report_policy();
         let offset_us = self.shared.clock.offset_us();
         let is_measured = self.shared.clock.round_trip_us().is_some();
         if is_measured && (offset_us - self.recorded_offset_us).abs() > OFFSET_STEP_US {
             self.recorded_offset_us = offset_us;
             self.todo
                 .push(Action::Append(Entry::ClockOffset(offset_us)));
+        }
+    }
+
+    /// What there is to do, for people.
+    fn work(&self) -> WorkStatus {
+        let states = self.slots.slot_reports().map(|slot| slot.state);
+        let (slots, running) = states.fold((0, 0), |(all, running), state| {
+            (all + 1, running + u64::from(state == SlotState::Running))
+        });
+        WorkStatus {
+            is_active: self.is_active,
+            orders_open: self.orders.open_count() as u64,
+            claims_unacknowledged: self.orders.claims_unacked().count() as u64,
+            slots,
+            slots_running: running,
+            processes: self
+                .lives
+                .values()
+                .filter(|held| held.handle.control.is_some())
+                .count() as u64,
+            is_ledger_writable: self.is_ledger_writable,
+        }
+    }
+
+    /// Has the center told of the policy if anything about it is new, at most once a routine however much is refused.
+    fn report_policy(&mut self) {
+        let report = self.policy.report();
+        if self.policy_told.as_ref() != Some(&report) {
+            self.policy_due = Some(report.clone());
+            self.policy_told = Some(report);
         }
     }
 

@@ -28,10 +28,12 @@ use crate::config::Config;
 use crate::error::AgentError;
 use crate::host::{self, ExitRecord, Found, FoundState, Host, HostError, Life, StartedRecord};
 use crate::ledger::{Entry, Ledger, Replayed};
-use crate::link::LinkShared;
+use crate::link::{LinkRecord, LinkShared};
 use crate::lives::{Evidence, Launcher, OutputFlag, kill_orphans, remove, watch};
 use crate::outbox::Outbox;
 use crate::outputs::Outputs;
+use crate::policy::PolicyKeeper;
+use crate::status::WorkRequest;
 
 /// Names a runtime directory: a new one, even in the same boot, has lost its processes like a new boot (a container that was
 /// started again).
@@ -44,6 +46,9 @@ pub(crate) struct Opened<'a> {
     pub(crate) host: Host,
     pub(crate) ledger: Ledger,
     pub(crate) replayed: Replayed,
+    pub(crate) policy: Arc<PolicyKeeper>,
+    /// Who asks what there is to do.
+    pub(crate) work_requests: mpsc::Receiver<WorkRequest>,
     pub(crate) draws: StdRng,
 }
 
@@ -243,6 +248,8 @@ impl Engine {
             host,
             ledger,
             replayed,
+            policy,
+            work_requests,
             mut draws,
         } = opened;
         let boot_id = host::boot_id().map_err(|source| AgentError::Boot { source })?;
@@ -295,7 +302,12 @@ impl Engine {
         );
         let (life_events_out, life_events) = mpsc::channel(LIFE_EVENTS_MAX);
         let mut engine = Self {
-            launcher: Launcher::new(host.clone()),
+            launcher: Launcher::new(host.clone(), Arc::clone(&policy)),
+            policy_versions: policy.versions(),
+            policy_told: None,
+            policy_due: None,
+            work_requests,
+            policy,
             host,
             on_stop: config.on_stop,
             boot_id,
@@ -305,6 +317,7 @@ impl Engine {
                 clock,
                 epoch_seen: AtomicU64::new(replay.epoch),
                 running_count: AtomicU32::new(0),
+                record: LinkRecord::new(),
             }),
             ledger,
             is_ledger_writable: true,
@@ -365,6 +378,7 @@ impl Engine {
         let (handle, task) = watch(
             self.host.clone(),
             life,
+            self.launcher.places.take(None),
             is_output_stored,
             self.life_events_out.clone(),
         );

@@ -16,14 +16,16 @@ impl Engine {
         };
         loop {
             let is_due = self.outbox.due().is_some_and(|at| at <= Instant::now());
-            if !is_due && !self.outputs.has_outgoing() {
+            if self.policy_due.is_none() && !is_due && !self.outputs.has_outgoing() {
                 return false;
             }
             // A closed session says so by an event.
             let Ok(permit) = session.out.try_reserve() else {
                 return !session.out.is_closed();
             };
-            let body = if is_due {
+            let body = if let Some(report) = self.policy_due.take() {
+                Some(Body::Policy(report))
+            } else if is_due {
                 self.outbox.next(&self.orders, &self.slots)
             } else {
                 self.outputs.take_outgoing().map(Body::Output)

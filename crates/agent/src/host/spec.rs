@@ -5,8 +5,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cronfleet_shim::spec::{Limit, Output, Resource, Spec, Stragglers};
+use cronfleet_shim::spec::{Limit, Output, Program, Resource, Spec, Stragglers};
 
+use super::program::Checked;
 use super::start_error::StartError;
 use super::user::RunUser;
 use super::{environment, open};
@@ -23,6 +24,8 @@ const OUTPUT_CAP_DEFAULT: u64 = 16 * 1024 * 1024;
 pub struct LifeSpec {
     /// What to run.
     pub command: LifeCommand,
+    /// The one file that may be executed for it; `None` leaves the lookup to the start.
+    pub program: Option<Checked>,
     /// Whom to run it as. An agent that is not root can only run as itself.
     pub user: RunUser,
     /// The whole environment ([`super::build_environment`]).
@@ -89,6 +92,7 @@ impl LifeSpec {
         };
         Self {
             command,
+            program: None,
             user,
             environment: Vec::new(),
             directory,
@@ -128,6 +132,11 @@ impl LifeSpec {
         }
         Ok(Spec {
             argv: argv.into_iter().map(OsString::into_vec).collect(),
+            program: self.program.as_ref().map(|program| Program {
+                path: program.path.as_os_str().as_bytes().to_vec(),
+                device: program.device,
+                inode: program.inode,
+            }),
             environment: self.variables(),
             uid: self.user.uid,
             gid: self.user.gid,

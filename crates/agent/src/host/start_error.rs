@@ -62,6 +62,15 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The file that was allowed is no longer the one at its path.
+    #[error("{} was replaced between the policy's look and the start", path.display())]
+    Replaced {
+        /// The program.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// The command exists, but the interpreter it names does not.
     #[error("the interpreter or loader that {} names does not exist", path.display())]
     Interpreter {
@@ -136,6 +145,7 @@ impl StartError {
                 _ => "spawn_failed",
             },
             Self::Interpreter { .. } => "command_missing",
+            Self::Replaced { .. } => "command_denied",
             Self::AlreadyExists { .. }
             | Self::Invalid { .. }
             | Self::Step { .. }
@@ -187,6 +197,13 @@ impl StartError {
                 source,
             },
             Step::Interpreter => Self::Interpreter { path: command() },
+            Step::Program => Self::Replaced {
+                path: spec
+                    .program
+                    .as_ref()
+                    .map_or_else(command, |program| path(&program.path)),
+                source,
+            },
             step @ (Step::Groups | Step::Gid | Step::Uid | Step::Identity | Step::NoNewPrivs) => {
                 Self::Identity { step, source }
             }

@@ -95,6 +95,13 @@ pub fn resolve_user(name: &str) -> Result<RunUser, UserError> {
     })
 }
 
+/// Name of a group, if it has one. May block like [`resolve_user`].
+#[must_use]
+pub fn group_name(gid: u32) -> Option<String> {
+    let group = nix::unistd::Group::from_gid(nix::unistd::Gid::from_raw(gid));
+    group.ok().flatten().map(|group| group.name)
+}
+
 impl RunUser {
     /// Whether the agent already has this user's id and needs no privilege to run as it.
     #[must_use]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cronfleet_core::id::AgentId;
@@ -14,9 +14,11 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
+use super::record::LinkRecord;
 use super::session::{LinkEvent, SessionError, open};
 use crate::clock::Clock;
 use crate::dial::{DialError, dial};
+use crate::error::chain;
 use crate::identity::Identity;
 use crate::join::renew;
 use crate::tls;
@@ -42,6 +44,8 @@ pub(crate) struct LinkShared {
     pub(crate) epoch_seen: AtomicU64,
     /// Processes that run, for heartbeats.
     pub(crate) running_count: AtomicU32,
+    /// What happened on the link.
+    pub(crate) record: LinkRecord,
 }
 
 /// Dials centers for as long as the agent runs.
@@ -81,6 +85,7 @@ impl Link {
                 () = stop.cancelled() => return,
                 error = self.hold_session(&center) => {
                     log_end(&center, &error, failures);
+                    self.note_end(&center, &error);
                     if self.events.send(LinkEvent::Down).await.is_err() {
                         return;
                     }
@@ -97,6 +102,14 @@ impl Link {
                 () = sleep(wait(failures, self.draws.random())) => {}
             }
         }
+    }
+
+    fn note_end(&self, center: &str, error: &LinkError) {
+        let record = &self.shared.record;
+        if let LinkError::Session(SessionError::Stale { .. }) = error {
+            record.refuse(|refused| refused.stale_sessions += 1);
+        }
+        record.down(center, chain(error));
     }
 
     /// Dials one center and holds a session with it until that is over.
@@ -119,6 +132,9 @@ impl Link {
             Err(error) => return error,
         };
         tracing::info!(center.address = center, "session with the center");
+        shared
+            .record
+            .up(center, shared.epoch_seen.load(Ordering::Relaxed));
         let events = self.events.clone();
         tokio::select! {
             error = opened.run(&shared, &events) => error,

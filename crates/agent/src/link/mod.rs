@@ -5,7 +5,10 @@
 
 mod dialler;
 mod heart;
+mod record;
 mod session;
 
 pub(crate) use dialler::{Link, LinkShared};
+pub(crate) use record::LinkRecord;
+pub use record::{LinkStatus, RefusedMessages};
 pub(crate) use session::{LinkEvent, Session};

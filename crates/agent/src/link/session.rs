@@ -178,7 +178,10 @@ impl Opened {
             tokio::select! {
                 message = self.inbound.message() => {
                     heard = Instant::now();
-                    let Some(body) = message?.ok_or(SessionError::Closed)?.body else { continue };
+                    let Some(body) = message?.ok_or(SessionError::Closed)?.body else {
+                        refuse_unknown(shared);
+                        continue;
+                    };
                     if let Body::Heartbeat(echo) = &body {
                         heart.answered(echo, shared);
                     }
@@ -213,6 +216,7 @@ impl Opened {
                 break;
             };
             let Some(body) = message?.ok_or(SessionError::Closed)?.body else {
+                refuse_unknown(shared);
                 continue;
             };
             let echo = if let Body::Heartbeat(echo) = &body {
@@ -228,6 +232,14 @@ impl Opened {
         }
         Ok(held_back)
     }
+}
+
+/// A message of a kind that this agent does not have is not done, whatever it was meant to be.
+fn refuse_unknown(shared: &LinkShared) {
+    tracing::warn!("a message of an unknown kind was passed over");
+    shared
+        .record
+        .refuse(|refused| refused.unknown_messages += 1);
 }
 
 async fn say(out: &mpsc::Sender<v1::FromAgent>, body: FromAgentBody) -> Result<(), SessionError> {

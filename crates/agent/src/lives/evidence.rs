@@ -1,7 +1,5 @@
 //! What the host found, in the words of the books and on the center's clock.
 
-use std::error::Error;
-use std::fmt::Write;
 use std::time::Duration;
 
 use cronfleet_core::id::LifeId;
@@ -9,6 +7,7 @@ use cronfleet_core::order::{End, ExitStatus, OutputTotals, Start, StopCause, Usa
 use cronfleet_core::run::Reason;
 
 use crate::clock::Clock;
+use crate::error::chain;
 use crate::host::{self, ExitRecord, Host, StartError, StartedRecord};
 
 /// Why a process was not started.
@@ -107,16 +106,4 @@ impl Evidence<'_> {
             },
         })
     }
-}
-
-/// An error and its causes as one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        // Writing to a string cannot fail.
-        let _ = write!(text, ": {error}");
-        cause = error.source();
-    }
-    text
 }

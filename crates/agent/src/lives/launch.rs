@@ -10,9 +10,13 @@ use cronfleet_core::order::{DaemonOrder, Order};
 use cronfleet_core::run::Reason;
 use tokio::task::spawn_blocking;
 
-use super::evidence::{NotStarted, chain};
+use super::evidence::NotStarted;
+use super::permit::permit;
+use super::places::Places;
 use super::users::Users;
-use crate::host::{Host, LifeCommand, LifeSpec, OutputPolicy, RunUser, build_environment};
+use crate::error::chain;
+use crate::host::{Host, LifeCommand, LifeSpec, OutputPolicy, build_environment};
+use crate::policy::{KnownUser, PolicyKeeper};
 
 /// What a life is for.
 #[derive(Debug, Clone)]
@@ -85,13 +89,17 @@ impl Purpose {
 #[derive(Debug, Clone)]
 pub(crate) struct Launcher {
     pub(crate) host: Host,
+    pub(crate) policy: Arc<PolicyKeeper>,
+    pub(crate) places: Places,
     users: Arc<Users>,
 }
 
 impl Launcher {
-    pub(crate) fn new(host: Host) -> Self {
+    pub(crate) fn new(host: Host, policy: Arc<PolicyKeeper>) -> Self {
         Self {
             host,
+            policy,
+            places: Places::default(),
             users: Arc::default(),
         }
     }
@@ -99,20 +107,21 @@ impl Launcher {
     /// Resolves everything that a launch needs.
     ///
     /// # Errors
-    /// Why the process cannot be started, e.g. [`Reason::UserUnknown`].
+    /// Why the process cannot be started, e.g. [`Reason::UserUnknown`] or [`Reason::PolicyDenied`].
     pub(super) async fn spec(&self, purpose: &Purpose) -> Result<LifeSpec, NotStarted> {
         let launch = purpose.launch();
-        let user = self.user(&launch.run_as).await?;
+        let known = self.user(&launch.run_as).await?;
+        let user = &known.user;
         let job = launch
             .environment
             .iter()
             .map(|(name, value)| (name.clone(), value.clone()));
         let environment =
-            build_environment(&user, job, purpose.variables()).map_err(|error| NotStarted {
+            build_environment(user, job, purpose.variables()).map_err(|error| NotStarted {
                 reason: Reason::SpawnFailed,
                 detail: error.to_string(),
             })?;
-        let mut spec = LifeSpec::new(user, command(&launch.command));
+        let mut spec = LifeSpec::new(user.clone(), command(&launch.command));
         spec.environment = environment;
         if let Some(directory) = &launch.directory {
             spec.directory = PathBuf::from(directory);
@@ -126,10 +135,11 @@ impl Launcher {
         } else {
             OutputPolicy::Discard
         };
+        permit(&self.policy, launch, &known, &mut spec).await?;
         Ok(spec)
     }
 
-    async fn user(&self, name: &str) -> Result<RunUser, NotStarted> {
+    async fn user(&self, name: &str) -> Result<KnownUser, NotStarted> {
         if let Some(user) = self.users.recent(name) {
             return Ok(user);
         }

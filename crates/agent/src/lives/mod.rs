@@ -2,6 +2,8 @@
 
 mod evidence;
 mod launch;
+mod permit;
+mod places;
 mod task;
 mod users;
 

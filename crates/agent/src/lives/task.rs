@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cronfleet_core::id::LifeId;
+use cronfleet_core::run::Reason;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
 use super::evidence::NotStarted;
 use super::launch::{Launcher, Purpose};
+use super::places::Place;
 use crate::host::{
     Armed, Change, Ended, ExitRecord, Host, HostError, Life, LifeControl, StartError, StartedRecord,
 };
@@ -115,6 +117,7 @@ pub(crate) fn launch(
 pub(crate) fn watch(
     host: Host,
     life: Life,
+    place: Option<Place>,
     is_output_stored: bool,
     events: mpsc::Sender<LifeEvent>,
 ) -> (LifeHandle, impl Future<Output = ()> + Send + 'static) {
@@ -126,7 +129,11 @@ pub(crate) fn watch(
         events,
         output: handle.output.clone(),
     };
-    (handle, task.watch(life, host))
+    let watched = async move {
+        let _place = place;
+        task.watch(life, host).await;
+    };
+    (handle, watched)
 }
 
 fn handle(is_output_stored: bool) -> (LifeHandle, watch::Receiver<Wish>) {
@@ -158,21 +165,33 @@ impl Task {
         if *wishes.borrow() == Wish::Wait {
             self.tell(News::Armed).await;
         }
-        match self.released(armed, &mut wishes, &launcher.host).await {
-            Ok(armed) => match armed.go().await {
-                Ok(life) => {
-                    let started = Box::new(life.started().clone());
-                    self.tell(News::Started(started, life.control())).await;
-                    self.watch(life, launcher.host).await;
-                }
-                Err(error) => {
-                    let news = start_news(error);
-                    self.settle(&launcher.host, &news).await;
-                    self.tell(news).await;
-                }
-            },
-            Err(news) => self.tell(news).await,
+        let armed = match self.released(armed, &mut wishes, &launcher.host).await {
+            Ok(armed) => armed,
+            Err(news) => return self.tell(news).await,
+        };
+        let Some(_place) = self.place(&launcher) else {
+            armed.abandon().await;
+            self.remove(&launcher.host).await;
+            return self.tell(News::StartFailed(no_place(&launcher))).await;
+        };
+        match armed.go().await {
+            Ok(life) => {
+                let started = Box::new(life.started().clone());
+                self.tell(News::Started(started, life.control())).await;
+                self.watch(life, launcher.host).await;
+            }
+            Err(error) => {
+                let news = start_news(error);
+                self.settle(&launcher.host, &news).await;
+                self.tell(news).await;
+            }
         }
+    }
+
+    /// Takes a place among the processes that the policy lets run at the same time.
+    fn place(&self, launcher: &Launcher) -> Option<Place> {
+        let most = launcher.policy.in_force().policy.caps.processes;
+        launcher.places.take(most)
     }
 
     /// Prepares the life, again after a moment if the machine was short of something.
@@ -304,6 +323,20 @@ pub(crate) async fn kill_orphans(host: &Host, started: &StartedRecord) {
             left,
             "processes without a shim cannot be killed"
         );
+    }
+}
+
+/// Says that too many processes run, and counts it.
+fn no_place(launcher: &Launcher) -> NotStarted {
+    let most = launcher.policy.in_force().policy.caps.processes;
+    let detail = format!(
+        "caps.processes: {} processes run already",
+        most.unwrap_or(0)
+    );
+    launcher.policy.refused(&detail);
+    NotStarted {
+        reason: Reason::AgentFull,
+        detail,
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::host::{RunUser, UserError, resolve_user};
+use crate::host::UserError;
+use crate::policy::KnownUser;
 
 /// How long an answer of the user database is used again. Short: a change of groups counts for the next but few runs.
 const KEPT: Duration = Duration::from_secs(5);
@@ -15,12 +16,12 @@ const USERS_MAX: usize = 256;
 /// Remembers users for a moment, so that a thousand starts in one second ask the user database once.
 #[derive(Debug, Default)]
 pub(super) struct Users {
-    known: Mutex<HashMap<String, (Instant, RunUser)>>,
+    known: Mutex<HashMap<String, (Instant, KnownUser)>>,
 }
 
 impl Users {
     /// A user that was looked up a moment ago.
-    pub(super) fn recent(&self, name: &str) -> Option<RunUser> {
+    pub(super) fn recent(&self, name: &str) -> Option<KnownUser> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known
             .get(name)
@@ -32,8 +33,8 @@ impl Users {
     ///
     /// # Errors
     /// [`UserError`].
-    pub(super) fn resolve(&self, name: &str) -> Result<RunUser, UserError> {
-        let user = resolve_user(name)?;
+    pub(super) fn resolve(&self, name: &str) -> Result<KnownUser, UserError> {
+        let user = KnownUser::look_up(name)?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= USERS_MAX {
             known.clear();

@@ -59,6 +59,7 @@ pub(crate) struct State {
     /// The center's clock minus the real one.
     pub(crate) skew: Duration,
     pub(crate) heartbeats: Vec<v1::Heartbeat>,
+    pub(crate) policy: Option<v1::PolicyReport>,
     pub(crate) orders: BTreeMap<RunId, Order>,
     pub(crate) claims: BTreeMap<RunId, Vec<Claim>>,
     pub(crate) daemons: Option<Vec<DaemonOrder>>,
@@ -120,6 +121,7 @@ impl TestCenter {
                 certificate_life: Duration::from_secs(3_600),
                 skew: Duration::ZERO,
                 heartbeats: Vec::new(),
+                policy: None,
                 orders: BTreeMap::new(),
                 claims: BTreeMap::new(),
                 daemons: None,
@@ -172,6 +174,16 @@ impl TestCenter {
         out.send(Ok(v1::FromCenter { body: Some(body) }))
             .await
             .unwrap();
+    }
+
+    /// Sends a message of a kind that the agent does not have: it reads it as one without a body.
+    pub(crate) async fn send_unknown(&self) {
+        let out = self
+            .wait("a session", |state| {
+                state.session.as_ref().map(|s| s.out.clone())
+            })
+            .await;
+        out.send(Ok(v1::FromCenter { body: None })).await.unwrap();
     }
 
     /// Sends orders, and again in every later session until something is claimed about them.
@@ -273,6 +285,10 @@ impl Shared {
         let acks = state.acks;
         match body {
             FromAgent::Hello(_) => None,
+            FromAgent::Policy(report) => {
+                state.policy = Some(report);
+                None
+            }
             FromAgent::Heartbeat(heartbeat) => {
                 let center_time_us = (Timestamp::now() + state.skew).as_microsecond();
                 state.heartbeats.push(heartbeat);

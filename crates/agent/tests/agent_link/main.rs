@@ -9,6 +9,7 @@ mod disk;
 mod figures;
 mod joining;
 mod pki;
+mod policy;
 mod rig;
 mod runs;
 mod sessions;

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use cronfleet_agent::{Agent, AgentError, Config, OnStop, join};
+use cronfleet_agent::policy::PolicySource;
+use cronfleet_agent::{Agent, AgentError, AgentHandle, Config, OnStop, join};
 use cronfleet_core::backoff::Backoff;
 use cronfleet_core::id::{AgentId, JobId, RunId};
 use cronfleet_core::job::{
@@ -136,11 +138,31 @@ impl Drop for Rig {
 fn config(dir: &Path, runtime_dir: &Path) -> Config {
     let mut config = Config::new(dir.join("agent"), shim());
     config.runtime_dir = Some(runtime_dir.to_owned());
+    let policy = dir.join("policy.toml");
+    if !policy.exists() {
+        write_policy(&policy, OPEN_POLICY);
+    }
+    config.policy = PolicySource::Required(policy);
     config
+}
+
+/// Lets whoever runs the tests run everything.
+const OPEN_POLICY: &str = "version = 1
+[run_as]
+min_uid = 0
+deny_root = false
+deny_groups = []
+";
+
+/// Writes a policy file as an administrator would have it.
+pub(crate) fn write_policy(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
 }
 
 /// An agent in this process.
 pub(crate) struct RunningAgent {
+    pub(crate) handle: AgentHandle,
     stop: CancellationToken,
     task: JoinHandle<Result<(), AgentError>>,
 }
@@ -149,8 +171,9 @@ impl RunningAgent {
     pub(crate) fn start(config: Config) -> Self {
         let stop = CancellationToken::new();
         let agent = Agent::open(config).unwrap();
+        let handle = agent.handle();
         let task = tokio::spawn(agent.run(stop.clone()));
-        Self { stop, task }
+        Self { handle, stop, task }
     }
 
     /// Stops it as its configuration says.

@@ -2,11 +2,13 @@
 
 use axum::extract::State;
 use cronfleet_api::agent::{
-    Agent, AgentApprove, AgentState, AgentUpdate, JoinToken, JoinTokenCreate,
+    Agent, AgentApprove, AgentPolicy, AgentState, AgentUpdate, JoinToken, JoinTokenCreate,
+    PolicyExecMode,
 };
 use cronfleet_api::page::Page;
 use cronfleet_core::access::Reach;
 use cronfleet_core::id::{AgentId, GroupId};
+use cronfleet_core::policy::ExecMode;
 use cronfleet_store::{
     AgentFilter, AgentRow, Conflict, NewJoinToken, SecretHash, StoreError, Thing,
 };
@@ -323,7 +325,30 @@ fn shown(state: &HttpState, agent: AgentRow) -> Agent {
         key_fingerprint: agent.key_fingerprint,
         joined_at: agent.joined_at,
         last_seen_at: agent.last_seen_at,
+        policy: agent.policy.map(shown_policy),
         slots_wanted: agent.slots_wanted,
         slots_running: agent.slots_running,
+    }
+}
+
+fn shown_policy(policy: cronfleet_store::AgentPolicy) -> AgentPolicy {
+    AgentPolicy {
+        file: policy.file,
+        digest: policy.digest,
+        read_at: policy.read_at,
+        reload_error: policy.reload_error,
+        is_root_denied: policy.is_root_denied,
+        min_uid: policy.min_uid,
+        run_as_allow: policy.run_as_allow,
+        exec_mode: match policy.exec_mode {
+            ExecMode::Any => PolicyExecMode::Any,
+            ExecMode::Dirs => PolicyExecMode::Dirs,
+            ExecMode::Exact => PolicyExecMode::Exact,
+        },
+        are_shells_allowed: policy.are_shells_allowed,
+        are_scripts_allowed: policy.are_scripts_allowed,
+        refused_count: policy.refused_count,
+        last_refused_at: policy.last_refused_at,
+        last_refusal: policy.last_refusal,
     }
 }

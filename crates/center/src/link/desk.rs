@@ -22,7 +22,8 @@ use tokio::sync::mpsc;
 use super::Parts;
 use super::outbox::Outbox;
 use super::output::OutputLives;
-use super::session::{Activity, SessionEnd};
+use super::policy;
+use super::session::{Activity, SessionEnd, tell as tell_agent};
 use crate::bus::Change;
 use crate::clock;
 use crate::nudge::Nudge;
@@ -287,9 +288,22 @@ impl Desk {
                 In::Claims(claims) => next = self.take_claims(claims, from_reader).await?,
                 In::Output(output) => self.take_output(output).await?,
                 In::Slots(slots) => self.take_slots(slots).await?,
+                In::Policy(report) => self.take_policy(report).await?,
                 In::Hello(_) | In::Heartbeat(_) => {}
             }
         }
+        Ok(())
+    }
+
+    /// Keeps what the agent says about its machine's policy.
+    async fn take_policy(&self, report: v1::PolicyReport) -> Result<(), SessionEnd> {
+        let agent = self.session.agent;
+        let Some(policy) = policy::read(report) else {
+            tracing::warn!(agent.id = %agent, "a policy report could not be understood");
+            return Ok(());
+        };
+        self.parts.store.put_policy(&self.session, &policy).await?;
+        tell_agent(&self.parts, agent, true).await;
         Ok(())
     }
 

@@ -9,6 +9,7 @@ mod join;
 mod outbox;
 mod output;
 mod peer;
+mod policy;
 mod session;
 
 use std::net::SocketAddr;

@@ -263,7 +263,7 @@ async fn read(
                     why: "a second hello in one session".to_owned(),
                 };
             }
-            Some(body @ (In::Claims(_) | In::Output(_) | In::Slots(_))) => {
+            Some(body @ (In::Claims(_) | In::Output(_) | In::Slots(_) | In::Policy(_))) => {
                 if to_desk.send(body).await.is_err() {
                     return SessionEnd::Closed;
                 }
@@ -275,8 +275,8 @@ async fn read(
     }
 }
 
-/// Tells watchers that an agent came or went.
-async fn tell(parts: &Parts, agent: AgentId, is_online: bool) {
+/// Tells watchers that an agent came, went or has changed.
+pub(super) async fn tell(parts: &Parts, agent: AgentId, is_online: bool) {
     let groups = match parts.store.agent(&Reach::Everything, agent).await {
         Ok(Some(row)) => row.groups,
         Ok(None) | Err(_) => Vec::new(),

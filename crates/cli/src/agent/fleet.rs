@@ -196,11 +196,52 @@ pub(super) async fn show(
         ("joined", shown::instant(agent.joined_at)),
         ("last seen", shown::maybe_instant(agent.last_seen_at)),
         ("key", shown::plain(&agent.key_fingerprint)),
+        ("policy", policy(&agent)),
+        ("refused", refused(&agent)),
     ];
     screen.line(shown::plain(&agent.name))?;
     lines
         .iter()
         .try_for_each(|(label, value)| screen.line(format_args!("  {label:<10}  {value}")))
+}
+
+/// What the policy of its machine allows, in one line.
+fn policy(agent: &Agent) -> String {
+    let Some(policy) = &agent.policy else {
+        return "not told".to_owned();
+    };
+    let file = policy.file.as_deref().unwrap_or("built in");
+    let root = if policy.is_root_denied {
+        "root denied"
+    } else {
+        "root allowed"
+    };
+    let error = match &policy.reload_error {
+        Some(error) => format!("; A NEWER ONE IS REFUSED: {}", shown::plain(error)),
+        None => String::new(),
+    };
+    format!(
+        "{}: {root}, users {}, programs {}{error}",
+        shown::plain(file),
+        shown::cut(&policy.run_as_allow.join(", "), 60),
+        shown::word(&policy.exec_mode)
+    )
+}
+
+/// How many starts it has refused, and the last of them.
+fn refused(agent: &Agent) -> String {
+    match &agent.policy {
+        Some(policy) => match (&policy.last_refusal, policy.last_refused_at) {
+            (Some(detail), Some(at)) => format!(
+                "{} starts, last {}: {}",
+                policy.refused_count,
+                shown::instant(at),
+                shown::plain(detail)
+            ),
+            _ => "no start".to_owned(),
+        },
+        None => "not told".to_owned(),
+    }
 }
 
 pub(super) async fn approve(

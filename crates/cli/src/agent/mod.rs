@@ -1,6 +1,9 @@
 //! `cronfleet agent`: the agents that a center knows, and the agent of this machine.
 
+mod doctor;
 mod fleet;
+mod policy;
+mod status;
 
 use clap::{Args, Subcommand};
 
@@ -37,6 +40,13 @@ enum Command {
     Token(fleet::Token),
     /// Join a fleet: get this machine's identity from a center, with a token that it made
     Join(Join),
+    /// Say how the agent of this machine is
+    Status(status::Which),
+    /// Examine this machine: whether an agent can do all of its work here
+    Doctor(doctor::Doctor),
+    /// What the policy of this machine says
+    #[command(subcommand)]
+    Policy(policy::Policy),
     /// Run the agent of this machine
     Run(Daemon),
 }
@@ -47,6 +57,9 @@ impl Agent {
         let command = match self.command {
             None => return self.daemon.run(),
             Some(Command::Run(daemon)) => return daemon.run(),
+            Some(Command::Policy(policy)) => return policy.run(screen),
+            Some(Command::Status(which)) => return which.run(screen),
+            Some(Command::Doctor(doctor)) => return doctor.run(screen),
             Some(Command::Join(join)) => return wait(join.run(screen)),
             Some(command) => command,
         };
@@ -59,7 +72,11 @@ impl Agent {
                 Command::Edit(change) => fleet::edit(change, &client, screen).await,
                 Command::Revoke(which) => fleet::revoke(which, &client, screen).await,
                 Command::Token(token) => fleet::make_token(token, &client, screen).await,
-                Command::Join(_) | Command::Run(_) => Ok(()),
+                Command::Join(_)
+                | Command::Run(_)
+                | Command::Policy(_)
+                | Command::Status(_)
+                | Command::Doctor(_) => Ok(()),
             }
         })
     }

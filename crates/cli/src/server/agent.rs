@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use cronfleet_agent::policy::PolicySource;
 use cronfleet_agent::{Agent, Config, OnStop, join};
 use cronfleet_wire::identity::JoinToken;
 use serde::Deserialize;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::config_file::AgentSection;
 use super::logging::ServerFlags;
 use super::run::run_until_signal;
-use super::{folders, shim};
+use super::{folders, notify, shim};
 use crate::failure::Failure;
 use crate::screen::Screen;
 
@@ -63,6 +65,14 @@ pub(super) struct AgentFlags {
         help_heading = "Server"
     )]
     shim: Option<PathBuf>,
+    /// Policy file of this machine [default: /etc/cronfleet/agent-policy.toml; built-in rules that deny root without it]
+    #[arg(
+        long,
+        env = "CRONFLEET_POLICY",
+        value_name = "FILE",
+        help_heading = "Server"
+    )]
+    policy: Option<PathBuf>,
 }
 
 /// What becomes of running processes when the agent is stopped.
@@ -81,7 +91,7 @@ impl Daemon {
         let mut file = self.server.begin("info")?.agent;
         let data_dir = match self.data_dir.or(file.data_dir.take()) {
             Some(data_dir) => data_dir,
-            None => folders::data_dir()?.join("agent"),
+            None => agent_data_dir()?,
         };
         let on_stop = match self.on_stop.or(file.on_stop).unwrap_or(OnStopWord::Leave) {
             OnStopWord::Leave => OnStop::Leave,
@@ -108,18 +118,53 @@ impl AgentFlags {
             Some(runtime_dir) => Some(folders::absolute(&runtime_dir)?),
             None => None,
         };
+        let policy = match self.policy.or(file.policy) {
+            Some(policy) => PolicySource::Required(folders::absolute(&policy)?),
+            None => PolicySource::default(),
+        };
         Ok(Config {
             runtime_dir,
+            policy,
             ..Config::new(folders::absolute(&data_dir)?, shim)
         })
     }
 }
 
+/// Where an agent keeps its data unless it is told otherwise.
+pub(crate) fn agent_data_dir() -> Result<PathBuf, Failure> {
+    Ok(folders::data_dir()?.join("agent"))
+}
+
 /// Opens the agent and runs it until told to stop.
 pub(super) async fn serve(config: Config, stop: CancellationToken) -> Result<(), Failure> {
+    // Before the policy is read, so that a signal can only make it be read twice.
+    let mut hangups =
+        signal(SignalKind::hangup()).map_err(|error| Failure::system("wait for signals", error))?;
     let agent = Agent::open(config)?;
     tracing::info!(agent.id = %agent.id(), "agent is up");
-    agent.run(stop).await?;
+    let mut handle = agent.handle();
+    let reloader = handle.clone();
+    let reloads = async {
+        while hangups.recv().await.is_some() {
+            notify::reloading();
+            let handle = reloader.clone();
+            let read = tokio::task::spawn_blocking(move || handle.reload_policy());
+            if let Err(error) = read.await {
+                tracing::error!(%error, "the policy could not be read again");
+            }
+            notify::ready();
+        }
+        std::future::pending::<()>().await;
+    };
+    let announced = async {
+        handle.up().await;
+        notify::ready();
+        reloads.await;
+    };
+    tokio::select! {
+        ended = agent.run(stop) => ended?,
+        () = announced => {}
+    }
     tracing::info!("agent is down");
     Ok(())
 }
@@ -151,7 +196,7 @@ impl Join {
         )?;
         let data_dir = match self.data_dir {
             Some(data_dir) => folders::absolute(&data_dir)?,
-            None => folders::data_dir()?.join("agent"),
+            None => agent_data_dir()?,
         };
         let identity = join(&self.center, &token, &data_dir).await?;
         if screen.is_json() {

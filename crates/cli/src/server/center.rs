@@ -10,9 +10,9 @@ use jiff::tz::TimeZone;
 
 use super::box_drawing::framed;
 use super::config_file::CenterSection;
-use super::folders;
 use super::logging::ServerFlags;
 use super::run::run_until_signal;
+use super::{folders, notify};
 use crate::args::Options;
 use crate::failure::Failure;
 use crate::schedule;
@@ -122,6 +122,7 @@ impl Center {
             }
             screen.line(framed("The center is up.", &lines))?;
             screen.flush()?;
+            notify::ready();
             Ok(center.run(stop).await?)
         })
     }

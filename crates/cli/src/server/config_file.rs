@@ -43,6 +43,7 @@ pub(super) struct AgentSection {
     pub(super) runtime_dir: Option<PathBuf>,
     pub(super) centers: Option<Vec<String>>,
     pub(super) shim: Option<PathBuf>,
+    pub(super) policy: Option<PathBuf>,
     pub(super) on_stop: Option<super::agent::OnStopWord>,
 }
 

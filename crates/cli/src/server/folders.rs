@@ -25,7 +25,7 @@ pub(super) fn data_dir() -> Result<PathBuf, Failure> {
 }
 
 /// The path from the root: what is below it must not move when somebody changes directory.
-pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|source| Failure::File {
         doing: "find",
         path: path.to_owned(),

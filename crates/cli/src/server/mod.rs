@@ -6,11 +6,15 @@ mod center;
 mod config_file;
 mod demo;
 mod folders;
+mod local_policy;
 mod logging;
+mod notify;
 mod run;
 mod shim;
 mod up;
 
-pub(crate) use agent::{Daemon, Join};
+pub(crate) use agent::{Daemon, Join, agent_data_dir};
 pub(crate) use center::Center;
+pub(crate) use folders::absolute;
+pub(crate) use shim::find as find_shim;
 pub(crate) use up::Up;

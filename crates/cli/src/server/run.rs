@@ -3,6 +3,7 @@
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::notify;
 use crate::failure::Failure;
 
 /// The signals that end a server: SIGINT (Ctrl-C) and SIGTERM.
@@ -52,7 +53,10 @@ where
         let mut server = std::pin::pin!(server(stop.clone()));
         tokio::select! {
             ended = &mut server => return ended,
-            () = signals.next() => stop.cancel(),
+            () = signals.next() => {
+                notify::stopping();
+                stop.cancel();
+            }
         }
         tokio::select! {
             ended = &mut server => ended,

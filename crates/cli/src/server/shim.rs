@@ -8,7 +8,7 @@ use crate::failure::Failure;
 const NAME: &str = "cronfleet-shim";
 
 /// Finds the shim: as configured, else beside this binary, else in `../lib/cronfleet/`.
-pub(super) fn find(configured: Option<PathBuf>) -> Result<PathBuf, Failure> {
+pub(crate) fn find(configured: Option<PathBuf>) -> Result<PathBuf, Failure> {
     if let Some(path) = configured {
         return if path.is_file() {
             Ok(path)

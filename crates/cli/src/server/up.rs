@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use cronfleet_agent::policy::PolicySource;
 use cronfleet_agent::{Config as AgentConfig, Identity, IdentityError, OnStop, join};
 use cronfleet_center::{Center, Config as CenterConfig};
 use cronfleet_core::id::GroupId;
@@ -15,7 +16,7 @@ use super::box_drawing::framed;
 use super::center::{CenterFlags, scheme};
 use super::logging::ServerFlags;
 use super::run::run_until_signal;
-use super::{demo, folders};
+use super::{demo, folders, local_policy};
 use crate::args::Options;
 use crate::failure::Failure;
 use crate::screen::Screen;
@@ -53,16 +54,20 @@ impl Up {
         let center =
             self.center
                 .config(data_dir.join("center"), file.center, options.insecure_http)?;
-        let agent = AgentConfig {
+        let user = current_user()?;
+        let mut agent = AgentConfig {
             on_stop: OnStop::Stop,
             ..self.agent.config(data_dir.join("agent"), file.agent)?
         };
+        if agent.policy == PolicySource::default() {
+            agent.policy = local_policy::source(&data_dir, &user)?;
+        }
         let fleet = Fleet {
             data_dir,
             center,
             agent,
             has_demo: self.demo,
-            user: current_user()?,
+            user,
         };
         run_until_signal(async |stop| fleet.run(stop, screen).await)
     }
@@ -95,7 +100,8 @@ impl Fleet {
         }
         let token = join_token(&center, group, &self.agent.data_dir).await?;
         let url = format!("{scheme}://{}", from_here(center.people_address()));
-        screen.line(welcome(&url, center.setup_code(), &self.data_dir))?;
+        let policy = self.agent.policy.path().to_owned();
+        screen.line(welcome(&url, center.setup_code(), &self.data_dir, &policy))?;
         screen.flush()?;
         let agent = AgentConfig {
             centers: vec![dialled.to_string()],
@@ -157,7 +163,7 @@ async fn join_token(
     }
 }
 
-fn welcome(url: &str, setup_code: Option<&str>, data_dir: &Path) -> String {
+fn welcome(url: &str, setup_code: Option<&str>, data_dir: &Path, policy: &Path) -> String {
     let mut lines = vec![("console", url.to_owned())];
     match setup_code {
         Some(code) => {
@@ -168,6 +174,7 @@ fn welcome(url: &str, setup_code: Option<&str>, data_dir: &Path) -> String {
         None => lines.push(("next", "open the console and sign in".to_owned())),
     }
     lines.push(("data", data_dir.display().to_string()));
+    lines.push(("policy", policy.display().to_string()));
     lines.push((
         "stop",
         "Ctrl-C stops the center, the agent and its processes".to_owned(),

@@ -3,6 +3,7 @@
 
 mod client;
 mod demo;
+mod machine;
 mod people;
 mod rig;
 mod signals;

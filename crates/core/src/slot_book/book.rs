@@ -79,6 +79,7 @@ impl SlotBook {
                 self.want(now, draws, generation, orders, &mut out)
             }
             SlotInput::Restart { job, index } => self.restart(now, draws, job, index, &mut out),
+            SlotInput::PolicyChanged => self.policy_changed(now, draws, &mut out),
             SlotInput::Tick => {}
             SlotInput::LedgerFailed { process } => {
                 self.ledger_failed(now, draws, process, &mut out)

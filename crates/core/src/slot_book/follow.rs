@@ -22,6 +22,8 @@ enum Over {
     Badly,
     /// It cannot be started at all, and will not be the next time either.
     Hopeless,
+    /// The agent's policy denied it.
+    Denied,
 }
 
 impl SlotBook {
@@ -99,6 +101,10 @@ impl SlotBook {
             }
             | ExitStatus::Exited(_)
             | ExitStatus::Signalled { .. } => Over::Badly,
+            ExitStatus::NotStarted {
+                reason: Reason::PolicyDenied,
+                ..
+            } => Over::Denied,
             ExitStatus::NotStarted { .. } => Over::Hopeless,
         };
         let uptime = end.duration;
@@ -278,6 +284,9 @@ impl SlotBook {
                 launch: life.launch,
             };
             out.push(SlotEffect::Append(finished));
+        } else if matches!(over, Over::Denied) {
+            slot.forgive();
+            slot.rest = Rest::Denied;
         } else {
             let good_uptime = limits.good_uptime.max(policy.start_period);
             let wait = slot.fail(&policy, now.boot, uptime, good_uptime, &over, unit(draws()));

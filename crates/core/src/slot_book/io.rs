@@ -44,6 +44,8 @@ pub enum SlotInput {
         /// One slot, at once; without it all of the job's, one after the other.
         index: Option<u32>,
     },
+    /// The agent's policy has changed: what it denied may be tried again.
+    PolicyChanged,
     /// Time has passed.
     Tick,
     /// The record of this process could not be written; the effects after it that name the process were not performed.

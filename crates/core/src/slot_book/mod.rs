@@ -6,11 +6,12 @@
 //! ```text
 //! slot            | becomes
 //! no life, ready  | (wanted) starting
-//! starting        | (started) up; (could not be started, or its shim died) waits
+//! starting        | (started) up; (could not be started, or its shim died) waits; (policy) denied
 //! up              | (ended) waits; finished, if it ended well and restarts on failure only
 //! starting, up    | (not wanted, outdated and its turn, restarted) stopping
 //! stopping        | (ended) ready
 //! waits           | (backoff over, changed, restarted) ready
+//! denied          | (policy or job changed, restarted) ready
 //! finished        | (changed, restarted) ready
 //! any without life| (not wanted) gone
 //! ```

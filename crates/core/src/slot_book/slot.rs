@@ -45,6 +45,8 @@ pub(super) enum Rest {
     },
     /// Ended well, and restarts on failure only.
     Finished,
+    /// Denied by the agent's policy: rests until that or the job changes.
+    Denied,
 }
 
 /// Place i of N of a daemon job on this agent.
@@ -112,6 +114,7 @@ impl Slot {
         let Some(life) = &self.life else {
             return match self.rest {
                 Rest::Finished => SlotState::Stopped,
+                Rest::Denied => SlotState::CrashLoop,
                 Rest::Ready | Rest::Until { .. } if self.is_crash_loop => SlotState::CrashLoop,
                 Rest::Ready => SlotState::Starting,
                 Rest::Until { .. } => SlotState::Backoff,
@@ -150,7 +153,7 @@ impl Slot {
                 (proven > boot).then_some(proven)
             }
             (None, Rest::Until { boot, .. }) => Some(boot),
-            (None, Rest::Ready | Rest::Finished) => None,
+            (None, Rest::Ready | Rest::Finished | Rest::Denied) => None,
         }
     }
 
@@ -158,7 +161,7 @@ impl Slot {
     pub(super) fn report(&self, key: SlotKey, wanted: Option<(u32, LaunchDigest)>) -> SlotReport {
         let retry_at = match (&self.life, self.rest) {
             (None, Rest::Until { center, .. }) => Some(center),
-            (_, Rest::Ready | Rest::Until { .. } | Rest::Finished) => None,
+            (_, Rest::Ready | Rest::Until { .. } | Rest::Finished | Rest::Denied) => None,
         };
         let (process, job_version, start) = match &self.life {
             Some(life) => {

@@ -102,6 +102,16 @@ impl SlotBook {
         self.steer(now, draws, job, out);
     }
 
+    /// The agent's policy has changed: slots that it denied try again.
+    pub(super) fn policy_changed(&mut self, now: Now, draws: Draws<'_>, out: &mut Vec<SlotEffect>) {
+        for slot in self.slots.values_mut() {
+            if slot.rest == Rest::Denied {
+                slot.forgive();
+            }
+        }
+        self.steer_all(now, draws, out);
+    }
+
     /// Compares what is wanted of a job with what is there, and does the next things.
     pub(super) fn steer(
         &mut self,
@@ -162,7 +172,7 @@ impl SlotBook {
         let is_time = match slot.rest {
             Rest::Ready => true,
             Rest::Until { boot, .. } => boot <= now.boot,
-            Rest::Finished => false,
+            Rest::Finished | Rest::Denied => false,
         };
         if slot.life.is_none() && is_time && !self.is_closing {
             let process = mint(draws);

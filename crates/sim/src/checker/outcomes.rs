@@ -122,7 +122,8 @@ fn is_plausible(world: &World, run: RunId, row: &Row, reason: Reason) -> bool {
         Reason::KilledBeforeStart => row.is_kill_requested,
         Reason::Superseded | Reason::Paused => was_edited(),
         Reason::Overlap => overlapped(world, run, row, ended),
-        Reason::LedgerMissing
+        Reason::PolicyDenied
+        | Reason::LedgerMissing
         | Reason::NeverReceived
         | Reason::AgentFull
         | Reason::NoTarget

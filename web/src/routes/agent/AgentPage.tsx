@@ -20,10 +20,11 @@ import { Page } from '../../ui/Page'
 import { Empty, Failure, Loading } from '../../ui/States'
 import { AgentFacts } from './AgentFacts'
 import classes from './AgentPage.module.css'
+import { AgentPolicy } from './AgentPolicy'
 import { EditAgentDialog } from './EditAgentDialog'
 
 const route = getRouteApi('/shell/agents/$agentId')
-const TABS = ['now', 'next', 'runs', 'daemons'] as const
+const TABS = ['now', 'next', 'runs', 'daemons', 'policy'] as const
 
 /** How is this machine, and what runs there? */
 export function AgentPage() {
@@ -99,6 +100,9 @@ export function AgentPage() {
           </Tabs.Panel>
           <Tabs.Panel value="daemons">
             <AgentDaemons agent={agent} />
+          </Tabs.Panel>
+          <Tabs.Panel value="policy">
+            <AgentPolicy agent={agent} />
           </Tabs.Panel>
         </Tabs>
       </div>

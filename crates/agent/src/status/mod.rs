@@ -1,0 +1,92 @@
+//! How the agent is, for people and programs on its own machine.
+//!
+//! The agent answers on a local socket in its runtime directory, to root and to its own user only. There is still nothing that
+//! listens on a network, and the socket takes no requests: whoever connects is told and let go.
+
+mod door;
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use crate::link::{LinkStatus, RefusedMessages};
+pub use door::StatusError;
+pub(crate) use door::{Door, WorkRequest};
+
+/// How an agent is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Its id.
+    pub agent_id: String,
+    /// Its version.
+    pub version: String,
+    /// Its process number.
+    pub pid: u32,
+    /// When it started, on the machine's own clock, as are the other times.
+    pub started_at: Timestamp,
+    /// Directory of identity, ledger and spool.
+    pub data_dir: PathBuf,
+    /// Directory of run folders.
+    pub runtime_dir: PathBuf,
+    /// The link to the center.
+    pub link: LinkStatus,
+    /// The agent's clock minus the center's, in microseconds; absent before the first measurement.
+    pub clock_offset_us: Option<i64>,
+    /// Round trip of a heartbeat, in microseconds.
+    pub round_trip_us: Option<i64>,
+    /// When its certificate ends.
+    pub certificate_not_after: Timestamp,
+    /// What it has to do.
+    pub work: WorkStatus,
+    /// The policy of the machine.
+    pub policy: PolicyStatus,
+}
+
+/// What an agent has to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkStatus {
+    /// Whether the center has let the agent in.
+    pub is_active: bool,
+    /// Runs that it holds and that are not over.
+    pub orders_open: u64,
+    /// Claims that no center has acknowledged.
+    pub claims_unacknowledged: u64,
+    /// Daemon slots that are wanted, or still there.
+    pub slots: u64,
+    /// Daemon slots that run.
+    pub slots_running: u64,
+    /// Processes that run.
+    pub processes: u64,
+    /// Whether its ledger can be written; nothing is started while it cannot.
+    pub is_ledger_writable: bool,
+}
+
+/// The policy of the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyStatus {
+    /// Its file; absent for the built-in policy.
+    pub file: Option<PathBuf>,
+    /// SHA-256 of the file, in hex.
+    pub digest: String,
+    /// When it was read.
+    pub read_at: Timestamp,
+    /// Why a newer file was refused.
+    pub reload_error: Option<String>,
+    /// Starts refused since the agent started.
+    pub refused_count: u64,
+    /// When it refused one last.
+    pub last_refused_at: Option<Timestamp>,
+    /// The rule that refused it, and why.
+    pub last_refusal: Option<String>,
+}
+
+impl Status {
+    /// Asks the agent that works with a runtime directory. Blocking, for up to a few seconds.
+    ///
+    /// # Errors
+    /// [`StatusError`]; [`StatusError::NoAgent`] if none runs there.
+    pub fn ask(runtime_dir: &Path) -> Result<Self, StatusError> {
+        door::ask(runtime_dir)
+    }
+}
