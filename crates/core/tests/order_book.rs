@@ -278,7 +278,6 @@ fn a_run_taken_back_lets_the_next_one_go() {
     let mut bench = Bench::new();
     bench.accept(0, order(A, 1_000));
     bench.accept(0, order(B, 1_500));
-    bench.feed(10, Input::Armed { run: B });
     bench.feed(1_600, Input::Tick);
     let effects = bench.feed(
         1_700,
@@ -287,7 +286,14 @@ fn a_run_taken_back_lets_the_next_one_go() {
             reason: Reason::Superseded,
         },
     );
-    assert_eq!(effects, [Effect::Abandon { run: A }, Effect::Go { run: B }]);
+    assert_eq!(
+        effects,
+        [Effect::Abandon { run: A }, Effect::Arm { run: B }]
+    );
+    assert_eq!(
+        bench.feed(1_710, Input::Armed { run: B }),
+        [Effect::Go { run: B }]
+    );
     let effects = bench.feed(
         1_800,
         Input::Revoke {
@@ -300,6 +306,31 @@ fn a_run_taken_back_lets_the_next_one_go() {
         [Effect::Report { run: B }],
         "released already: the truth is told instead"
     );
+}
+
+#[test]
+fn nothing_is_prepared_behind_another_that_it_must_not_overlap() {
+    for (overlap, is_armed_at_once) in [(Overlap::Forbid, false), (Overlap::Allow, true)] {
+        let mut bench = Bench::new();
+        let with = |order| Order { overlap, ..order };
+        let arm = Effect::Arm { run: B };
+        bench.accept(0, with(order(A, 1_000)));
+        let effects = bench.accept(0, with(order(B, 1_500)));
+        assert_eq!(effects.contains(&arm), is_armed_at_once, "{overlap:?}");
+        bench.feed(10, Input::Armed { run: A });
+        bench.feed(1_000, Input::Tick);
+        bench.start(1_001, A);
+        let end = end(now(1_100).center, 0, Duration::from_millis(99));
+        let ended = Input::Ended {
+            run: A,
+            start: None,
+            end,
+        };
+        let effects = bench.feed(1_100, ended);
+        assert_eq!(effects.contains(&arm), !is_armed_at_once, "{overlap:?}");
+        bench.feed(1_110, Input::Armed { run: B });
+        assert_eq!(bench.feed(1_500, Input::Tick), [Effect::Go { run: B }]);
+    }
 }
 
 #[test]

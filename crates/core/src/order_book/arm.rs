@@ -72,7 +72,8 @@ impl OrderBook {
             .get(&key)
             .and_then(|lane| lane.queue.first().copied())
         {
-            if self.is_closing || rank.not_before > now.center {
+            self.let_first_be_armed(key, rank);
+            if rank.not_before > now.center {
                 return;
             }
             match self.turn(now, key, rank.run) {
@@ -91,6 +92,18 @@ impl OrderBook {
                     self.settle(rank.run, not_after, Claim::Ended { start: None, end }, out);
                 }
             }
+        }
+    }
+
+    /// The first run of a lane in which nothing is alive may be prepared.
+    fn let_first_be_armed(&mut self, key: LaneKey, rank: Rank) {
+        let is_free = self.lanes.get(&key).is_some_and(|lane| lane.alive == 0);
+        let waits = self
+            .held
+            .get(&rank.run)
+            .is_some_and(|held| held.stage == (Stage::Waiting { is_synced: true }));
+        if is_free && waits {
+            self.to_arm.insert(rank);
         }
     }
 
@@ -209,9 +222,16 @@ impl OrderBook {
             let is_queued = lane.is_some_and(|lane| lane.queue.contains(&rank));
             assert_eq!(is_queued, !held.stage.is_alive(), "{run} in its lane");
             let waits = held.stage == Stage::Waiting { is_synced: true };
+            let is_first =
+                lane.is_some_and(|lane| lane.alive == 0 && lane.queue.first() == Some(&rank));
+            let may_be_armed = waits && (is_first || held.order.overlap == Overlap::Allow);
             assert!(
-                self.is_closing || self.to_arm.contains(&rank) == waits,
-                "{run} waits to be prepared"
+                self.is_closing || !may_be_armed || self.to_arm.contains(&rank),
+                "{run} may be prepared"
+            );
+            assert!(
+                self.is_closing || waits || !self.to_arm.contains(&rank),
+                "{run} does not wait to be prepared"
             );
         }
         for (key, lane) in &self.lanes {

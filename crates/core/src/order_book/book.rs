@@ -11,6 +11,7 @@ use super::lane::{Lane, LaneKey, Rank};
 use super::settle::{not_started, settled_record};
 use super::stage::{Held, Settled, Stage};
 use crate::id::RunId;
+use crate::job::Overlap;
 use crate::life::{Now, Wake};
 use crate::order::{Claim, Order};
 use crate::plan::earlier;
@@ -25,7 +26,8 @@ pub struct OrderBook {
     /// Runs that are over: not yet acknowledged, and tombstones.
     pub(super) settled: BTreeMap<RunId, Settled>,
     pub(super) lanes: BTreeMap<LaneKey, Lane>,
-    /// Runs that wait to be prepared, their orders on the disk.
+    /// Runs that wait to be prepared, their orders on the disk. Where overlap is forbidden only the first of a lane in which
+    /// nothing is alive: whatever is prepared behind another may have been prepared in vain.
     pub(super) to_arm: BTreeSet<Rank>,
     /// Lanes in which something has changed, so that their first run may have its turn.
     pub(super) stirred: BTreeSet<LaneKey>,
@@ -193,16 +195,28 @@ impl OrderBook {
         let run = order.run;
         self.windows.insert((order.not_after, run));
         self.to_start.insert(rank);
-        if is_synced {
-            self.to_arm.insert(rank);
-        }
         self.lanes
             .entry(LaneKey::of(&order))
             .or_default()
             .queue
             .insert(rank);
+        if is_synced {
+            self.wait_to_arm(&order);
+        }
         self.held
             .insert(run, Held::new(order, accepted_at, is_synced));
+    }
+
+    /// Notes that a queued run waits to be prepared.
+    pub(super) fn wait_to_arm(&mut self, order: &Order) {
+        match order.overlap {
+            Overlap::Allow => {
+                self.to_arm.insert(Rank::of(order));
+            }
+            // Whether it may be is for its lane to say.
+            Overlap::Forbid => {}
+        }
+        self.stirred.insert(LaneKey::of(order));
     }
 
     /// Takes a run out of every index. Answers whether its order has not reached the disk yet.

@@ -142,8 +142,8 @@ impl OrderBook {
         } else {
             self.count_prepared(lane, -1);
         }
-        self.to_arm.insert(rank);
         self.to_start.insert(rank);
+        self.wait_to_arm(&order);
     }
 
     pub(super) fn give_up_start(&mut self, now: Now, run: RunId, out: &mut Vec<Effect>) {

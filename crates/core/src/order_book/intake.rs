@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::book::OrderBook;
 use super::io::{Effect, Phase};
-use super::lane::{LaneKey, Rank};
+use super::lane::LaneKey;
 use super::settle::refused;
 use super::stage::Stage;
 use crate::id::RunId;
@@ -70,9 +70,8 @@ impl OrderBook {
         if held.stage == (Stage::Waiting { is_synced: false }) {
             held.stage = Stage::Waiting { is_synced: true };
             let order = Arc::clone(&held.order);
-            self.to_arm.insert(Rank::of(&order));
+            self.wait_to_arm(&order);
             out.push(Effect::Report { run });
-            self.stirred.insert(LaneKey::of(&order));
         }
     }
 
