@@ -4,6 +4,7 @@
 
 mod bare;
 mod burst;
+mod cpu;
 mod figures;
 mod memory;
 mod sustained;

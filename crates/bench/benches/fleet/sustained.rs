@@ -3,23 +3,33 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
+use cronfleet_api::job::Overlap;
 use cronfleet_api::run::{Outcome, Run};
 use cronfleet_testkit::{Fleet, RunQuery, eventually};
 use jiff::{Timestamp, ToSpan};
 
+use crate::bare;
+use crate::cpu::CpuTime;
 use crate::figures::{Lags, line, ms};
 
 /// How long each rate is kept up.
 const SECONDS: i64 = 20;
+/// Processes that the bare loop starts for its own rate.
+const BARE: usize = 1_000;
 
 pub(crate) async fn measure(binary: &Path) -> anyhow::Result<()> {
     line("## Sustained runs with output recorded, one agent\n")?;
+    let bare = bare::start_all(BARE)?;
+    line(&format!(
+        "A bare two-thread loop starts {:.0} processes/s here.\n",
+        BARE as f64 / bare.as_secs_f64()
+    ))?;
     line(
-        "| asked runs/s | ended runs/s | succeeded | start lag p50 ms | p99 ms | with output | center RSS MB | agent RSS MB |",
+        "| asked runs/s | ended runs/s | succeeded | start lag p50 ms | p99 ms | with output | processor ms per run: center | agent | shims and commands | center RSS MB | agent RSS MB |",
     )?;
-    line("|---|---|---|---|---|---|---|---|")?;
-    for copies in [20_u32, 50, 100, 150] {
+    line("|---|---|---|---|---|---|---|---|---|---|---|")?;
+    for copies in [10_u32, 20, 30, 40, 50, 100] {
         rate(binary, copies).await?;
     }
     line("")
@@ -31,6 +41,11 @@ async fn rate(binary: &Path, copies: u32) -> anyhow::Result<()> {
     let mut spec = Fleet::scheduled("sustained", "@every 100ms", "")?;
     spec.command.argv = Some(vec!["/bin/echo".to_owned(), "out".to_owned()]);
     spec.processes = copies;
+    spec.scheduled
+        .as_mut()
+        .context("the job is scheduled")?
+        .overlap = Overlap::Allow;
+    let before = CpuTime::of(&fleet)?;
     let from = Timestamp::now();
     let job = fleet.api.create(fleet.group, spec).await?;
     let until = from + SECONDS.seconds();
@@ -50,6 +65,7 @@ async fn rate(binary: &Path, copies: u32) -> anyhow::Result<()> {
         },
     )
     .await?;
+    let runs_count = runs.len();
     let due: Vec<Run> = runs
         .into_iter()
         .filter(|run| run.due <= until && run.cause == cronfleet_api::run::Cause::Schedule)
@@ -68,13 +84,17 @@ async fn rate(binary: &Path, copies: u32) -> anyhow::Result<()> {
         .unwrap_or(until);
     let seconds = (last_end.as_microsecond() - first.as_microsecond()) as f64 / 1e6;
     let lags = Lags::of(&due);
+    let cpu = CpuTime::of(&fleet)?.since(before).per(runs_count);
     line(&format!(
-        "| {} | {:.0} | {succeeded} of {} | {} | {} | {with_output} | {:.0} | {:.0} |",
+        "| {} | {:.0} | {succeeded} of {} | {} | {} | {with_output} | {:.2} | {:.2} | {:.2} | {:.0} | {:.0} |",
         copies * 10,
         succeeded as f64 / seconds,
         due.len(),
         ms(lags.quantile(0.5)),
         ms(lags.quantile(0.99)),
+        cpu.center_ms,
+        cpu.agent_ms,
+        cpu.lives_ms,
         crate::memory::rss_mb(fleet.center.as_ref())?,
         crate::memory::rss_mb(fleet.agent.as_ref())?,
     ))
