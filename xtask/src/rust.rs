@@ -48,7 +48,7 @@ pub(crate) fn document() -> Result<()> {
 /// Builds everything that tests need.
 pub(crate) fn build() -> Result<()> {
     Program::new(cargo())
-        .args(["build", "--workspace", "--all-targets", "--locked"])
+        .args(["build", "--workspace", "--bins", "--tests", "--locked"])
         .run()
 }
 
