@@ -10,12 +10,14 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::client::{Client, id_of, ids_of};
+use crate::client::{Answer, Client, id_of, ids_of};
 use crate::failure::Failure;
 use crate::quantity::{Millis, parse_millis};
 use crate::run;
 use crate::screen::Screen;
 
+/// First pause between two looks at a run; it doubles each time.
+const LOOK_PAUSE_MIN: Duration = Duration::from_millis(50);
 /// Longest pause between two looks at a run.
 const LOOK_PAUSE_MAX: Duration = Duration::from_secs(1);
 
@@ -27,7 +29,7 @@ pub(crate) struct RunNow {
     /// Only on this agent of the job (name or id); can be repeated
     #[arg(long, short)]
     agent: Vec<String>,
-    /// Wait until the runs are over; exit status 7 unless all succeeded
+    /// Wait until the runs and their retries are over; exit status 7 unless all succeeded
     #[arg(long, short)]
     wait: bool,
     /// Stop waiting after this time, e.g. 10m
@@ -76,7 +78,8 @@ impl RunNow {
     }
 }
 
-/// Looks at the runs until all are over or the deadline is reached.
+/// Looks at the runs, and at the attempts that follow a failed one, until all are over or the deadline is reached. Answers
+/// the last attempt of each.
 async fn wait(
     client: &Client,
     ids: &[Uuid],
@@ -84,20 +87,44 @@ async fn wait(
 ) -> Result<(Vec<Run>, Vec<Value>), Failure> {
     let (mut runs, mut raw) = (vec![], vec![]);
     for id in ids {
-        let mut pause = Duration::from_millis(50);
-        let answer = loop {
-            let answer = client.get::<Run>(&format!("/runs/{id}"), &vec![]).await?;
-            let is_late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
-            if answer.value.state == RunState::Ended || is_late {
-                break answer;
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LOOK_PAUSE_MAX);
-        };
-        runs.push(answer.value);
-        raw.push(answer.raw);
+        let mut last = wait_for_one(client, *id, deadline).await?;
+        while let Some(next) = next_attempt(client, &last.value).await? {
+            last = wait_for_one(client, next, deadline).await?;
+        }
+        runs.push(last.value);
+        raw.push(last.raw);
     }
     Ok((runs, raw))
+}
+
+async fn wait_for_one(
+    client: &Client,
+    id: Uuid,
+    deadline: Option<Instant>,
+) -> Result<Answer<Run>, Failure> {
+    let mut pause = LOOK_PAUSE_MIN;
+    loop {
+        let answer = client.get::<Run>(&format!("/runs/{id}"), &vec![]).await?;
+        let is_late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        if answer.value.state == RunState::Ended || is_late {
+            return Ok(answer);
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LOOK_PAUSE_MAX);
+    }
+}
+
+/// The attempt after this one. It is recorded together with this one's end, so there is no need to wait for it.
+async fn next_attempt(client: &Client, run: &Run) -> Result<Option<Uuid>, Failure> {
+    let is_over = run.state == RunState::Ended && run.outcome != Some(Outcome::Succeeded);
+    let Some(newest) = run.attempts.last().filter(|_| is_over) else {
+        return Ok(None);
+    };
+    let newest = client
+        .get::<Run>(&format!("/runs/{newest}"), &vec![])
+        .await?
+        .value;
+    Ok((newest.attempt > run.attempt).then_some(newest.id))
 }
 
 fn verdict(runs: &[Run]) -> Result<(), Failure> {
