@@ -17,6 +17,17 @@ pub enum AgentState {
     Revoked,
 }
 
+/// How full an agent's spool is: output of ended processes that no center has stored yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Spool {
+    /// Bytes that wait.
+    pub bytes: u64,
+    /// Most that may wait; beyond it the output of those that ended first is given up.
+    pub max_bytes: u64,
+    /// Processes whose output was given up since the agent started.
+    pub dropped_count: u64,
+}
+
 /// An agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Agent {
@@ -56,6 +67,9 @@ pub struct Agent {
     /// Round trip of the last heartbeat in microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub round_trip_us: Option<i64>,
+    /// How full its spool of output is; absent before it has said so, and from older agents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spool: Option<Spool>,
     /// SHA-256 of the agent's public key, in hex: compare before approving.
     pub key_fingerprint: String,
     /// When it joined.

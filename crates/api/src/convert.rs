@@ -13,7 +13,7 @@ use cronfleet_core::run as domain_run;
 use crate::group::Role;
 use crate::job::{
     Command, DaemonSpec, JobKind, JobSpec, OutputMode, OutputPolicy, Overlap, Restart, RetryPolicy,
-    ScheduledSpec, Script, StopPolicy, Target,
+    ScheduledSpec, Script, StopPolicy, Target, WhenFull,
 };
 use crate::run::{Cause, Outcome, RunState};
 use crate::slot::SlotState;
@@ -61,6 +61,12 @@ pub fn job_spec(spec: JobSpec, default_time_zone: &str) -> Result<domain::JobSpe
             output: domain::OutputPolicy {
                 is_stored: spec.output.mode == OutputMode::Store,
                 cap_bytes: spec.output.cap_bytes,
+                when_full: match spec.output.when_full {
+                    WhenFull::Drop => domain::WhenFull::Drop,
+                    WhenFull::Block => domain::WhenFull::Block {
+                        wait_max: Duration::from_millis(spec.output.block_max_ms),
+                    },
+                },
             },
             stop: domain::StopPolicy {
                 signal: signal(&spec.stop.signal)?,
@@ -235,12 +241,25 @@ impl From<&domain::JobSpec> for JobSpec {
                     OutputMode::Discard
                 },
                 cap_bytes: launch.output.cap_bytes,
+                ..when_full(launch.output.when_full)
             },
             stop: StopPolicy {
                 signal: launch.stop.signal.word().to_owned(),
                 grace_ms: millis(launch.stop.grace),
             },
         }
+    }
+}
+
+fn when_full(when_full: domain::WhenFull) -> OutputPolicy {
+    let policy = OutputPolicy::default();
+    match when_full {
+        domain::WhenFull::Drop => policy,
+        domain::WhenFull::Block { wait_max } => OutputPolicy {
+            when_full: WhenFull::Block,
+            block_max_ms: millis(wait_max),
+            ..policy
+        },
     }
 }
 

@@ -215,9 +215,32 @@ pub struct OutputPolicy {
     /// Keep it or throw it away.
     #[serde(default)]
     pub mode: OutputMode,
-    /// Bytes kept per process, 4,096 to 1,073,741,824; beginning and end are kept, the gap is marked. Default 10,485,760.
+    /// Bytes kept per process, 4,096 to 1,073,741,824: beginning and end of a run's output, the newest of a daemon's; what is
+    /// missing is marked. Default 10,485,760.
     #[serde(default = "output_cap_bytes")]
     pub cap_bytes: u64,
+    /// What happens when output comes faster than it can be put away.
+    #[serde(default)]
+    pub when_full: WhenFull,
+    /// For `block`: longest wait of the process in milliseconds, 1,000 to 2,592,000,000; after it output is dropped until there
+    /// is room again. Default 60,000.
+    #[serde(default = "block_max_ms")]
+    pub block_max_ms: u64,
+}
+
+/// What happens when output comes faster than it can be put away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenFull {
+    /// The middle is dropped and counted; the process never waits.
+    #[default]
+    Drop,
+    /// The process waits in its write until there is room, up to `block_max_ms`.
+    Block,
+}
+
+fn block_max_ms() -> u64 {
+    60_000
 }
 
 fn output_cap_bytes() -> u64 {
@@ -229,6 +252,8 @@ impl Default for OutputPolicy {
         Self {
             mode: OutputMode::Store,
             cap_bytes: output_cap_bytes(),
+            when_full: WhenFull::Drop,
+            block_max_ms: block_max_ms(),
         }
     }
 }

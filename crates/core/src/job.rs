@@ -140,8 +140,23 @@ pub enum Command {
 pub struct OutputPolicy {
     /// Whether the center stores it; if not, only its size is counted.
     pub is_stored: bool,
-    /// Bytes kept per process, 4 KiB to 1 GiB; beginning and end are kept.
+    /// Bytes kept per process, 4 KiB to 1 GiB. Of a run beginning and end are kept, of a daemon's process the newest.
     pub cap_bytes: u64,
+    /// What happens when output comes faster than it can be put away.
+    pub when_full: WhenFull,
+}
+
+/// What happens when output comes faster than it can be put away: the spool of its machine is at the cap, or its disk is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenFull {
+    /// The middle is dropped and counted; the process never waits.
+    #[default]
+    Drop,
+    /// The process waits in its write until a center has stored some of it.
+    Block {
+        /// Longest wait, 1 s to 30 days; after it output is dropped until there is room again.
+        wait_max: Duration,
+    },
 }
 
 /// How a process is stopped: signal to its group, grace, then KILL for all that is left.
@@ -429,6 +444,9 @@ fn check_launch(launch: &Launch) -> Result<(), SpecError> {
     check_environment(&launch.environment)?;
     range("umask", u64::from(launch.umask), 0, 0o777)?;
     range("output.cap_bytes", launch.output.cap_bytes, 4_096, 1 << 30)?;
+    if let WhenFull::Block { wait_max } = launch.output.when_full {
+        range_ms("output.block_max_ms", wait_max, 1_000, 2_592_000_000)?;
+    }
     range_ms("stop.grace_ms", launch.stop.grace, 0, 3_600_000)
 }
 
@@ -603,6 +621,7 @@ mod tests {
                 output: OutputPolicy {
                     is_stored: true,
                     cap_bytes: 1 << 20,
+                    when_full: WhenFull::Drop,
                 },
                 stop: StopPolicy {
                     signal: StopSignal::Term,
@@ -622,7 +641,7 @@ mod tests {
     #[test]
     fn each_broken_rule_names_its_field() {
         type Break = fn(&mut JobSpec);
-        let cases: [(&str, &str, Break); 14] = [
+        let cases: [(&str, &str, Break); 15] = [
             ("name", "job.name_length", |s| s.name = String::new()),
             ("name", "job.name_length", |s| s.name = "x".repeat(1 << 20)),
             ("name", "job.name_characters", |s| s.name = "a\nb".into()),
@@ -650,6 +669,11 @@ mod tests {
                 s.launch.environment.insert("a=b".into(), "x".into());
             }),
             ("umask", "job.out_of_range", |s| s.launch.umask = 0o1000),
+            ("output.block_max_ms", "job.out_of_range", |s| {
+                s.launch.output.when_full = WhenFull::Block {
+                    wait_max: Duration::from_millis(999),
+                };
+            }),
             ("target.agent_ids", "job.no_agent", |s| {
                 s.target = Target::Agents(vec![])
             }),

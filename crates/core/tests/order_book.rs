@@ -52,6 +52,7 @@ fn order(run: RunId, due_ms: u64) -> Order {
             output: OutputPolicy {
                 is_stored: false,
                 cap_bytes: 4_096,
+                when_full: Default::default(),
             },
             stop: StopPolicy {
                 signal: StopSignal::Int,

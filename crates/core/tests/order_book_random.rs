@@ -496,6 +496,7 @@ fn order(
             output: OutputPolicy {
                 is_stored: false,
                 cap_bytes: 4_096,
+                when_full: Default::default(),
             },
             stop: StopPolicy {
                 signal: StopSignal::Term,

@@ -76,6 +76,7 @@ fn daemon(
             output: OutputPolicy {
                 is_stored: false,
                 cap_bytes: 4_096,
+                when_full: Default::default(),
             },
             stop: StopPolicy {
                 signal: StopSignal::Term,

@@ -130,7 +130,7 @@ impl Holder<'_> {
         let report = self.child.report.as_ref().map(AsRawFd::as_raw_fd);
         let agent = self.agent.as_ref().map(AsRawFd::as_raw_fd);
         let signals = self.signals.as_raw_fd();
-        let all = [Some(signals), Some(out), Some(err), report, agent];
+        let all = [Some(signals), out, err, report, agent];
         sys::poll(all.map(Watched), self.patience_ms());
     }
 
@@ -143,7 +143,12 @@ impl Holder<'_> {
             .drained_at_us()
             .map(|at| at.saturating_sub(now).div_ceil(1000));
         let notice = self.state.notice.due_in_ms(now);
-        [killing, draining, notice].into_iter().flatten().min()
+        let notice = notice.filter(|_| self.is_running());
+        let room = self.pump.look_in_ms();
+        [killing, draining, notice, room]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// When the wait for late output and late processes is over.
@@ -272,8 +277,13 @@ impl Holder<'_> {
         }
     }
 
+    fn is_running(&self) -> bool {
+        matches!(self.state.phase, Phase::Running { .. })
+    }
+
+    /// Only once the start is told: an agent that waits for that would pass over what comes before it.
     fn tell_output(&mut self) {
-        if self.state.notice.take(sys::since_boot_us()) {
+        if self.is_running() && self.state.notice.take(sys::since_boot_us()) {
             self.tell(Message::Output);
         }
     }

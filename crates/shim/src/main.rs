@@ -10,6 +10,7 @@ mod hold;
 mod launch;
 mod notice;
 mod pump;
+mod room;
 mod spool;
 mod sys;
 mod tree;
@@ -197,7 +198,7 @@ fn prepare(folder: &Folder, spec: &Spec) -> Result<Prepared, StepError> {
         boot_id: boot_id.trim().to_owned(),
         signals,
         child,
-        pump: Pump::new([out, err], spool),
+        pump: Pump::new([out, err], spool, block_max_ms(spec)),
     })
 }
 
@@ -207,10 +208,19 @@ fn open_spool(spec: &Spec) -> Result<Option<Spool>, StepError> {
         Output::Store {
             cap_bytes,
             directory,
+            block_max_ms: _,
         } => {
             let directory = Path::new(OsStr::from_bytes(directory)).to_owned();
             at(Step::Spool, Spool::open(directory, *cap_bytes)).map(Some)
         }
+    }
+}
+
+/// How long the command may be made to wait for room.
+fn block_max_ms(spec: &Spec) -> Option<u64> {
+    match &spec.output {
+        Output::Discard => None,
+        Output::Store { block_max_ms, .. } => *block_max_ms,
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use cronfleet_shim::frame::{DATA_LEN_MAX, HEADER_LEN, Header, Stream};
 
+use crate::room::{Room, Turn};
 use crate::spool::Spool;
 use crate::sys;
 
@@ -60,28 +61,41 @@ fn open(path: &Path, flags: i32) -> io::Result<File> {
 pub(crate) struct Pump {
     fifos: [Fifo; 2],
     spool: Option<Spool>,
+    room: Room,
     buffer: MutexGuard<'static, [u8; HEADER_LEN + DATA_LEN_MAX]>,
+    /// Data bytes of a frame in the buffer that waits for room; nothing is read meanwhile.
+    held_len: Option<usize>,
     /// Most data bytes in one frame.
     read_len: usize,
     output_bytes: u64,
 }
 
 impl Pump {
-    /// Makes the pump, of which there is one; without a spool it only counts.
-    pub(crate) fn new(fifos: [Fifo; 2], spool: Option<Spool>) -> Self {
+    /// Makes the pump, of which there is one; without a spool it only counts. With `block_max_ms` the command waits up to so
+    /// long for room in the spool before output is dropped.
+    pub(crate) fn new(fifos: [Fifo; 2], spool: Option<Spool>, block_max_ms: Option<u64>) -> Self {
         let read_len = spool.as_ref().map_or(DATA_LEN_MAX, Spool::read_len);
         Self {
             fifos,
             spool,
+            room: Room::new(block_max_ms),
             buffer: BUFFER.lock().unwrap_or_else(PoisonError::into_inner),
+            held_len: None,
             read_len,
             output_bytes: 0,
         }
     }
 
-    /// Descriptors to wait for.
-    pub(crate) fn descriptors(&self) -> [RawFd; 2] {
-        self.fifos.each_ref().map(|fifo| fifo.file.as_raw_fd())
+    /// Descriptors to wait for: none while there is no room for what they would bring.
+    pub(crate) fn descriptors(&self) -> [Option<RawFd>; 2] {
+        self.fifos
+            .each_ref()
+            .map(|fifo| (!self.room.is_waiting()).then(|| fifo.file.as_raw_fd()))
+    }
+
+    /// When to look for room again, if that is waited for.
+    pub(crate) fn look_in_ms(&self) -> Option<u64> {
+        self.room.is_waiting().then_some(LOOK_MS)
     }
 
     /// Bytes the command has written.
@@ -104,9 +118,16 @@ impl Pump {
         self.move_frames(ROUNDS)
     }
 
-    /// Moves what is left.
+    /// Moves what is left. It is little where the command was made to wait, so it does not wait any more.
     pub(crate) fn finish(&mut self) {
-        self.move_frames(LAST_ROUNDS);
+        self.room.end();
+        self.move_frames(if self.room.may_wait() {
+            FIFO_LEN_MAX / self.read_len + 1
+        } else {
+            LAST_ROUNDS
+        });
+        // What the disk did not take last is tried once more, or dropped.
+        self.take_turn();
     }
 
     fn move_frames(&mut self, rounds: usize) -> bool {
@@ -114,7 +135,12 @@ impl Pump {
         for _ in 0..rounds {
             let mut is_empty = true;
             for index in 0..self.fifos.len() {
-                if let Some(kept) = self.move_frame(index) {
+                let turn = self.take_turn();
+                has_grown |= turn.1;
+                if turn.0 == Turn::Wait {
+                    return has_grown;
+                }
+                if let Some(kept) = self.move_frame(index, turn.0) {
                     is_empty = false;
                     has_grown |= kept;
                 }
@@ -126,8 +152,31 @@ impl Pump {
         has_grown
     }
 
+    /// Decides what may be done with the next frame; a frame that is held goes first. Says also whether that was kept.
+    fn take_turn(&mut self) -> (Turn, bool) {
+        let Some(spool) = self.spool.as_mut().filter(|_| self.room.may_wait()) else {
+            return (Turn::MakeRoom, false);
+        };
+        let now_us = sys::since_boot_us();
+        let mut is_kept = false;
+        if let Some(len) = self.held_len
+            && spool.keep(&self.buffer[..HEADER_LEN + len], len, now_us)
+        {
+            self.held_len = None;
+            is_kept = true;
+        }
+        let has_room = self.held_len.is_none() && spool.has_room();
+        let turn = self.room.turn(has_room, now_us);
+        if turn != Turn::Wait
+            && let Some(len) = self.held_len.take()
+        {
+            spool.append(&self.buffer[..HEADER_LEN + len], len, now_us);
+        }
+        (turn, is_kept)
+    }
+
     /// Moves one frame; `None` if the FIFO is empty.
-    fn move_frame(&mut self, index: usize) -> Option<bool> {
+    fn move_frame(&mut self, index: usize, turn: Turn) -> Option<bool> {
         let fifo = &mut self.fifos[index];
         let data = &mut self.buffer[HEADER_LEN..HEADER_LEN + self.read_len];
         let len = fifo.file.read(data).ok()?;
@@ -145,9 +194,21 @@ impl Pump {
         };
         self.buffer[..HEADER_LEN].copy_from_slice(&header.encode());
         let frame = &self.buffer[..header.frame_len()];
-        Some(spool.append(frame, len, sys::since_boot_us()))
+        let now_us = sys::since_boot_us();
+        if turn == Turn::MakeRoom {
+            return Some(spool.append(frame, len, now_us));
+        }
+        let is_kept = spool.keep(frame, len, now_us);
+        self.held_len = (!is_kept).then_some(len);
+        Some(is_kept)
     }
 }
+
+/// Time between two looks for room.
+const LOOK_MS: u64 = 20;
+
+/// More than a FIFO ever holds, unless an administrator raised `/proc/sys/fs/pipe-max-size`.
+const FIFO_LEN_MAX: usize = 1 << 20;
 
 /// Wall time in microseconds since the Unix epoch.
 pub(crate) fn wall_us() -> u64 {

@@ -67,6 +67,8 @@ pub enum Output {
         cap_bytes: u64,
         /// Directory for the segments.
         directory: Vec<u8>,
+        /// Longest wait of the command for room, in milliseconds; `None` drops instead.
+        block_max_ms: Option<u64>,
     },
     /// Counted and thrown away.
     Discard,
@@ -187,10 +189,15 @@ impl Spec {
         if let Output::Store {
             cap_bytes,
             directory,
+            block_max_ms,
         } = &self.output
         {
             w.text("spool_cap", cap_bytes);
             w.bytes("spool", directory);
+            // Written only where it is asked for, so that an older shim takes everything else.
+            if let Some(ms) = block_max_ms {
+                w.text("spool_block_max_ms", ms);
+            }
         }
         w.flag("kill_stragglers", self.stragglers == Stragglers::Kill);
         w.text("drain_ms", self.drain_ms);
@@ -229,6 +236,10 @@ impl Spec {
             spec.output = Output::Store {
                 cap_bytes: record.number("spool_cap")?,
                 directory: directory.to_vec(),
+                block_max_ms: record
+                    .find("spool_block_max_ms")
+                    .map(|ms| number("spool_block_max_ms", ms))
+                    .transpose()?,
             };
         }
         if let Some(path) = record.find("program") {
@@ -247,7 +258,7 @@ impl Spec {
                 "oom_score_adj" => spec.oom_score_adj = Some(number(key, value)?),
                 "uid" | "gid" | "change_ids" | "directory" | "umask" | "nice" | "no_new_privs"
                 | "program" | "program_device" | "program_inode" | "stop_signal" | "spool_cap"
-                | "spool" | "kill_stragglers" | "drain_ms" => {}
+                | "spool" | "spool_block_max_ms" | "kill_stragglers" | "drain_ms" => {}
                 _ => {
                     return Err(FormatError::Unknown {
                         key: (*key).to_owned(),
@@ -333,6 +344,7 @@ mod tests {
             output: Output::Store {
                 cap_bytes: 1 << 20,
                 directory: b"/var/spool/x".to_vec(),
+                block_max_ms: Some(60_000),
             },
             stragglers: Stragglers::Leave,
             drain_ms: 500,

@@ -1,7 +1,8 @@
 //! Output on disk: segments of frames, within a cap.
 //!
 //! The first quarter of the cap keeps the beginning, the rest keeps the newest. What lies between is deleted segment
-//! by segment and counted. A full disk drops frames and is tried again a second later; it never stops the command.
+//! by segment and counted. A full disk is tried again a second later. Whether a frame that finds no room is dropped or waits
+//! is for the caller to say.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
@@ -30,6 +31,10 @@ pub(crate) struct Spool {
     end: u64,
     dropped: u64,
     retry_at_us: u64,
+    /// The disk took nothing when it was tried last.
+    is_refused: bool,
+    /// Something was deleted for want of room, and nothing was taken away since.
+    is_trimmed: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -53,6 +58,8 @@ impl Spool {
             end: 0,
             dropped: 0,
             retry_at_us: 0,
+            is_refused: false,
+            is_trimmed: false,
         })
     }
 
@@ -72,19 +79,43 @@ impl Spool {
         self.dropped
     }
 
-    /// Adds a frame with so many data bytes in it, at a time on a clock that only goes forward. Says whether it was
-    /// kept.
+    /// Whether a frame fits without anything being deleted for it: the disk took the last one, and nothing is too much. Room that
+    /// was made by deleting does not count.
+    pub(crate) fn has_room(&mut self) -> bool {
+        if self.is_trimmed || self.is_over() {
+            self.forget_taken();
+        }
+        !self.is_refused && !self.is_trimmed && !self.is_over()
+    }
+
+    /// Adds a frame with so many data bytes in it, at a time on a clock that only goes forward, and deletes from the middle
+    /// what is too much then. A frame that the disk does not take is dropped. Says whether it was kept.
     pub(crate) fn append(&mut self, frame: &[u8], data_len: usize, now_us: u64) -> bool {
-        let kept = now_us >= self.retry_at_us && self.write(frame, data_len).is_ok();
-        self.end += frame.len() as u64;
+        let kept = self.keep(frame, data_len, now_us);
         if kept {
             self.make_room();
         } else {
+            self.end += frame.len() as u64;
             self.dropped += data_len as u64;
             self.current = None;
-            self.retry_at_us = self.retry_at_us.max(now_us + RETRY_US);
         }
         kept
+    }
+
+    /// Adds a frame if the disk takes it, and deletes nothing. Otherwise nothing has changed.
+    pub(crate) fn keep(&mut self, frame: &[u8], data_len: usize, now_us: u64) -> bool {
+        if now_us < self.retry_at_us {
+            return false;
+        }
+        if self.write(frame, data_len).is_ok() {
+            self.end += frame.len() as u64;
+            self.is_refused = false;
+            return true;
+        }
+        self.is_refused = true;
+        self.current = None;
+        self.retry_at_us = now_us + RETRY_US;
+        false
     }
 
     fn write(&mut self, frame: &[u8], data_len: usize) -> io::Result<()> {
@@ -141,6 +172,7 @@ impl Spool {
                 return;
             }
             self.remove(oldest);
+            self.is_trimmed = true;
         }
     }
 
@@ -151,9 +183,12 @@ impl Spool {
 
     /// Stops counting segments that the agent has taken away because they are safe elsewhere.
     fn forget_taken(&mut self) {
-        let directory = &self.directory;
+        let (directory, before) = (&self.directory, self.segments.len());
         self.segments
             .retain(|segment| directory.join(segment_name(segment.start)).exists());
+        if self.segments.len() < before {
+            self.is_trimmed = false;
+        }
     }
 
     /// Deletes a segment. One that the agent takes away at this very moment is not dropped.

@@ -359,6 +359,7 @@ fn launch(grace: Duration) -> Launch {
         output: OutputPolicy {
             is_stored: false,
             cap_bytes: 4_096,
+            when_full: Default::default(),
         },
         stop: StopPolicy {
             signal: StopSignal::Term,

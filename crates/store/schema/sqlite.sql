@@ -3,6 +3,13 @@ CREATE TABLE agent_policies (
     report TEXT NOT NULL
 );
 
+CREATE TABLE agent_spools (
+    agent_id VARCHAR(36) NOT NULL PRIMARY KEY REFERENCES agents (id),
+    bytes BIGINT NOT NULL,
+    max_bytes BIGINT NOT NULL,
+    dropped_count BIGINT NOT NULL -- ended processes whose output was given up since the agent started
+);
+
 CREATE TABLE agents (
     id VARCHAR(36) NOT NULL PRIMARY KEY,
     name VARCHAR(64) NOT NULL,

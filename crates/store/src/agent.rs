@@ -68,6 +68,17 @@ pub struct AgentFacts {
     pub memory_total_bytes: u64,
 }
 
+/// How full an agent's output spool is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpoolLevel {
+    /// Bytes of output of ended processes that wait for a center.
+    pub bytes: u64,
+    /// Most that may wait.
+    pub max_bytes: u64,
+    /// Ended processes whose output was given up for want of room since the agent started.
+    pub dropped_count: u64,
+}
+
 /// An agent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgentRow {
@@ -103,6 +114,8 @@ pub struct AgentRow {
     pub round_trip_us: Option<i64>,
     /// What it told about its machine's policy.
     pub policy: Option<AgentPolicy>,
+    /// How full its output spool is, by its last heartbeat.
+    pub spool: Option<SpoolLevel>,
     /// Groups within reach that it serves, sorted.
     pub groups: Vec<GroupId>,
     /// Daemon slots wanted here.

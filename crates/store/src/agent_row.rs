@@ -6,7 +6,7 @@ use cronfleet_core::access::Reach;
 use cronfleet_core::id::{AgentId, GroupId};
 use sea_orm::ConnectionTrait;
 
-use crate::agent::{AgentFacts, AgentRow};
+use crate::agent::{AgentFacts, AgentRow, SpoolLevel};
 use crate::agent_policy::AgentPolicy;
 use crate::engine::Engine;
 use crate::error::StoreError;
@@ -18,7 +18,8 @@ pub(crate) fn select_agents() -> Sql {
         "SELECT a.id, a.name, a.state, a.key_fingerprint, a.certificate_serial, a.session_epoch, a.boot_id, \
          a.joined_at, a.last_seen_at, a.hostname, a.os, a.arch, a.version, a.is_root, a.cpu_count, \
          a.memory_total_bytes, a.memory_available_bytes, a.load_1m, a.running_count, a.clock_offset_us, \
-         a.round_trip_us, p.report FROM agents a LEFT JOIN agent_policies p ON p.agent_id = a.id WHERE 1 = 1",
+         a.round_trip_us, p.report, s.bytes, s.max_bytes, s.dropped_count FROM agents a \
+         LEFT JOIN agent_policies p ON p.agent_id = a.id LEFT JOIN agent_spools s ON s.agent_id = a.id WHERE 1 = 1",
     )
 }
 
@@ -52,10 +53,23 @@ pub(crate) fn read_agent(row: &mut Row) -> Result<AgentRow, StoreError> {
             Some(report) => Some(AgentPolicy::from_json(&report)?),
             None => None,
         },
+        spool: read_spool(row)?,
         groups: Vec::new(),
         slots_wanted: 0,
         slots_running: 0,
     })
+}
+
+fn read_spool(row: &mut Row) -> Result<Option<SpoolLevel>, StoreError> {
+    let (bytes, max_bytes, dropped_count) = (row.maybe()?, row.maybe()?, row.maybe()?);
+    Ok(bytes
+        .zip(max_bytes)
+        .zip(dropped_count)
+        .map(|((bytes, max_bytes), dropped_count)| SpoolLevel {
+            bytes,
+            max_bytes,
+            dropped_count,
+        }))
 }
 
 /// Goes on with the condition that the agent serves a group within reach.

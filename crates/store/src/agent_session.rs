@@ -3,7 +3,7 @@
 use cronfleet_core::id::AgentId;
 use jiff::Timestamp;
 
-use crate::agent::{AgentFacts, AgentState};
+use crate::agent::{AgentFacts, AgentState, SpoolLevel};
 use crate::error::{Conflict, StoreError, Thing};
 use crate::sql::Sql;
 use crate::store::{Store, Tx};
@@ -47,6 +47,8 @@ pub struct Heartbeat {
     pub clock_offset_us: Option<i64>,
     /// Round trip in microseconds.
     pub round_trip_us: Option<i64>,
+    /// How full its output spool is.
+    pub spool: Option<SpoolLevel>,
 }
 
 impl Store {
@@ -139,6 +141,9 @@ impl Store {
             .bind(heartbeat.agent)
             .execute(&*tx)
             .await?;
+            if let Some(spool) = heartbeat.spool {
+                put_spool(&tx, heartbeat.agent, spool).await?;
+            }
         }
         tx.commit().await
     }
@@ -228,4 +233,21 @@ impl Session {
             AgentState::Pending | AgentState::Revoked => Err(Conflict::AgentState.into()),
         }
     }
+}
+
+async fn put_spool(tx: &Tx, agent: AgentId, spool: SpoolLevel) -> Result<(), StoreError> {
+    Sql::new(
+        "INSERT INTO agent_spools (agent_id, bytes, max_bytes, dropped_count) VALUES (?, ?, ?, ?)",
+    )
+    .bind(agent)
+    .bind(spool.bytes)
+    .bind(spool.max_bytes)
+    .bind(spool.dropped_count)
+    .text(
+        &tx.engine
+            .or_update("agent_id", &["bytes", "max_bytes", "dropped_count"]),
+    )
+    .execute(&**tx)
+    .await?;
+    Ok(())
 }

@@ -46,7 +46,7 @@ mod target;
 mod user;
 mod withdraw;
 
-pub use agent::{AgentFacts, AgentFilter, AgentRow, AgentState, AgentUpdate};
+pub use agent::{AgentFacts, AgentFilter, AgentRow, AgentState, AgentUpdate, SpoolLevel};
 pub use agent_policy::AgentPolicy;
 pub use agent_session::{Heartbeat, Session, SessionOpened};
 pub use claim::{AgentClaim, ClaimsApplied};

@@ -26,6 +26,11 @@ const SQLITE: &[Migration] = &[
         name: "agent_policies",
         sql: include_str!("../migrations/sqlite/0002_agent_policies.sql"),
     },
+    Migration {
+        number: 3,
+        name: "spool_levels",
+        sql: include_str!("../migrations/sqlite/0003_spool_levels.sql"),
+    },
 ];
 
 const fn migrations(engine: Engine) -> &'static [Migration] {

@@ -1,8 +1,8 @@
 //! Stored output: pieces of the framed stream of each life (a run or a daemon process), as the agent sent them.
 //!
 //! Offsets count framed bytes. A chunk that overlaps a stored one is a repetition and is left out, so sending again is safe.
-//! Within the cap of a life its first quarter and its newest bytes are kept; the middle is deleted and counted. Whatever is
-//! missing between two chunks is a gap, which a reader sees by the jump of offsets.
+//! Within the cap of a life its newest bytes are kept and, of a run, its first quarter; the rest is deleted and counted. Whatever
+//! is missing between two chunks is a gap, which a reader sees by the jump of offsets.
 
 use cronfleet_core::access::Reach;
 use cronfleet_core::id::{AgentId, GroupId, JobId, LifeId};
@@ -22,6 +22,8 @@ pub struct LifeChunks {
     pub life: LifeId,
     /// Framed bytes to keep of this life.
     pub cap_bytes: u64,
+    /// Of them, bytes at the beginning that are never deleted for newer ones.
+    pub head_bytes: u64,
     /// The chunks, by offset.
     pub chunks: Vec<NewChunk>,
     /// Where the stream ends, once the life is over.

@@ -41,7 +41,7 @@ pub(crate) async fn append(
     }
     head.end_offset = output.end_offset.or(head.end_offset);
     if head.stored_bytes > output.cap_bytes {
-        trim(tx, output.life, &mut head, output.cap_bytes).await?;
+        trim(tx, output, &mut head).await?;
     }
     Sql::new("UPDATE outputs SET seen_to = ?, end_offset = ?, stored_bytes = ?")
         .bind(head.seen_to)
@@ -160,19 +160,15 @@ async fn insert(tx: &Tx, life: LifeId, chunk: &NewChunk) -> Result<(), StoreErro
     Ok(())
 }
 
-/// Deletes chunks from the middle, oldest first, until the cap is kept: those that lie within the first quarter of the cap
-/// stay, and the newest one stays.
-async fn trim(
-    tx: &Tx,
-    life: LifeId,
-    head: &mut OutputHead,
-    cap_bytes: u64,
-) -> Result<(), StoreError> {
-    let kept_head = cap_bytes / 4;
+/// Deletes chunks, oldest first, until the cap is kept: those that lie within the head stay, and the newest one stays.
+async fn trim(tx: &Tx, output: &LifeChunks, head: &mut OutputHead) -> Result<(), StoreError> {
+    let LifeChunks {
+        life, cap_bytes, ..
+    } = *output;
     while head.stored_bytes > cap_bytes {
         let middle = Sql::new("SELECT start_offset, length FROM output_chunks WHERE life_id = ?")
             .bind(life)
-            .with(" AND start_offset + length > ?", kept_head)
+            .with(" AND start_offset + length > ?", output.head_bytes)
             .with(" AND start_offset + length < ?", head.seen_to)
             .with(" ORDER BY start_offset LIMIT ?", TRIM_STEP)
             .all(&**tx, |row| Ok((row.next::<u64>()?, row.next::<u64>()?)))

@@ -8,7 +8,7 @@ use cronfleet_core::backoff::Backoff;
 use cronfleet_core::id::AgentId;
 use cronfleet_core::job::{
     Command, DaemonSpec, JobKind, JobSpec, Launch, OutputPolicy, Overlap, Restart, RetryPolicy,
-    ScheduledSpec, StopPolicy, StopSignal, Target,
+    ScheduledSpec, StopPolicy, StopSignal, Target, WhenFull,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -27,6 +27,9 @@ struct StoredSpec {
     umask: u32,
     is_output_stored: bool,
     output_cap_bytes: u64,
+    /// Absent: output is dropped when there is no room for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    output_block_max_us: Option<u64>,
     stop_signal: String,
     stop_grace_us: u64,
     /// Absent: every agent of the group.
@@ -104,6 +107,10 @@ impl From<&JobSpec> for StoredSpec {
             umask: launch.umask,
             is_output_stored: launch.output.is_stored,
             output_cap_bytes: launch.output.cap_bytes,
+            output_block_max_us: match launch.output.when_full {
+                WhenFull::Drop => None,
+                WhenFull::Block { wait_max } => Some(micros(wait_max)),
+            },
             stop_signal: launch.stop.signal.word().to_owned(),
             stop_grace_us: micros(launch.stop.grace),
             target_agents: match &spec.target {
@@ -164,6 +171,12 @@ impl TryFrom<StoredSpec> for JobSpec {
                 output: OutputPolicy {
                     is_stored: stored.is_output_stored,
                     cap_bytes: stored.output_cap_bytes,
+                    when_full: match stored.output_block_max_us {
+                        None => WhenFull::Drop,
+                        Some(us) => WhenFull::Block {
+                            wait_max: Duration::from_micros(us),
+                        },
+                    },
                 },
                 stop: StopPolicy {
                     signal,
@@ -281,6 +294,7 @@ mod tests {
                 output: OutputPolicy {
                     is_stored: true,
                     cap_bytes: 1 << 20,
+                    when_full: WhenFull::Drop,
                 },
                 stop: StopPolicy {
                     signal: StopSignal::Int,
@@ -310,6 +324,9 @@ mod tests {
             text: "echo ü\n".into(),
         };
         daemon.launch.directory = None;
+        daemon.launch.output.when_full = WhenFull::Block {
+            wait_max: Duration::from_secs(5),
+        };
         daemon.target = Target::All;
         for spec in [scheduled(), daemon] {
             let stored = to_json(&spec).unwrap();

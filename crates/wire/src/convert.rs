@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cronfleet_core::backoff::Backoff;
 use cronfleet_core::id::{AgentId, JobId, LifeId, ProcessId, RunId};
 use cronfleet_core::job::{
-    Command, DaemonSpec, Launch, OutputPolicy, Overlap, Restart, StopPolicy, StopSignal,
+    Command, DaemonSpec, Launch, OutputPolicy, Overlap, Restart, StopPolicy, StopSignal, WhenFull,
 };
 use cronfleet_core::order::{
     Claim, DaemonOrder, End, ExitStatus, Order, OutputTotals, ProcessReport, SlotReport, SlotState,
@@ -109,6 +109,10 @@ impl From<&Launch> for v1::Launch {
             umask: launch.umask,
             is_output_stored: launch.output.is_stored,
             output_cap_bytes: launch.output.cap_bytes,
+            output_block_max_us: match launch.output.when_full {
+                WhenFull::Drop => None,
+                WhenFull::Block { wait_max } => Some(duration_us(wait_max)),
+            },
             stop_signal: launch.stop.signal.number(),
             stop_grace_us: duration_us(launch.stop.grace),
         }
@@ -139,6 +143,12 @@ impl TryFrom<v1::Launch> for Launch {
             output: OutputPolicy {
                 is_stored: launch.is_output_stored,
                 cap_bytes: launch.output_cap_bytes,
+                when_full: match launch.output_block_max_us {
+                    None => WhenFull::Drop,
+                    Some(us) => WhenFull::Block {
+                        wait_max: duration("launch.output_block_max_us", us)?,
+                    },
+                },
             },
             stop: StopPolicy {
                 signal,

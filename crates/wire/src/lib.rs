@@ -5,6 +5,7 @@
 
 pub mod convert;
 pub mod identity;
+pub mod output;
 
 /// Messages and services generated from the schema.
 #[expect(missing_docs, reason = "generated; the schema has the documentation")]

@@ -16,9 +16,9 @@ export const outputPiece = (id: string, from: number, signal: AbortSignal) =>
 export const outputTail = (id: string, signal: AbortSignal) =>
   take(api.GET('/api/v1/outputs/{id}', { params: { path: { id }, query: { tail: PIECE_BYTES } }, signal }))
 
-/** Where the browser can download the bytes as they were written. */
-export const rawAddress = (id: string, stream: 'stdout' | 'stderr' | 'both') =>
-  `/api/v1/outputs/${id}/raw?stream=${stream}`
+/** Where the browser can download the bytes as they were written, or with the time before each line. */
+export const rawAddress = (id: string, stream: 'stdout' | 'stderr' | 'both', hasTimes: boolean) =>
+  `/api/v1/outputs/${id}/raw?stream=${stream}${hasTimes ? '&timestamps=true' : ''}`
 
 /**
  * Chunks as they are written, from an offset on. Ends when the output is complete (`true`) or the connection is lost

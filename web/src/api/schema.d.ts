@@ -707,6 +707,7 @@ export interface components {
              * @description Number of daemon slots wanted here.
              */
             slots_wanted: number;
+            spool?: components["schemas"]["Spool"] | null;
             /** @description Whether it may work. */
             state: components["schemas"]["AgentState"];
             /** @description Version of the agent. */
@@ -1295,11 +1296,20 @@ export interface components {
         OutputPolicy: {
             /**
              * Format: int64
-             * @description Bytes kept per process, 4,096 to 1,073,741,824; beginning and end are kept, the gap is marked. Default 10,485,760.
+             * @description For `block`: longest wait of the process in milliseconds, 1,000 to 2,592,000,000; after it output is dropped until there
+             *     is room again. Default 60,000.
+             */
+            block_max_ms?: number;
+            /**
+             * Format: int64
+             * @description Bytes kept per process, 4,096 to 1,073,741,824: beginning and end of a run's output, the newest of a daemon's; what is
+             *     missing is marked. Default 10,485,760.
              */
             cap_bytes?: number;
             /** @description Keep it or throw it away. */
             mode?: components["schemas"]["OutputMode"];
+            /** @description What happens when output comes faster than it can be put away. */
+            when_full?: components["schemas"]["WhenFull"];
         };
         /**
          * @description Where bytes were written.
@@ -1392,6 +1402,7 @@ export interface components {
                  * @description Number of daemon slots wanted here.
                  */
                 slots_wanted: number;
+                spool?: components["schemas"]["Spool"] | null;
                 /** @description Whether it may work. */
                 state: components["schemas"]["AgentState"];
                 /** @description Version of the agent. */
@@ -2373,6 +2384,24 @@ export interface components {
          * @enum {string}
          */
         SlotState: "waiting" | "starting" | "running" | "backoff" | "crash_loop" | "stopping" | "stopped";
+        /** @description How full an agent's spool is: output of ended processes that no center has stored yet. */
+        Spool: {
+            /**
+             * Format: int64
+             * @description Bytes that wait.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Processes whose output was given up since the agent started.
+             */
+            dropped_count: number;
+            /**
+             * Format: int64
+             * @description Most that may wait; beyond it the output of those that ended first is given up.
+             */
+            max_bytes: number;
+        };
         /** @description How a process is stopped: signal, grace, then KILL for all that is left. */
         StopPolicy: {
             /**
@@ -2438,6 +2467,11 @@ export interface components {
             /** @description New password, 12 to 128 characters. */
             password?: string | null;
         };
+        /**
+         * @description What happens when output comes faster than it can be put away.
+         * @enum {string}
+         */
+        WhenFull: "drop" | "block";
     };
     responses: never;
     parameters: never;
@@ -4053,6 +4087,11 @@ export interface operations {
             query?: {
                 /** @description Which stream; both when absent. */
                 stream?: "stdout" | "stderr" | "both";
+                /**
+                 * @description Put the time at which it was begun before each line: UTC, RFC 3339, milliseconds. A line that the other stream
+                 *     interrupts goes on as a line of its own.
+                 */
+                timestamps?: boolean;
             };
             header?: never;
             path: {

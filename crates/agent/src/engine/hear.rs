@@ -43,11 +43,11 @@ impl Engine {
     fn connect(&mut self, session: Session) {
         let epoch = Entry::Book(Record::SessionEpoch(session.epoch));
         self.todo.push(Action::Append(epoch));
+        self.outputs.connect(session.takes_compressed_output);
         self.session = Some(session);
         self.policy_told = None;
         self.report_policy();
         self.outbox.connect(&self.orders, &self.slots);
-        self.outputs.connect();
     }
 
     fn hear_center(&mut self, body: Body) -> Result<(), MessageError> {

@@ -211,6 +211,7 @@ impl Engine {
     fn routine(&mut self) {
         self.routine_at = Instant::now() + ROUTINE;
         self.outputs.retry();
+        self.shared.spool.set(self.outputs.level());
         let progress = self.outputs.progress();
         self.todo.extend(progress.into_iter().map(Action::Append));
         let unwritten = std::mem::take(&mut self.unwritten);

@@ -28,7 +28,7 @@ use crate::config::Config;
 use crate::error::AgentError;
 use crate::host::{self, ExitRecord, Found, FoundState, Host, HostError, Life, StartedRecord};
 use crate::ledger::{Entry, Ledger, Replayed};
-use crate::link::{LinkRecord, LinkShared};
+use crate::link::{LinkRecord, LinkShared, SpoolGauge};
 use crate::lives::{Evidence, Launcher, OutputFlag, kill_orphans, remove, watch};
 use crate::outbox::Outbox;
 use crate::outputs::Outputs;
@@ -318,6 +318,7 @@ impl Engine {
                 epoch_seen: AtomicU64::new(replay.epoch),
                 running_count: AtomicU32::new(0),
                 record: LinkRecord::new(),
+                spool: SpoolGauge::new(config.limits.spool_max_bytes),
             }),
             ledger,
             is_ledger_writable: true,

@@ -75,6 +75,8 @@ pub enum OutputPolicy {
     Store {
         /// Most bytes on disk (at least 64 KiB), frame heads of 13 bytes included.
         cap_bytes: u64,
+        /// Longest wait of the command until segments are taken away when there is no room; `None` drops from the middle.
+        block_max: Option<Duration>,
     },
     /// Counted and thrown away.
     Discard,
@@ -104,6 +106,7 @@ impl LifeSpec {
             stop_signal: libc::SIGTERM,
             output: OutputPolicy::Store {
                 cap_bytes: OUTPUT_CAP_DEFAULT,
+                block_max: None,
             },
             stragglers: Stragglers::Kill,
             drain: DRAIN_DEFAULT,
@@ -151,13 +154,17 @@ impl LifeSpec {
             stop_signal: self.stop_signal,
             output: match self.output {
                 OutputPolicy::Discard => Output::Discard,
-                OutputPolicy::Store { cap_bytes } => Output::Store {
+                OutputPolicy::Store {
+                    cap_bytes,
+                    block_max,
+                } => Output::Store {
                     cap_bytes: cap_bytes.max(OUTPUT_CAP_MIN),
                     directory: spool.as_os_str().as_bytes().to_vec(),
+                    block_max_ms: block_max.map(millis),
                 },
             },
             stragglers: self.stragglers,
-            drain_ms: u64::try_from(self.drain.as_millis()).unwrap_or(u64::MAX),
+            drain_ms: millis(self.drain),
         })
     }
 
@@ -201,4 +208,8 @@ impl LifeSpec {
         }
         limits
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

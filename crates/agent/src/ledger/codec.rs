@@ -233,7 +233,9 @@ mod tests {
 
     use cronfleet_core::backoff::Backoff;
     use cronfleet_core::id::{JobId, ProcessId, RunId};
-    use cronfleet_core::job::{Command, DaemonSpec, Launch, OutputPolicy, Overlap, Restart};
+    use cronfleet_core::job::{
+        Command, DaemonSpec, Launch, OutputPolicy, Overlap, Restart, WhenFull,
+    };
     use cronfleet_core::order::{Claim, End, ExitStatus, OutputTotals, Start, Usage};
     use cronfleet_core::run::Reason;
     use jiff::Timestamp;
@@ -250,6 +252,9 @@ mod tests {
             output: OutputPolicy {
                 is_stored: true,
                 cap_bytes: 5_000,
+                when_full: WhenFull::Block {
+                    wait_max: Duration::from_secs(90),
+                },
             },
             stop: StopPolicy {
                 signal: StopSignal::Usr1,

@@ -21,6 +21,7 @@ use crate::dial::{DialError, dial};
 use crate::error::chain;
 use crate::identity::Identity;
 use crate::join::renew;
+use crate::outputs::SpoolLevel;
 use crate::tls;
 
 /// Longest wait before the second attempt; it doubles with every attempt that fails.
@@ -46,6 +47,32 @@ pub(crate) struct LinkShared {
     pub(crate) running_count: AtomicU32,
     /// What happened on the link.
     pub(crate) record: LinkRecord,
+    /// How full the spool is, for heartbeats.
+    pub(crate) spool: SpoolGauge,
+}
+
+/// What heartbeats say of the spool.
+#[derive(Debug)]
+pub(crate) struct SpoolGauge {
+    pub(crate) bytes: AtomicU64,
+    pub(crate) max_bytes: u64,
+    pub(crate) dropped_count: AtomicU64,
+}
+
+impl SpoolGauge {
+    pub(crate) fn new(max_bytes: u64) -> Self {
+        Self {
+            bytes: AtomicU64::new(0),
+            max_bytes,
+            dropped_count: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn set(&self, level: SpoolLevel) {
+        self.bytes.store(level.bytes, Ordering::Relaxed);
+        self.dropped_count
+            .store(level.dropped_count, Ordering::Relaxed);
+    }
 }
 
 /// Dials centers for as long as the agent runs.

@@ -39,6 +39,9 @@ impl Heart {
             running_count: shared.running_count.load(Ordering::Relaxed),
             clock_offset_us: round_trip_us.map(|_| shared.clock.offset_us()),
             round_trip_us,
+            spool_bytes: Some(shared.spool.bytes.load(Ordering::Relaxed)),
+            spool_max_bytes: Some(shared.spool.max_bytes),
+            spool_dropped_count: Some(shared.spool.dropped_count.load(Ordering::Relaxed)),
         }
     }
 

@@ -8,7 +8,7 @@ mod heart;
 mod record;
 mod session;
 
-pub(crate) use dialler::{Link, LinkShared};
+pub(crate) use dialler::{Link, LinkShared, SpoolGauge};
 pub(crate) use record::LinkRecord;
 pub use record::{LinkStatus, RefusedMessages};
 pub(crate) use session::{LinkEvent, Session};

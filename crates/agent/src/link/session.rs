@@ -54,6 +54,8 @@ pub(crate) struct Session {
     pub(crate) epoch: u64,
     /// Where messages to the center go. Dropping it ends the session.
     pub(crate) out: mpsc::Sender<v1::FromAgent>,
+    /// Whether the center takes compressed output.
+    pub(crate) takes_compressed_output: bool,
 }
 
 /// Why a session did not come about, or ended.
@@ -163,6 +165,7 @@ impl Opened {
         let session = Session {
             epoch: self.welcome.session_epoch,
             out: self.out.clone(),
+            takes_compressed_output: self.welcome.accepts_zstd_output,
         };
         pass_on(events, LinkEvent::Up(session)).await?;
         for message in held_back {

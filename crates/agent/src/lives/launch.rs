@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cronfleet_core::id::{LifeId, ProcessId};
-use cronfleet_core::job::{Command, Launch};
+use cronfleet_core::job::{Command, Launch, WhenFull};
 use cronfleet_core::order::{DaemonOrder, Order};
 use cronfleet_core::run::Reason;
 use tokio::task::spawn_blocking;
@@ -131,6 +131,10 @@ impl Launcher {
         spec.output = if launch.output.is_stored {
             OutputPolicy::Store {
                 cap_bytes: launch.output.cap_bytes,
+                block_max: match launch.output.when_full {
+                    WhenFull::Drop => None,
+                    WhenFull::Block { wait_max } => Some(wait_max),
+                },
             }
         } else {
             OutputPolicy::Discard

@@ -58,7 +58,7 @@ pub(super) async fn permit(
     if let Directory::Real(real) = request.directory {
         spec.directory = real;
     }
-    if let (OutputPolicy::Store { cap_bytes }, Some(most)) =
+    if let (OutputPolicy::Store { cap_bytes, .. }, Some(most)) =
         (&mut spec.output, policy.caps.output_bytes)
     {
         *cap_bytes = most.min(*cap_bytes);

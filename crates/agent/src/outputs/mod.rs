@@ -9,4 +9,4 @@
 mod read;
 mod spool;
 
-pub(crate) use spool::Outputs;
+pub(crate) use spool::{Outputs, SpoolLevel};

@@ -1,9 +1,8 @@
 //! Reading the next message out of the spool.
 
-use bytes::Bytes;
 use cronfleet_core::id::LifeId;
 use cronfleet_shim::frame::{DATA_LEN_MAX, HEADER_LEN};
-use cronfleet_wire::{convert, v1};
+use cronfleet_wire::{convert, output, v1};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::host::{Host, OutputError, OutputPage};
@@ -38,12 +37,14 @@ pub(super) struct Answer {
     pub(super) error: Option<OutputError>,
 }
 
-/// Reads up to `budget` bytes (or one frame) of these lives, in this order. Lives that get no turn are not in the answer.
+/// Reads up to `budget` bytes (or one frame) of these lives, in this order, and compresses what gets shorter by it if the
+/// center takes that. Lives that get no turn are not in the answer.
 pub(super) fn read(
     host: Host,
     requests: Vec<Request>,
     budget: usize,
     clock_offset_us: i64,
+    is_compressed: bool,
 ) -> JoinHandle<Vec<Answer>> {
     spawn_blocking(move || {
         let mut left = budget;
@@ -56,6 +57,10 @@ pub(super) fn read(
             let read: usize = answer.pieces.iter().map(|piece| piece.frames.len()).sum();
             left = left.saturating_sub(read);
             answers.push(answer);
+        }
+        if is_compressed {
+            let pieces = answers.iter_mut().flat_map(|answer| &mut answer.pieces);
+            pieces.for_each(output::compress);
         }
         answers
     })
@@ -113,8 +118,8 @@ fn finish(answer: &mut Answer, end_offset: Option<u64>) {
         _ => answer.pieces.push(v1::OutputPiece {
             life: convert::id_bytes(answer.life.as_uuid()),
             offset: end,
-            frames: Bytes::new(),
             is_end: true,
+            ..v1::OutputPiece::default()
         }),
     }
     answer.next = end;
@@ -127,7 +132,7 @@ fn piece(life: LifeId, page: OutputPage, clock_offset_us: i64) -> v1::OutputPiec
         life: convert::id_bytes(life.as_uuid()),
         offset: page.offset,
         frames: frames.into(),
-        is_end: false,
+        ..v1::OutputPiece::default()
     }
 }
 
@@ -146,6 +151,7 @@ fn to_center_time(frames: &mut [u8], clock_offset_us: i64) {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use cronfleet_shim::frame::{Header, Stream};
 
     use super::*;

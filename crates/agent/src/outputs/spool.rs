@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use cronfleet_core::id::LifeId;
-use cronfleet_wire::{OUTPUT_BATCH_MAX_BYTES, v1};
+use cronfleet_wire::{OUTPUT_BATCH_MAX_BYTES, output, v1};
 use futures_util::future::pending;
 use tokio::task::JoinHandle;
 
@@ -19,8 +19,11 @@ const LIVES_PER_BATCH: usize = 64;
 /// Messages on their way.
 const MESSAGES_MAX: usize = 64;
 
-/// Room that is given back to a running life at a time.
+/// Room that is given back at a time to a running life that goes on writing.
 const RELEASE_STEP: u64 = 1 << 20;
+
+/// Room that is given back to one that has written nothing more: it may be waiting for just that.
+const RELEASE_STEP_IDLE: u64 = 16 << 10;
 
 /// Output of all lives whose spool is not shipped.
 #[derive(Debug)]
@@ -40,10 +43,23 @@ pub(crate) struct Outputs {
     /// Grows with every session.
     session: u64,
     is_connected: bool,
+    /// Whether the center takes compressed pieces.
+    takes_compressed: bool,
     /// Lives that are over, oldest first, for the quota; some may be shipped by now.
     ended: VecDeque<LifeId>,
     ended_bytes: u64,
     ended_max_bytes: u64,
+    /// Lives whose output was given up to keep within the quota.
+    dropped_count: u64,
+}
+
+/// How full the spool is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SpoolLevel {
+    /// Bytes of ended lives that wait for a center.
+    pub(crate) bytes: u64,
+    /// Lives whose output was given up since the agent started.
+    pub(crate) dropped_count: u64,
 }
 
 /// A read under way.
@@ -95,6 +111,16 @@ struct Sent {
     is_end: bool,
 }
 
+impl Spool {
+    fn release_step(&self) -> u64 {
+        if self.stored >= self.read {
+            RELEASE_STEP_IDLE
+        } else {
+            RELEASE_STEP
+        }
+    }
+}
+
 impl Outputs {
     pub(crate) fn new(on_the_way_max_bytes: usize, spool_max_bytes: u64) -> Self {
         Self {
@@ -109,9 +135,11 @@ impl Outputs {
             outgoing: None,
             session: 0,
             is_connected: false,
+            takes_compressed: false,
             ended: VecDeque::new(),
             ended_bytes: 0,
             ended_max_bytes: spool_max_bytes,
+            dropped_count: 0,
         }
     }
 
@@ -122,6 +150,14 @@ impl Outputs {
         spool.stored = spool.stored.max(stored);
         spool.read = spool.read.max(stored);
         self.make_ready(life);
+    }
+
+    /// How full the spool is.
+    pub(crate) fn level(&self) -> SpoolLevel {
+        SpoolLevel {
+            bytes: self.ended_bytes,
+            dropped_count: self.dropped_count,
+        }
     }
 
     /// Whether a life's spool is still to be shipped.
@@ -178,9 +214,10 @@ impl Outputs {
     }
 
     /// A session is up: everything goes on from where a center has stored it.
-    pub(crate) fn connect(&mut self) {
+    pub(crate) fn connect(&mut self, takes_compressed: bool) {
         self.disconnect();
         self.is_connected = true;
+        self.takes_compressed = takes_compressed;
         let lives: Vec<LifeId> = self.spools.keys().copied().collect();
         for life in lives {
             if let Some(spool) = self.spools.get_mut(&life) {
@@ -224,6 +261,7 @@ impl Outputs {
             requests,
             budget.min(OUTPUT_BATCH_MAX_BYTES),
             clock_offset_us,
+            self.takes_compressed,
         );
         self.reading = Some(Reading {
             session: self.session,
@@ -334,7 +372,7 @@ impl Outputs {
             if sent.is_end {
                 self.close(sent.life);
                 chores.push(Chore::RemoveSpool(sent.life));
-            } else if spool.stored - spool.released >= RELEASE_STEP {
+            } else if spool.stored - spool.released >= spool.release_step() {
                 spool.released = spool.stored;
                 chores.push(Chore::ReleaseSpool(sent.life, spool.stored));
             }
@@ -403,6 +441,7 @@ impl Outputs {
             };
             self.ended_bytes -= spool.quota_bytes;
             spool.quota_bytes = 0;
+            self.dropped_count += 1;
             dropped.push(life);
         }
         dropped
@@ -411,7 +450,7 @@ impl Outputs {
 
 fn sent_piece(piece: &v1::OutputPiece) -> Option<Sent> {
     let life = cronfleet_wire::convert::life_id(&piece.life).ok()?;
-    let bytes = piece.frames.len();
+    let bytes = output::plain_length(piece);
     Some(Sent {
         life,
         end: piece.offset + bytes as u64,
@@ -494,7 +533,7 @@ mod tests {
             ship(&mut outputs, &host).await.is_empty(),
             "nobody is there"
         );
-        outputs.connect();
+        outputs.connect(false);
         let sent = ship(&mut outputs, &host).await;
         let bytes: usize = sent
             .iter()
@@ -518,7 +557,7 @@ mod tests {
             }]
         );
         assert!(outputs.progress().is_empty());
-        outputs.connect();
+        outputs.connect(false);
         let sent = ship(&mut outputs, &host).await;
         assert_eq!(sent.len(), 1);
         assert_eq!(
@@ -544,7 +583,7 @@ mod tests {
             write(&host, life(number), 200);
             outputs.open(life(number), OutputFlag::default(), 0);
         }
-        outputs.connect();
+        outputs.connect(false);
         let sent = ship(&mut outputs, &host).await;
         let bytes: usize = sent
             .iter()
@@ -572,7 +611,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let host = host(dir.path());
         let mut outputs = Outputs::new(ON_THE_WAY_MAX, u64::MAX);
-        outputs.connect();
+        outputs.connect(false);
         write(&host, life(1), 2);
         outputs.open(life(1), OutputFlag::default(), 1_000);
         outputs.over(life(1), None, 0);

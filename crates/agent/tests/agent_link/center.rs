@@ -13,7 +13,7 @@ use cronfleet_wire::identity::JoinToken;
 use cronfleet_wire::v1::from_agent::Body as FromAgent;
 use cronfleet_wire::v1::from_center::Body;
 use cronfleet_wire::v1::link_server::{Link, LinkServer};
-use cronfleet_wire::{MESSAGE_MAX_BYTES, PROTOCOL, convert, v1};
+use cronfleet_wire::{MESSAGE_MAX_BYTES, PROTOCOL, convert, output, v1};
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -327,9 +327,10 @@ impl Shared {
                 for piece in output.pieces {
                     let life = convert::life_id(&piece.life).unwrap();
                     let received = state.outputs.entry(life).or_default();
-                    let end = piece.offset + piece.frames.len() as u64;
-                    if !piece.frames.is_empty() {
-                        received.frames.insert(piece.offset, piece.frames.to_vec());
+                    let frames = output::frames(&piece).unwrap();
+                    let end = piece.offset + frames.len() as u64;
+                    if !frames.is_empty() {
+                        received.frames.insert(piece.offset, frames.to_vec());
                     }
                     if piece.is_end {
                         received.end = Some(end);
@@ -473,6 +474,8 @@ async fn hold_session(
         session_epoch: epoch,
         is_active: true,
         heartbeat_interval_ms,
+        // Both ways, so that an agent that is restarted goes on in the other.
+        accepts_zstd_output: epoch % 2 == 0,
     };
     say(Body::Welcome(welcome)).await;
     for body in shared.greeting(epoch) {

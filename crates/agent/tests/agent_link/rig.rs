@@ -267,6 +267,7 @@ pub(crate) fn launch(script: &str) -> Launch {
         output: OutputPolicy {
             is_stored: true,
             cap_bytes: 1 << 20,
+            when_full: Default::default(),
         },
         stop: StopPolicy {
             signal: StopSignal::Term,

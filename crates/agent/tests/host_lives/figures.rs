@@ -202,6 +202,7 @@ async fn throughput(rig: &Rig) {
     let mut spec = sh("head -c 1000000000 /dev/zero");
     spec.output = OutputPolicy::Store {
         cap_bytes: 16 << 20,
+        block_max: None,
     };
     let begun = Instant::now();
     rig.run(&spec).await;

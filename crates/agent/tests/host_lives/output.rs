@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use cronfleet_agent::host::{Change, End, OutputPolicy};
+use cronfleet_agent::host::{Change, End, Ended, OutputPolicy, OutputReader, decode_frames};
 use tokio::time::timeout;
 
-use crate::rig::{PATIENCE, Rig, collect, finish, nobody, python, said, sh};
+use crate::rig::{PATIENCE, Rig, collect, finish, nobody, python, said, sh, until};
 
 #[tokio::test]
 async fn all_bytes_arrive_intact_and_streams_stay_apart() {
@@ -92,7 +92,10 @@ async fn beginning_and_end_are_kept_and_the_middle_is_a_gap() {
     const CAP: u64 = 256 * 1024;
     let rig = Rig::new();
     let mut spec = sh("seq -f 'line %09.0f' 1 200000");
-    spec.output = OutputPolicy::Store { cap_bytes: CAP };
+    spec.output = OutputPolicy::Store {
+        cap_bytes: CAP,
+        block_max: None,
+    };
     let mut life = rig.start(&spec).await.unwrap();
     let run = finish(&mut life).await;
     assert_eq!(run.exit.output_bytes, 200_000 * 15);
@@ -123,6 +126,7 @@ async fn output_that_was_taken_away_makes_room() {
     let mut spec = sh(&format!("seq 1 10000; echo half; {wait}; seq 10001 18000"));
     spec.output = OutputPolicy::Store {
         cap_bytes: 64 * 1024,
+        block_max: None,
     };
     let mut life = rig.start(&spec).await.unwrap();
     said(&mut life, "half").await;
@@ -171,7 +175,10 @@ async fn a_flood_leaves_the_shim_small() {
     let mut spec = sh(&format!(
         "head -c 300000000 /dev/zero; echo over >&2; {wait}"
     ));
-    spec.output = OutputPolicy::Store { cap_bytes: 4 << 20 };
+    spec.output = OutputPolicy::Store {
+        cap_bytes: 4 << 20,
+        block_max: None,
+    };
     let mut life = rig.start(&spec).await.unwrap();
     let reader = life.output();
     let flooded = async {
@@ -259,4 +266,162 @@ async fn a_full_disk_drops_output_and_stops_nobody() {
     assert_eq!(kept + run.exit.dropped_bytes, run.exit.output_bytes);
     let again = collect(run.exit, &life.output());
     assert_eq!(again.stdout, run.stdout);
+}
+
+/// Bytes that a process has written so far, by its own count.
+fn written(pid: i32) -> u64 {
+    let io = fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+    let wrote = io.lines().find_map(|l| l.strip_prefix("wchar: "));
+    wrote.map_or(0, |bytes| bytes.parse().unwrap())
+}
+
+fn is_in_write(pid: i32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/syscall")).is_ok_and(|call| call.starts_with("1 "))
+}
+
+/// Reads everything that is there, as an agent does whose center stores it at once.
+fn take(reader: &OutputReader, from: &mut u64, taken: &mut Vec<u8>) {
+    loop {
+        let page = reader.read(*from, 1 << 20).unwrap();
+        assert!(page.gap.is_none(), "{:?}", page.gap);
+        for frame in decode_frames(&page.bytes).unwrap() {
+            taken.extend_from_slice(frame.bytes);
+        }
+        if page.next_offset == *from {
+            break;
+        }
+        *from = page.next_offset;
+    }
+    reader.release(*from).unwrap();
+}
+
+#[tokio::test]
+async fn who_is_made_to_wait_for_room_loses_nothing() {
+    let rig = Rig::new();
+    let mut spec = sh("exec seq 1 2000000");
+    spec.output = OutputPolicy::Store {
+        cap_bytes: 256 << 10,
+        block_max: Some(PATIENCE),
+    };
+    let mut life = rig.start(&spec).await.unwrap();
+    let pid = life.pid();
+    until("it waits in its write", || is_in_write(pid)).await;
+    let stuck_at = written(pid);
+    assert!(stuck_at < 1 << 20, "beyond the cap: {stuck_at}");
+    let reader = life.output();
+    let (mut from, mut taken) = (0, Vec::new());
+    let all = async {
+        loop {
+            take(&reader, &mut from, &mut taken);
+            if let Ok(Change::Ended(ended)) = timeout(Duration::from_millis(1), life.changed())
+                .await
+                .unwrap_or(Ok(Change::Output))
+            {
+                return ended;
+            }
+        }
+    };
+    let Ended::Exit(exit) = timeout(PATIENCE, all).await.unwrap() else {
+        panic!("the shim vanished");
+    };
+    take(&reader, &mut from, &mut taken);
+    assert_eq!(exit.dropped_bytes, 0);
+    assert_eq!(exit.output_bytes, taken.len() as u64);
+    let numbers = str::from_utf8(&taken).unwrap().lines();
+    assert!(numbers.eq((1..=2_000_000).map(|n: u32| n.to_string())));
+}
+
+#[tokio::test]
+async fn nobody_waits_longer_than_asked_for() {
+    let rig = Rig::new();
+    let mut spec = sh("head -c 2000000 /dev/zero; echo over >&2");
+    spec.output = OutputPolicy::Store {
+        cap_bytes: 256 << 10,
+        block_max: Some(Duration::from_millis(1_200)),
+    };
+    let begun = Instant::now();
+    let run = rig.run(&spec).await;
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_millis(1_200), "{took:?}");
+    assert_eq!(run.exit.end, End::Exited { code: 0 });
+    assert_eq!(run.exit.output_bytes, 2_000_005);
+    let kept = (run.stdout.len() + run.stderr.len()) as u64;
+    assert_eq!(kept + run.exit.dropped_bytes, 2_000_005);
+    assert_eq!((run.gaps.len(), run.stderr.as_slice()), (1, &b"over\n"[..]));
+}
+
+#[tokio::test]
+async fn who_waits_for_room_can_be_stopped_and_a_full_disk_loses_nothing_of_it() {
+    let rig = Rig::new();
+    let spool = rig.path("spool");
+    let disk = TinyDisk::mount(&spool);
+    let mut spec = sh("exec seq 1 200000");
+    spec.output = OutputPolicy::Store {
+        cap_bytes: 16 << 20,
+        block_max: Some(PATIENCE),
+    };
+    let mut life = rig.start(&spec).await.unwrap();
+    let pid = life.pid();
+    until("it waits for the disk", || is_in_write(pid)).await;
+    let grown = Command::new("mount")
+        .args(["-o", "remount,size=16m"])
+        .arg(disk.0)
+        .status();
+    assert!(grown.unwrap().success());
+    let run = finish(&mut life).await;
+    assert_eq!((run.exit.dropped_bytes, run.gaps.len()), (0, 0));
+    let numbers = run.text().lines();
+    assert!(numbers.eq((1..=200_000).map(|n: u32| n.to_string())));
+    let mut waiting = sh("exec cat /dev/zero");
+    waiting.output = OutputPolicy::Store {
+        cap_bytes: 64 << 10,
+        block_max: Some(PATIENCE),
+    };
+    let mut life = rig.start(&waiting).await.unwrap();
+    let pid = life.pid();
+    until("it waits in its write", || is_in_write(pid)).await;
+    life.control().stop().unwrap();
+    let run = finish(&mut life).await;
+    assert!(matches!(run.exit.end, End::Signalled { signal: 15, .. }));
+}
+
+#[tokio::test]
+async fn a_line_of_100_mb_grows_nobody_and_stays_within_the_cap() {
+    const LINE: u64 = 100_000_000;
+    let rig = Rig::new();
+    let mut spec = python(&format!(
+        "import sys\n\
+         sys.stdout.write('begin ' + 'x' * ({LINE} - 11) + ' end\\n')\n"
+    ));
+    spec.output = OutputPolicy::Store {
+        cap_bytes: 1 << 20,
+        block_max: None,
+    };
+    let mut life = rig.start(&spec).await.unwrap();
+    let shim = life.started().shim.pid;
+    let mut peak_kib = 0;
+    let ended = async {
+        loop {
+            peak_kib = peak_kib.max(resident_kib(shim));
+            match life.changed().await.unwrap() {
+                Change::Output => {}
+                Change::Ended(Ended::Exit(exit)) => return exit,
+                Change::Ended(Ended::Vanished) => panic!("the shim vanished"),
+            }
+        }
+    };
+    let exit = timeout(PATIENCE, ended).await.unwrap();
+    assert!(peak_kib < 4096, "peak of the shim: {peak_kib} KiB");
+    let run = collect(exit, &life.output());
+    assert_eq!(run.exit.output_bytes, LINE);
+    assert_eq!(run.stdout.len() as u64 + run.exit.dropped_bytes, LINE);
+    assert!(run.stdout.len() <= 1 << 20);
+    assert!(run.stdout.starts_with(b"begin x") && run.stdout.ends_with(b"x end\n"));
+}
+
+/// Largest resident size of a process so far; 0 once it is gone.
+fn resident_kib(pid: i32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    peak.map_or(0, |kib| kib.trim().trim_end_matches(" kB").parse().unwrap())
 }

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use cronfleet_api::agent::{
     Agent, AgentApprove, AgentPolicy, AgentState, AgentUpdate, JoinToken, JoinTokenCreate,
-    PolicyExecMode,
+    PolicyExecMode, Spool,
 };
 use cronfleet_api::page::Page;
 use cronfleet_core::access::Reach;
@@ -322,6 +322,11 @@ fn shown(state: &HttpState, agent: AgentRow) -> Agent {
         running_count: agent.running_count,
         clock_offset_us: agent.clock_offset_us,
         round_trip_us: agent.round_trip_us,
+        spool: agent.spool.map(|spool| Spool {
+            bytes: spool.bytes,
+            max_bytes: spool.max_bytes,
+            dropped_count: spool.dropped_count,
+        }),
         key_fingerprint: agent.key_fingerprint,
         joined_at: agent.joined_at,
         last_seen_at: agent.last_seen_at,

@@ -17,6 +17,7 @@ mod job_rules;
 mod jobs;
 mod outputs;
 mod paging;
+mod plain_text;
 mod runs;
 mod schedules;
 mod serve;

@@ -8,8 +8,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use cronfleet_api::output::{OutputChunk, OutputPiece, OutputStream};
+use cronfleet_api::output::{OutputChunk, OutputPiece};
 use cronfleet_core::access::Reach;
 use cronfleet_core::id::LifeId;
 use cronfleet_store::{LifeRow, SecretHash, Store};
@@ -17,12 +16,13 @@ use futures_util::stream;
 use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
 use super::body::{Answer, Id, Json, Query};
 use super::error::ApiError;
 use super::frames::{Decoder, Frame, frames_of};
 use super::guard::{Scope, Viewer};
+use super::plain_text::{PlainText, RawStream};
 use super::session;
 use super::state::HttpState;
 use super::streams::OpenStream;
@@ -96,29 +96,6 @@ pub(super) async fn get_output(
     }))
 }
 
-/// Streams to download.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum RawStream {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// Both, as they came.
-    #[default]
-    Both,
-}
-
-impl RawStream {
-    fn includes(self, stream: OutputStream) -> bool {
-        match self {
-            Self::Both => true,
-            Self::Stdout => stream == OutputStream::Stdout,
-            Self::Stderr => stream == OutputStream::Stderr,
-        }
-    }
-}
-
 /// What to download.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -128,6 +105,11 @@ pub(super) struct RawQuery {
     #[serde(default)]
     #[param(inline, value_type = Option<RawStream>)]
     stream: RawStream,
+    /// Put the time at which it was begun before each line: UTC, RFC 3339, milliseconds. A line that the other stream
+    /// interrupts goes on as a line of its own.
+    #[serde(default)]
+    #[param(value_type = Option<bool>)]
+    timestamps: bool,
 }
 
 /// Downloads the output as it was written. Where bytes are missing, a line in brackets says how many.
@@ -144,12 +126,13 @@ pub(super) async fn download_output(
 ) -> Result<Response, ApiError> {
     find(&state, &scope.reach(), id).await?;
     let store = state.store.clone();
-    let bytes = stream::try_unfold(0, move |position| {
+    let text = PlainText::new(query.stream, query.timestamps);
+    let bytes = stream::try_unfold(text, move |mut text| {
         let store = store.clone();
         async move {
-            let frames = some_frames(&store, id, position, PIECE_BYTES_MAX).await?;
-            let next = frames.last().map(|frame| frame.end);
-            Ok::<_, ApiError>(next.map(|next| (raw(&frames, position, query.stream), next)))
+            let frames = some_frames(&store, id, text.position(), PIECE_BYTES_MAX).await?;
+            let bytes = (!frames.is_empty()).then(|| text.write(&frames));
+            Ok::<_, ApiError>(bytes.map(|bytes| (bytes, text)))
         }
     });
     let mut response = Body::from_stream(bytes).into_response();
@@ -346,25 +329,6 @@ async fn tail_frames(store: &Store, id: LifeId, bytes: u64) -> Result<Vec<Frame>
         .count();
     frames.drain(..excess.min(frames.len().saturating_sub(1)));
     Ok(frames)
-}
-
-/// The bytes of frames, with a line where some are missing.
-fn raw(frames: &[Frame], mut position: u64, stream: RawStream) -> Bytes {
-    let mut bytes = Vec::new();
-    for frame in frames {
-        if frame.offset > position {
-            let line = format!(
-                "\n[cronfleet: {} bytes are missing here]\n",
-                frame.offset - position
-            );
-            bytes.extend_from_slice(line.as_bytes());
-        }
-        position = frame.end;
-        if stream.includes(frame.stream) {
-            bytes.extend_from_slice(&frame.data);
-        }
-    }
-    bytes.into()
 }
 
 /// Reads a number of bytes.

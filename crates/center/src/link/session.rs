@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cronfleet_core::access::Reach;
 use cronfleet_core::id::AgentId;
-use cronfleet_store::{Conflict, Heartbeat, SessionOpened, StoreError};
+use cronfleet_store::{Conflict, Heartbeat, SessionOpened, SpoolLevel, StoreError};
 use cronfleet_wire::v1::from_agent::Body as In;
 use cronfleet_wire::v1::from_center::Body as Out;
 use cronfleet_wire::v1::{self, FromAgent};
@@ -205,6 +205,7 @@ async fn serve(
                 session_epoch: session.epoch,
                 is_active: opened.is_active,
                 heartbeat_interval_ms: HEARTBEAT_INTERVAL.as_millis() as u32,
+                accepts_zstd_output: true,
             };
             if outbox.send(Out::Welcome(welcome)).await.is_err() {
                 return SessionEnd::Closed;
@@ -256,6 +257,7 @@ async fn read(
                     running_count: heartbeat.running_count,
                     clock_offset_us: heartbeat.clock_offset_us,
                     round_trip_us: heartbeat.round_trip_us,
+                    spool: spool(&heartbeat),
                 });
             }
             Some(In::Hello(_)) => {
@@ -273,6 +275,15 @@ async fn read(
             }
         }
     }
+}
+
+/// What a heartbeat says of the spool, if it says anything.
+fn spool(heartbeat: &v1::Heartbeat) -> Option<SpoolLevel> {
+    Some(SpoolLevel {
+        bytes: heartbeat.spool_bytes?,
+        max_bytes: heartbeat.spool_max_bytes?,
+        dropped_count: heartbeat.spool_dropped_count.unwrap_or(0),
+    })
 }
 
 /// Tells watchers that an agent came, went or has changed.

@@ -361,6 +361,7 @@ impl World {
         let output = LifeChunks {
             life,
             cap_bytes: 1 << 30,
+            head_bytes: 1 << 28,
             chunks: if length == 0 { vec![] } else { vec![chunk] },
             end_offset: is_end.then_some(end),
         };

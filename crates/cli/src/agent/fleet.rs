@@ -2,7 +2,7 @@
 
 use clap::Args;
 use cronfleet_api::agent::{
-    Agent, AgentApprove, AgentState, AgentUpdate, JoinToken, JoinTokenCreate,
+    Agent, AgentApprove, AgentState, AgentUpdate, JoinToken, JoinTokenCreate, Spool,
 };
 use cronfleet_api::group::Group;
 use reqwest::Method;
@@ -165,6 +165,7 @@ pub(super) async fn show(
         shown::bytes(agent.memory_total_bytes)
     );
     let slots = format!("{} of {} running", agent.slots_running, agent.slots_wanted);
+    let spool = agent.spool.map_or_else(|| shown::NONE.to_owned(), spool);
     let lines = [
         ("id", agent.id.to_string()),
         ("state", state(&agent)),
@@ -191,6 +192,7 @@ pub(super) async fn show(
         ("memory", memory),
         ("running", agent.running_count.to_string()),
         ("slots", slots),
+        ("spool", spool),
         ("clock", shown::maybe_duration_us(agent.clock_offset_us)),
         ("round trip", shown::maybe_duration_us(agent.round_trip_us)),
         ("joined", shown::instant(agent.joined_at)),
@@ -241,6 +243,15 @@ fn refused(agent: &Agent) -> String {
             _ => "no start".to_owned(),
         },
         None => "not told".to_owned(),
+    }
+}
+
+/// How full the spool of output is.
+fn spool(spool: Spool) -> String {
+    let (bytes, max) = (shown::bytes(spool.bytes), shown::bytes(spool.max_bytes));
+    match spool.dropped_count {
+        0 => format!("{bytes} of {max} waiting"),
+        count => format!("{bytes} of {max} waiting; output of {count} processes was given up"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use cronfleet_api::agent::Agent;
-use cronfleet_api::job::{Job, JobSpec, JobVersion};
+use cronfleet_api::job::{Job, JobSpec, JobVersion, WhenFull};
 use cronfleet_api::run::Lapse;
 
 use super::list;
@@ -110,11 +110,15 @@ fn lines(job: &Job, target: String) -> Vec<(&'static str, String)> {
             lines.push(("attempts", scheduled.retry.attempts_max.to_string()));
         }
     }
-    let output = format!(
+    let mut output = format!(
         "{}, at most {}",
         shown::word(&spec.output.mode),
         shown::bytes(spec.output.cap_bytes)
     );
+    if spec.output.when_full == WhenFull::Block {
+        let wait = shown::duration_ms(spec.output.block_max_ms);
+        output.push_str(&format!(", waits up to {wait} for room"));
+    }
     lines.push(("output", output));
     let grace = shown::duration_ms(spec.stop.grace_ms);
     lines.push((

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use cronfleet_api::agent::Agent;
 use cronfleet_api::job::{
     Command, DaemonSpec, JobSpec, OutputMode, OutputPolicy, Overlap, Restart, RetryPolicy,
-    ScheduledSpec, Script, StopPolicy, Target,
+    ScheduledSpec, Script, StopPolicy, Target, WhenFull,
 };
 
 use super::spec_file::read_text;
@@ -117,6 +117,12 @@ pub(crate) struct SpecFlags {
     /// Bytes of output kept per process, e.g. 10MiB
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes, help_heading = "Output and stop")]
     output_cap: Option<Bytes>,
+    /// When output comes faster than it can be put away: drop its middle, or let the process wait
+    #[arg(long, value_enum, help_heading = "Output and stop")]
+    output_when_full: Option<WhenFullWord>,
+    /// Longest wait of a process whose output finds no room, e.g. 60s
+    #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "Output and stop")]
+    output_block_max: Option<Millis>,
     /// First signal of a stop: TERM, INT, HUP, QUIT, USR1, USR2, KILL
     #[arg(long, value_name = "SIGNAL", help_heading = "Output and stop")]
     stop_signal: Option<String>,
@@ -156,6 +162,14 @@ enum OutputWord {
     Store,
     /// Only its size is counted
     Discard,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum WhenFullWord {
+    /// The process never waits; what is dropped is counted
+    Drop,
+    /// The process waits in its write, up to --output-block-max
+    Block,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -232,6 +246,14 @@ impl SpecFlags {
                 OutputWord::Discard => OutputMode::Discard,
             }),
         );
+        set(
+            &mut spec.output.when_full,
+            self.output_when_full.map(|word| match word {
+                WhenFullWord::Drop => WhenFull::Drop,
+                WhenFullWord::Block => WhenFull::Block,
+            }),
+        );
+        set_ms(&mut spec.output.block_max_ms, self.output_block_max);
         set(&mut spec.stop.signal, self.stop_signal);
         set_ms(&mut spec.stop.grace_ms, self.stop_grace);
         Ok(())

@@ -1,6 +1,7 @@
 //! `cronfleet run`.
 
 mod kill;
+mod lines;
 mod list;
 mod output;
 mod show;

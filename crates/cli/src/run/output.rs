@@ -8,6 +8,7 @@ use cronfleet_api::output::{OutputChunk, OutputPiece, OutputStream};
 use cronfleet_api::run::{Outcome, Run};
 use uuid::Uuid;
 
+use super::lines::Lines;
 use crate::client::{Client, EventStream, Query, id_of};
 use crate::failure::Failure;
 use crate::quantity::{Bytes, parse_bytes};
@@ -38,6 +39,9 @@ pub(crate) struct Output {
     /// Only one of the two streams
     #[arg(long, value_enum)]
     stream: Option<Stream>,
+    /// The time (UTC) before each line
+    #[arg(long, short)]
+    timestamps: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -53,10 +57,11 @@ impl Output {
             (None, Some(job)) => last_run(client, job).await?,
             (None, None) => return Ok(()),
         };
-        let is_complete = match self.stored(id, client, screen).await? {
+        let mut lines = Lines::new(self.timestamps);
+        let is_complete = match self.stored(id, &mut lines, client, screen).await? {
             Stored::Whole => true,
             Stored::Until(from) if self.follow => {
-                self.follow(id, from, client, screen).await?;
+                self.follow(id, from, &mut lines, client, screen).await?;
                 true
             }
             Stored::Until(_) => false,
@@ -73,6 +78,7 @@ impl Output {
     async fn stored(
         &self,
         id: Uuid,
+        lines: &mut Lines,
         client: &Client,
         screen: &mut Screen,
     ) -> Result<Stored, Failure> {
@@ -86,7 +92,7 @@ impl Output {
                 .await?
                 .value;
             for chunk in &piece.chunks {
-                self.print(chunk, screen)?;
+                self.print(chunk, lines, screen)?;
             }
             if piece.is_complete {
                 return Ok(Stored::Whole);
@@ -103,6 +109,7 @@ impl Output {
         &self,
         id: Uuid,
         mut from: u64,
+        lines: &mut Lines,
         client: &Client,
         screen: &mut Screen,
     ) -> Result<(), Failure> {
@@ -119,7 +126,7 @@ impl Output {
                     Some(Ok(event)) if event.name == "end" => return Ok(()),
                     Some(Ok(event)) if event.name == "chunk" => {
                         if let Ok(chunk) = serde_json::from_str::<OutputChunk>(&event.data) {
-                            self.print(&chunk, screen)?;
+                            self.print(&chunk, lines, screen)?;
                             screen.flush()?;
                         }
                         from = event.id.parse().unwrap_or(from);
@@ -140,7 +147,12 @@ impl Output {
         }
     }
 
-    fn print(&self, chunk: &OutputChunk, screen: &mut Screen) -> Result<(), Failure> {
+    fn print(
+        &self,
+        chunk: &OutputChunk,
+        lines: &mut Lines,
+        screen: &mut Screen,
+    ) -> Result<(), Failure> {
         let is_wanted = match (self.stream, chunk.stream) {
             (Some(Stream::Stdout), OutputStream::Stderr)
             | (Some(Stream::Stderr), OutputStream::Stdout) => false,
@@ -153,9 +165,10 @@ impl Output {
             return screen.json_line(chunk);
         }
         match chunk.stream {
-            OutputStream::Stdout => screen.bytes(chunk.text.as_bytes()),
-            OutputStream::Stderr => screen.error_bytes(chunk.text.as_bytes()),
+            OutputStream::Stdout => screen.bytes(lines.text(chunk).as_bytes()),
+            OutputStream::Stderr => screen.error_bytes(lines.text(chunk).as_bytes()),
             OutputStream::Gap => {
+                lines.broken();
                 let dropped = shown::bytes(chunk.dropped_bytes.unwrap_or(0));
                 screen.error_bytes(format!("\n[{dropped} not kept]\n").as_bytes())
             }

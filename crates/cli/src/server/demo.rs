@@ -128,6 +128,7 @@ impl Sample {
                 output: OutputPolicy {
                     is_stored: true,
                     cap_bytes: 1 << 20,
+                    when_full: Default::default(),
                 },
                 stop: StopPolicy {
                     signal: StopSignal::Term,

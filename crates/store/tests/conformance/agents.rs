@@ -3,7 +3,8 @@ use std::sync::Arc;
 use cronfleet_core::id::AgentId;
 use cronfleet_core::run::{Outcome, Reason, RunState};
 use cronfleet_store::{
-    AgentFacts, AgentFilter, AgentState, AgentUpdate, Conflict, Heartbeat, NewJoinToken, StoreError,
+    AgentFacts, AgentFilter, AgentState, AgentUpdate, Conflict, Heartbeat, NewJoinToken,
+    SpoolLevel, StoreError,
 };
 use uuid::Uuid;
 
@@ -435,12 +436,31 @@ async fn heartbeats_are_stored_together(w: World) {
         running_count: 3,
         clock_offset_us: Some(-40),
         round_trip_us: None,
+        spool: (agent == agents[1]).then_some(SpoolLevel {
+            bytes: seconds.unsigned_abs(),
+            max_bytes: 1 << 33,
+            dropped_count: 2,
+        }),
     };
     w.store
         .put_heartbeats(&[heartbeat(agents[0], 5), heartbeat(agents[1], 6)])
         .await
         .unwrap();
+    w.store
+        .put_heartbeats(&[heartbeat(agents[1], 6)])
+        .await
+        .unwrap();
+    let silent = w.store.agent(&ALL, agents[0]).await.unwrap().unwrap();
+    assert_eq!(silent.spool, None);
     let row = w.store.agent(&ALL, agents[1]).await.unwrap().unwrap();
+    assert_eq!(
+        row.spool,
+        Some(SpoolLevel {
+            bytes: 6,
+            max_bytes: 1 << 33,
+            dropped_count: 2
+        })
+    );
     assert_eq!(
         (row.load_1m, row.memory_available_bytes, row.running_count),
         (1.25, 1 << 33, 3)

@@ -30,6 +30,7 @@ fn chunks(life: LifeId, chunks: Vec<NewChunk>) -> LifeChunks {
     LifeChunks {
         life,
         cap_bytes: 1 << 40,
+        head_bytes: 1 << 38,
         chunks,
         end_offset: None,
     }
@@ -63,6 +64,7 @@ impl Fleet {
     async fn append_within(&self, cap_bytes: u64, new: Vec<NewChunk>) {
         let output = LifeChunks {
             cap_bytes,
+            head_bytes: cap_bytes / 4,
             ..chunks(self.life, new)
         };
         assert_eq!(

@@ -84,6 +84,7 @@ async fn what_is_not_mine_does_not_exist(w: World) {
         let output = LifeChunks {
             life,
             cap_bytes: 1_000,
+            head_bytes: 0,
             chunks: vec![chunk],
             end_offset: None,
         };

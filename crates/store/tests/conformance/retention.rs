@@ -21,6 +21,7 @@ fn output(life: LifeId) -> LifeChunks {
     LifeChunks {
         life,
         cap_bytes: 1_000,
+        head_bytes: 0,
         chunks: vec![chunk],
         end_offset: None,
     }

@@ -319,6 +319,7 @@ fn output(life: ProcessId) -> LifeChunks {
     LifeChunks {
         life: LifeId::from(life),
         cap_bytes: 1_000,
+        head_bytes: 0,
         chunks: vec![chunk],
         end_offset: None,
     }

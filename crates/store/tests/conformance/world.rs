@@ -82,6 +82,7 @@ pub(crate) fn scheduled(name: &str) -> JobSpec {
             output: OutputPolicy {
                 is_stored: true,
                 cap_bytes: 1 << 20,
+                when_full: Default::default(),
             },
             stop: StopPolicy {
                 signal: StopSignal::Term,

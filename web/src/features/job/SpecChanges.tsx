@@ -81,6 +81,7 @@ const WORDS: Record<string, string> = {
   'scheduled.overlap': 'overlap',
   'daemon.restart': 'restart',
   'output.mode': 'output',
+  'output.when_full': 'output',
 }
 
 function show(path: string, value: unknown, names: ReadonlyMap<string, string>): string {

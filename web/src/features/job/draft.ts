@@ -1,4 +1,12 @@
-import type { DaemonSpec, JobKind, JobSpec, OutputMode, Overlap, RetryPolicy } from '../../api/types'
+import type {
+  DaemonSpec,
+  JobKind,
+  JobSpec,
+  OutputMode,
+  Overlap,
+  RetryPolicy,
+  WhenFull,
+} from '../../api/types'
 import { joinArgv, splitArgv } from '../../lib/argv'
 import {
   complete,
@@ -37,6 +45,8 @@ export interface Draft {
   processes: number
   outputMode: OutputMode
   capBytes: number
+  whenFull: WhenFull
+  blockMaxMs: number
   signal: string
   graceMs: number
 }
@@ -69,6 +79,8 @@ export function emptyDraft(groupId: string, kind: JobKind, timeZone: string, run
     processes: 1,
     outputMode: outputDefaults.mode,
     capBytes: outputDefaults.cap_bytes,
+    whenFull: outputDefaults.when_full,
+    blockMaxMs: outputDefaults.block_max_ms,
     signal: stopDefaults.signal,
     graceMs: stopDefaults.grace_ms,
   }
@@ -104,6 +116,8 @@ export function draftOf(groupId: string, given: JobSpec, timeZone: string): Draf
     processes: spec.processes ?? 1,
     outputMode: spec.output?.mode ?? base.outputMode,
     capBytes: spec.output?.cap_bytes ?? base.capBytes,
+    whenFull: spec.output?.when_full ?? base.whenFull,
+    blockMaxMs: spec.output?.block_max_ms ?? base.blockMaxMs,
     signal: spec.stop?.signal ?? base.signal,
     graceMs: spec.stop?.grace_ms ?? base.graceMs,
   }
@@ -139,7 +153,12 @@ export function specOf(draft: Draft): JobSpec {
     umask: draft.umask.trim() || null,
     target: draft.isEveryAgent ? { all: true, agent_ids: [] } : { all: false, agent_ids: draft.agentIds },
     processes: draft.processes,
-    output: { mode: draft.outputMode, cap_bytes: draft.capBytes },
+    output: {
+      mode: draft.outputMode,
+      cap_bytes: draft.capBytes,
+      when_full: draft.whenFull,
+      block_max_ms: draft.blockMaxMs,
+    },
     stop: { signal: draft.signal, grace_ms: draft.graceMs },
   }
 }

@@ -28,6 +28,7 @@ const INPUTS = [
   'target',
   'processes',
   'output.cap_bytes',
+  'output.block_max_ms',
   'stop.signal',
   'stop.grace_ms',
 ] as const

@@ -26,7 +26,12 @@ export const daemonDefaults: Required<DaemonSpec> = {
   crash_loop_window_ms: 60_000,
 }
 
-export const outputDefaults: Required<OutputPolicy> = { mode: 'store', cap_bytes: 10_485_760 }
+export const outputDefaults: Required<OutputPolicy> = {
+  mode: 'store',
+  cap_bytes: 10_485_760,
+  when_full: 'drop',
+  block_max_ms: 60_000,
+}
 export const stopDefaults: Required<StopPolicy> = { signal: 'TERM', grace_ms: 10_000 }
 export const UMASK = '022'
 export const SIGNALS = ['TERM', 'INT', 'HUP', 'QUIT', 'USR1', 'USR2', 'KILL']

@@ -106,12 +106,12 @@ export function OutputView({ id, isEnded, size, dropped, isDiscarded, search, on
             icon={<IconClock size={15} />}
           />
           {id && !isDiscarded && (
-            <Tooltip label={t('output.download')}>
+            <Tooltip label={t(hasTimes ? 'output.downloadTimes' : 'output.download')}>
               <ActionIcon
                 component="a"
-                href={rawAddress(id, stream)}
+                href={rawAddress(id, stream, hasTimes)}
                 download
-                aria-label={t('output.download')}
+                aria-label={t(hasTimes ? 'output.downloadTimes' : 'output.download')}
               >
                 <IconDownload size={15} />
               </ActionIcon>

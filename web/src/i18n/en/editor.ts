@@ -93,7 +93,9 @@ export const field = {
   target_agent_ids: 'Chosen agents',
   processes: 'Processes',
   output_mode: 'Output',
+  output_block_max_ms: 'Wait for room at most',
   output_cap_bytes: 'Output kept per process',
+  output_when_full: 'When output finds no room',
   stop_signal: 'Stop signal',
   stop_grace_ms: 'Grace before SIGKILL',
 }

@@ -1,9 +1,12 @@
 export const output = {
   title: 'Output',
+  block: 'let the process wait',
   both: 'both',
   discard: 'discard',
   discarded: 'This job throws its output away. Only its size is counted.',
   download: 'Download as written',
+  downloadTimes: 'Download with times',
+  drop: 'drop the middle',
   dropped: '{{bytes}} not kept',
   follow: 'Follow the end',
   found: '{{nth}} of {{count}}',

@@ -86,7 +86,9 @@ export const field = {
   target_agent_ids: '指定的代理',
   processes: '进程数',
   output_mode: '输出',
+  output_block_max_ms: '最长等待时间',
   output_cap_bytes: '每个进程保留的输出',
+  output_when_full: '输出来不及保存时',
   stop_signal: '停止信号',
   stop_grace_ms: 'SIGKILL 前的宽限时间',
 }

@@ -1,9 +1,12 @@
 export const output = {
   title: '输出',
+  block: '让进程等待',
   both: '全部',
   discard: '丢弃',
   discarded: '该作业丢弃输出，只统计大小。',
   download: '下载原始输出',
+  downloadTimes: '下载带时间的输出',
+  drop: '丢弃中间部分',
   dropped: '{{bytes}} 未保留',
   follow: '跟随末尾',
   found: '第 {{nth}} 处，共 {{count}} 处',

@@ -42,6 +42,7 @@ export function AgentFacts({ agent }: { agent: Agent }) {
           t('agents.roundTrip'),
           agent.round_trip_us != null && duration(agent.round_trip_us / 1_000, i18n.language),
         ],
+        [t('agents.spool'), agent.spool && <SpoolLevel key="spool" spool={agent.spool} />],
         [t('agents.seen'), agent.last_seen_at && <AtAndAgo at={agent.last_seen_at} />],
         [
           t('nav.groups'),
@@ -64,5 +65,21 @@ export function AgentFacts({ agent }: { agent: Agent }) {
         [t('agents.key'), <Fingerprint key="key" text={agent.key_fingerprint} />],
       ]}
     />
+  )
+}
+
+/** How much output waits for the center, and whether some had to be given up. */
+function SpoolLevel({ spool }: { spool: NonNullable<Agent['spool']> }) {
+  const { t, i18n } = useTranslation()
+  return (
+    <>
+      {t('agents.spoolOf', {
+        used: bytes(spool.bytes, i18n.language),
+        all: bytes(spool.max_bytes, i18n.language),
+      })}
+      {spool.dropped_count > 0 && (
+        <span className="danger"> {t('agents.spoolDropped', { count: spool.dropped_count })}</span>
+      )}
+    </>
   )
 }

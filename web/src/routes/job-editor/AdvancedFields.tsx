@@ -15,6 +15,7 @@ export const advancedPaths: readonly FieldPath[] = [
   'environment',
   'umask',
   'output.cap_bytes',
+  'output.block_max_ms',
   'stop.signal',
   'stop.grace_ms',
 ]
@@ -67,6 +68,28 @@ export function AdvancedFields({ draft, set, errorAt }: FieldsProps) {
             decimalScale={4}
             onChange={(value) => set({ capBytes: Math.round(Number(value) * MIB) })}
             error={errorAt('output.cap_bytes')}
+          />
+        )}
+        {draft.outputMode === 'store' && (
+          <div>
+            <div className={classes.label}>{t('field.output_when_full')}</div>
+            <SegmentedControl
+              aria-label={t('field.output_when_full')}
+              value={draft.whenFull}
+              onChange={(next) => set({ whenFull: next === 'block' ? 'block' : 'drop' })}
+              data={[
+                { value: 'drop', label: t('output.drop') },
+                { value: 'block', label: t('output.block') },
+              ]}
+            />
+          </div>
+        )}
+        {draft.outputMode === 'store' && draft.whenFull === 'block' && (
+          <SpanInput
+            label={t('field.output_block_max_ms')}
+            value={draft.blockMaxMs}
+            onChange={(ms) => ms !== undefined && set({ blockMaxMs: ms })}
+            error={errorAt('output.block_max_ms')}
           />
         )}
         <Select
