@@ -253,6 +253,22 @@ mod tests {
     }
 
     #[test]
+    fn the_sample_is_the_built_in_policy_written_out() {
+        let sample = include_str!("../../../../packaging/agent-policy.toml");
+        assert_eq!(read(sample).unwrap().policy, Policy::built_in());
+        let with_comments_taken_in = sample
+            .replace("# roots", "roots")
+            .replace("# allow", "allow");
+        let with_comments_taken_in = with_comments_taken_in
+            .replace("# processes", "processes")
+            .replace("# runtime", "runtime")
+            .replace("# output", "output");
+        let policy = read(&with_comments_taken_in).unwrap().policy;
+        assert_eq!(policy.caps.processes, Some(200));
+        assert!(policy.directory_roots.is_some() && policy.environment_allow.is_some());
+    }
+
+    #[test]
     fn a_full_file_says_all_of_it_and_survives_being_written() {
         let text = r#"
             version = 1

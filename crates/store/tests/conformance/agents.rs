@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
 use cronfleet_core::id::AgentId;
+use cronfleet_core::policy::ExecMode;
 use cronfleet_core::run::{Outcome, Reason, RunState};
 use cronfleet_store::{
-    AgentFacts, AgentFilter, AgentState, AgentUpdate, Conflict, Heartbeat, NewJoinToken,
-    SpoolLevel, StoreError,
+    AgentFacts, AgentFilter, AgentPolicy, AgentState, AgentUpdate, Conflict, Heartbeat,
+    NewJoinToken, SpoolLevel, StoreError,
 };
 use uuid::Uuid;
 
@@ -22,6 +23,7 @@ conformance! {
     agents_are_seen_by_those_whose_groups_they_serve,
     agents_are_filtered_and_listed_in_pages,
     heartbeats_are_stored_together,
+    a_policy_is_kept_as_it_was_told_last,
 }
 
 fn token(number: u8, uses_max: u32, is_preapproved: bool) -> NewJoinToken {
@@ -478,5 +480,53 @@ async fn heartbeats_are_stored_together(w: World) {
             .unwrap()
             .certificate_serial,
         "ff"
+    );
+}
+
+async fn a_policy_is_kept_as_it_was_told_last(w: World) {
+    let agent = w.agent(1, &[]).await;
+    let row = || async { w.store.agent(&ALL, agent).await.unwrap().unwrap() };
+    assert_eq!(row().await.policy, None);
+    let policy = AgentPolicy {
+        file: Some("/etc/cronfleet/agent-policy.toml".to_owned()),
+        digest: "ab".repeat(32),
+        read_at: at(1),
+        reload_error: None,
+        is_root_denied: true,
+        min_uid: 1_000,
+        run_as_allow: vec!["app".to_owned(), "svc-*".to_owned()],
+        exec_mode: ExecMode::Dirs,
+        are_shells_allowed: false,
+        are_scripts_allowed: true,
+        refused_count: 0,
+        last_refused_at: None,
+        last_refusal: None,
+    };
+    let old = w.session(agent).await;
+    w.store.put_policy(&old, &policy).await.unwrap();
+    assert_eq!(row().await.policy.as_ref(), Some(&policy));
+    let session = w.session(agent).await;
+    let refused = AgentPolicy {
+        refused_count: 2,
+        last_refused_at: Some(at(5)),
+        last_refusal: Some("run_as.deny_root: root has uid 0".to_owned()),
+        ..policy.clone()
+    };
+    w.store.put_policy(&session, &refused).await.unwrap();
+    let stale = w.store.put_policy(&old, &policy).await;
+    assert!(
+        matches!(stale, Err(StoreError::Conflict(Conflict::StaleSession))),
+        "{stale:?}"
+    );
+    assert_eq!(row().await.policy, Some(refused.clone()));
+    let endless = AgentPolicy {
+        run_as_allow: vec!["x".repeat(10_000); 1_000],
+        ..refused
+    };
+    w.store.put_policy(&session, &endless).await.unwrap();
+    let kept = row().await.policy.unwrap().run_as_allow;
+    assert!(
+        kept.len() <= 100 && kept[0].len() <= 500,
+        "an agent cannot fill the table"
     );
 }

@@ -53,7 +53,9 @@ export function AgentPolicy({ agent }: { agent: Agent }) {
             t('agents.policy.lastRefusal'),
             policy.last_refused_at && (
               <span key="last">
-                {policy.last_refusal} <AtAndAgo at={policy.last_refused_at} />
+                {policy.last_refusal}
+                <br />
+                <AtAndAgo at={policy.last_refused_at} />
               </span>
             ),
           ],
