@@ -8,7 +8,7 @@ use crate::{instant, schedule};
 
 /// Segments and months that one search may look at, whatever the text and the zone. Its time follows from this: a
 /// step takes some 10 ns.
-const STEPS_MAX: u32 = 1_000;
+pub(crate) const STEPS_MAX: u32 = 1_000;
 
 /// Checks that a text is either refused at a place inside it, or a schedule that answers in bounded steps.
 fn survive(text: &str, zone: &str) {
@@ -66,7 +66,7 @@ fn survive(text: &str, zone: &str) {
 }
 
 /// Fragments of schedules, right and wrong ones.
-const FRAGMENTS: &[&str] = &[
+pub(crate) const FRAGMENTS: &[&str] = &[
     "*",
     "*/2",
     "*/0",

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod croner;
+mod flood;
 mod hand;
 mod hostile;
 mod laws;
