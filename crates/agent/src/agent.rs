@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Config, spool_dir};
 use crate::engine::{Engine, Opened};
 use crate::error::AgentError;
-use crate::host::{Host, HostConfig};
+use crate::host::{Host, HostConfig, ask_to_be_spared};
 use crate::identity::{Identity, create_data_dir};
 use crate::ledger::{Ledger, Replayed};
 use crate::link::Link;
@@ -92,6 +92,7 @@ impl Agent {
             runtime_dir: config.runtime_dir(),
             spool_dir,
             shim: config.shim.clone(),
+            cgroups: config.cgroups.clone(),
         })?;
         Ok(Self {
             config,
@@ -140,6 +141,7 @@ impl Agent {
         } = self;
         let started_at = Timestamp::now();
         let (requests, work_requests) = mpsc::channel(STATUS_REQUESTS_MAX);
+        ask_to_be_spared();
         let mut draws: StdRng = rand::make_rng();
         let link_draws = StdRng::from_rng(&mut draws);
         let agent = identity.agent;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::host::default_runtime_dir;
+use crate::host::{CgroupUse, default_runtime_dir};
 use crate::policy::PolicySource;
 
 /// Where an agent works and how much it may hold.
@@ -18,6 +18,8 @@ pub struct Config {
     pub shim: PathBuf,
     /// Where the machine's policy comes from.
     pub policy: PolicySource,
+    /// Which control groups the agent may use.
+    pub cgroups: CgroupUse,
     /// What becomes of running processes when the agent is stopped.
     pub on_stop: OnStop,
     /// Bounds.
@@ -71,6 +73,7 @@ impl Config {
             centers: Vec::new(),
             shim: shim.into(),
             policy: PolicySource::default(),
+            cgroups: CgroupUse::default(),
             on_stop: OnStop::default(),
             limits: Limits::default(),
         }

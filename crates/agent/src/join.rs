@@ -75,7 +75,7 @@ pub async fn join(
         token_id: token.id.clone(),
         token_secret: token.secret.to_vec().into(),
         certificate_request: new.request.clone().into(),
-        facts: Some(facts()),
+        facts: Some(facts(None)),
     };
     let answer = client.join(request).await.map_err(refused)?.into_inner();
     if Sha256::digest(&answer.ca_certificate)[..] != token.ca_sha256 {

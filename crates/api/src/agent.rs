@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::limits::Cgroups;
+
 /// Whether an agent may work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -51,6 +53,9 @@ pub struct Agent {
     pub version: String,
     /// Whether it runs as root (may switch users).
     pub is_root: bool,
+    /// What control groups can do there; absent until the agent has said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cgroups: Option<Cgroups>,
     /// Processors.
     pub cpu_count: u32,
     /// Load average over one minute.

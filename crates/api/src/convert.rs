@@ -72,6 +72,8 @@ pub fn job_spec(spec: JobSpec, default_time_zone: &str) -> Result<domain::JobSpe
                 signal: signal(&spec.stop.signal)?,
                 grace: Duration::from_millis(spec.stop.grace_ms),
             },
+            stragglers: spec.stragglers.into(),
+            limits: spec.limits.into(),
         },
         target: target(&spec.target)?,
         processes: spec.processes,
@@ -247,6 +249,8 @@ impl From<&domain::JobSpec> for JobSpec {
                 signal: launch.stop.signal.word().to_owned(),
                 grace_ms: millis(launch.stop.grace),
             },
+            stragglers: launch.stragglers.into(),
+            limits: launch.limits.into(),
         }
     }
 }

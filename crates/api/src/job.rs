@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::limits::{Limits, Stragglers};
 use crate::run::Outcome;
 
 /// Kind of a job.
@@ -58,6 +59,12 @@ pub struct JobSpec {
     /// How to stop a process.
     #[serde(default)]
     pub stop: StopPolicy,
+    /// What becomes of processes that are still alive when the command has ended by itself; a daemon cannot leave any.
+    #[serde(default)]
+    pub stragglers: Stragglers,
+    /// What it may use.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 fn one() -> u32 {

@@ -6,10 +6,12 @@
 
 pub mod agent;
 pub mod convert;
+mod convert_limits;
 pub mod error;
 pub mod event;
 pub mod group;
 pub mod job;
+pub mod limits;
 pub mod output;
 pub mod page;
 pub mod run;

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::limits::Cleanup;
+
 /// Where a run is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -138,6 +140,11 @@ pub struct Run {
     /// Largest resident memory, bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_peak_bytes: Option<i64>,
+    /// Processes of it that the kernel killed because memory ran out; 0 also where nobody can tell.
+    pub oom_kills: u32,
+    /// What it took to end it and everything that it had started; absent if it simply ended and left nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cleanup: Option<Cleanup>,
     /// Bytes of output written by the command.
     pub output_bytes: u64,
     /// Bytes of output not kept.

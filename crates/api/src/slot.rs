@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::limits::Cleanup;
+
 /// State of a slot as its agent last reported it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -106,6 +108,11 @@ pub struct Process {
     /// More about the reason for people, e.g. the path that is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// Processes of it that the kernel killed because memory ran out; 0 also where nobody can tell.
+    pub oom_kills: u32,
+    /// What it took to end it and everything that it had started; absent if it simply ended and left nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cleanup: Option<Cleanup>,
 }
 
 /// `POST /slots/restart` (operator): stops the processes gracefully, one after the other, and starts them again.

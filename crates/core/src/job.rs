@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::backoff::Backoff;
 use crate::id::AgentId;
+use crate::limits::{ProcessLimits, Stragglers};
 
 /// Definition of a job: everything that a job version freezes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +120,10 @@ pub struct Launch {
     pub output: OutputPolicy,
     /// How to stop a process.
     pub stop: StopPolicy,
+    /// What becomes of processes that outlive the command; daemons leave none.
+    pub stragglers: Stragglers,
+    /// What it may use.
+    pub limits: ProcessLimits,
 }
 
 /// What to run.
@@ -287,6 +292,18 @@ pub fn validate(spec: &JobSpec) -> Result<(), SpecError> {
         JobKind::Daemon(daemon) => check_daemon(daemon)?,
     }
     check_launch(&spec.launch)?;
+    let is_daemon = matches!(spec.kind, JobKind::Daemon(_));
+    check(
+        !is_daemon || spec.launch.stragglers == Stragglers::Kill,
+        "stragglers",
+        "job.stragglers_daemon",
+        || {
+            (
+                "a daemon cannot leave processes behind".into(),
+                "leave it out: what a daemon's process started ends with it".into(),
+            )
+        },
+    )?;
     if let Target::Agents(agents) = &spec.target {
         check(
             !agents.is_empty(),
@@ -447,7 +464,8 @@ fn check_launch(launch: &Launch) -> Result<(), SpecError> {
     if let WhenFull::Block { wait_max } = launch.output.when_full {
         range_ms("output.block_max_ms", wait_max, 1_000, 2_592_000_000)?;
     }
-    range_ms("stop.grace_ms", launch.stop.grace, 0, 3_600_000)
+    range_ms("stop.grace_ms", launch.stop.grace, 0, 3_600_000)?;
+    launch.limits.check()
 }
 
 fn check_argv(field: &str, argv: &[String]) -> Result<(), SpecError> {
@@ -553,7 +571,7 @@ fn range_ms(field: &str, value: Duration, least: u64, most: u64) -> Result<(), S
     )
 }
 
-fn range(field: &str, value: u64, least: u64, most: u64) -> Result<(), SpecError> {
+pub(crate) fn range(field: &str, value: u64, least: u64, most: u64) -> Result<(), SpecError> {
     check(
         (least..=most).contains(&value),
         field,
@@ -567,7 +585,7 @@ fn range(field: &str, value: u64, least: u64, most: u64) -> Result<(), SpecError
     )
 }
 
-fn check(
+pub(crate) fn check(
     holds: bool,
     field: &str,
     code: &'static str,
@@ -627,9 +645,25 @@ mod tests {
                     signal: StopSignal::Term,
                     grace: Duration::from_secs(10),
                 },
+                stragglers: Stragglers::Kill,
+                limits: ProcessLimits::NONE,
             },
             target: Target::All,
             processes: 1,
+        }
+    }
+
+    fn daemon() -> DaemonSpec {
+        let backoff = Backoff {
+            initial: Duration::ZERO,
+            max: Duration::ZERO,
+        };
+        DaemonSpec {
+            restart: Restart::Always,
+            start_period: Duration::ZERO,
+            backoff,
+            crash_loop_failures: 2,
+            crash_loop_window: Duration::from_secs(1),
         }
     }
 
@@ -641,7 +675,7 @@ mod tests {
     #[test]
     fn each_broken_rule_names_its_field() {
         type Break = fn(&mut JobSpec);
-        let cases: [(&str, &str, Break); 15] = [
+        let cases: [(&str, &str, Break); 17] = [
             ("name", "job.name_length", |s| s.name = String::new()),
             ("name", "job.name_length", |s| s.name = "x".repeat(1 << 20)),
             ("name", "job.name_characters", |s| s.name = "a\nb".into()),
@@ -673,6 +707,13 @@ mod tests {
                 s.launch.output.when_full = WhenFull::Block {
                     wait_max: Duration::from_millis(999),
                 };
+            }),
+            ("limits.pids_max", "job.out_of_range", |s| {
+                s.launch.limits.pids_max = Some(0)
+            }),
+            ("stragglers", "job.stragglers_daemon", |s| {
+                s.launch.stragglers = Stragglers::Leave;
+                s.kind = JobKind::Daemon(daemon());
             }),
             ("target.agent_ids", "job.no_agent", |s| {
                 s.target = Target::Agents(vec![])

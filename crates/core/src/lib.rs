@@ -5,9 +5,11 @@
 
 pub mod access;
 pub mod backoff;
+pub mod cgroup;
 pub mod id;
 pub mod job;
 pub mod life;
+pub mod limits;
 pub mod order;
 pub mod order_book;
 pub mod plan;

@@ -94,6 +94,51 @@ pub struct End {
     pub usage: Usage,
     /// Its output.
     pub output: OutputTotals,
+    /// What it took to end everything that belonged to it.
+    pub cleanup: Cleanup,
+}
+
+/// What it took to end a process and everything that it had started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cleanup {
+    /// Stop signal that its process group was sent; `None` if nobody asked it to stop.
+    pub stop_signal: Option<i32>,
+    /// How everything was killed; `None` if nothing had to be.
+    pub kill_means: Option<KillMeans>,
+    /// Processes besides the command itself that were alive when the killing began, or when the command had ended.
+    pub found: u32,
+    /// Processes that are alive still: those that the job leaves, or that could not be killed.
+    pub left: u32,
+}
+
+/// How everything that belongs to a process is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KillMeans {
+    /// By the kernel, in one step, through the process's control group.
+    ControlGroup,
+    /// One by one while their control group was frozen.
+    Freezer,
+    /// One by one, by descent, in rounds until none was left.
+    Descent,
+}
+
+impl KillMeans {
+    /// All of them, the best first.
+    pub const ALL: [Self; 3] = [Self::ControlGroup, Self::Freezer, Self::Descent];
+
+    /// The word in SQL, JSON and on the wire.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ControlGroup => "control_group",
+            Self::Freezer => "freezer",
+            Self::Descent => "descent",
+        }
+    }
+
+    /// Reads [`KillMeans::word`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|means| means.word() == word)
+    }
 }
 
 /// How a process ended.
@@ -141,6 +186,8 @@ pub struct Usage {
     pub system_time: Duration,
     /// Largest resident memory in bytes.
     pub memory_peak_bytes: u64,
+    /// Processes of it that the kernel killed because memory ran out; 0 also where nobody can tell.
+    pub oom_kills: u32,
 }
 
 /// Totals of a process's output.

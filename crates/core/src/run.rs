@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::id::{AgentId, JobId, RunId};
-use crate::order::{Claim, ExitStatus, StopCause};
+use crate::order::{Claim, End, ExitStatus, StopCause};
 
 /// What makes a run that run. Two runs with one key are one run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -184,7 +184,7 @@ impl Outcome {
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $word:literal => $outcome:ident,)+) => {
-        /// Why a run was skipped, missed, lost, or could not be started. Each belongs to one outcome.
+        /// Why a run was skipped, missed, lost, could not be started, or failed in a way that its exit status does not tell. Each belongs to one outcome.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Reason {
             $($(#[$doc])* $name,)+
@@ -276,6 +276,10 @@ reasons! {
     IdentityFailed = "identity_failed" => Failed,
     /// The process could not be created.
     SpawnFailed = "spawn_failed" => Failed,
+    /// The agent's machine cannot enforce a limit that the job sets.
+    LimitUnsupported = "limit_unsupported" => Failed,
+    /// The kernel killed it, or a process that it had started, because memory ran out.
+    OomKilled = "oom_killed" => Failed,
 }
 
 /// Something that may move a run.
@@ -329,7 +333,7 @@ pub fn step(state: RunState, is_refined: bool, event: &RunEvent<'_>) -> Step {
         }
         (Running, RunEvent::Claim(Claim::Refused { .. })) => Step::Stale,
         (Dispatched | Accepted | Running, RunEvent::Claim(Claim::Ended { end, .. })) => {
-            let (outcome, reason) = outcome_of(&end.status, end.stopped_for);
+            let (outcome, reason) = outcome_of(end);
             moved(Ended(outcome), reason)
         }
         (Dispatched | Accepted | Running, RunEvent::Claim(Claim::Lost { reason, .. })) => {
@@ -349,7 +353,7 @@ fn refine(claim: &Claim) -> Step {
     match claim {
         Claim::Refused { reason, .. } => moved(RunState::Ended(reason.outcome()), Some(*reason)),
         Claim::Ended { end, .. } => {
-            let (outcome, reason) = outcome_of(&end.status, end.stopped_for);
+            let (outcome, reason) = outcome_of(end);
             moved(RunState::Ended(outcome), reason)
         }
         Claim::Accepted | Claim::Running(_) | Claim::Lost { .. } => Step::Stale,
@@ -357,11 +361,9 @@ fn refine(claim: &Claim) -> Step {
 }
 
 /// The outcome of a process's end: a time limit or a kill that was acted upon comes before the exit status.
-pub fn outcome_of(
-    status: &ExitStatus,
-    stopped_for: Option<StopCause>,
-) -> (Outcome, Option<Reason>) {
-    match (status, stopped_for) {
+pub fn outcome_of(end: &End) -> (Outcome, Option<Reason>) {
+    let failed_for = (end.usage.oom_kills > 0).then_some(Reason::OomKilled);
+    match (&end.status, end.stopped_for) {
         (ExitStatus::NotStarted { reason, .. }, _) => (reason.outcome(), Some(*reason)),
         (_, Some(StopCause::Timeout)) => (Outcome::TimedOut, None),
         (
@@ -371,7 +373,9 @@ pub fn outcome_of(
             ),
         ) => (Outcome::Killed, None),
         (ExitStatus::Exited(0), None) => (Outcome::Succeeded, None),
-        (ExitStatus::Exited(_) | ExitStatus::Signalled { .. }, None) => (Outcome::Failed, None),
+        (ExitStatus::Exited(_) | ExitStatus::Signalled { .. }, None) => {
+            (Outcome::Failed, failed_for)
+        }
     }
 }
 
@@ -380,7 +384,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::order::{End, OutputTotals, Start, Usage};
+    use crate::order::{Cleanup, OutputTotals, Start, Usage};
 
     fn key() -> RunKey {
         RunKey {
@@ -394,17 +398,15 @@ mod tests {
         }
     }
 
-    fn ended(status: ExitStatus, stopped_for: Option<StopCause>) -> Claim {
-        Claim::Ended {
-            start: None,
-            end: End {
-                at: Timestamp::UNIX_EPOCH,
-                status,
-                stopped_for,
-                duration: Duration::ZERO,
-                usage: Usage::default(),
-                output: OutputTotals::default(),
-            },
+    fn end(status: ExitStatus, stopped_for: Option<StopCause>) -> End {
+        End {
+            at: Timestamp::UNIX_EPOCH,
+            status,
+            stopped_for,
+            duration: Duration::ZERO,
+            usage: Usage::default(),
+            output: OutputTotals::default(),
+            cleanup: Cleanup::default(),
         }
     }
 
@@ -480,7 +482,10 @@ mod tests {
             at: Timestamp::UNIX_EPOCH,
             pid: 7,
         };
-        let success = ended(ExitStatus::Exited(0), None);
+        let success = Claim::Ended {
+            start: None,
+            end: end(ExitStatus::Exited(0), None),
+        };
         let refused = Claim::Refused {
             reason: Reason::StartDeadlineExceeded,
             detail: None,
@@ -641,11 +646,37 @@ mod tests {
             (missing, Some(StopCause::Kill), Outcome::Failed),
         ];
         for (status, stopped_for, outcome) in cases {
-            assert_eq!(
-                outcome_of(&status, stopped_for).0,
-                outcome,
-                "{status:?} {stopped_for:?}"
-            );
+            let end = end(status, stopped_for);
+            assert_eq!(outcome_of(&end).0, outcome, "{end:?}");
+        }
+    }
+
+    #[test]
+    fn memory_that_ran_out_explains_a_failure_and_nothing_else() {
+        let signalled = ExitStatus::Signalled {
+            signal: 9,
+            has_core: false,
+        };
+        let cases = [
+            (
+                signalled.clone(),
+                None,
+                (Outcome::Failed, Some(Reason::OomKilled)),
+            ),
+            // A shell that tells how its child ended.
+            (
+                ExitStatus::Exited(137),
+                None,
+                (Outcome::Failed, Some(Reason::OomKilled)),
+            ),
+            // It coped.
+            (ExitStatus::Exited(0), None, (Outcome::Succeeded, None)),
+            (signalled, Some(StopCause::Kill), (Outcome::Killed, None)),
+        ];
+        for (status, stopped_for, expected) in cases {
+            let mut end = end(status, stopped_for);
+            end.usage.oom_kills = 1;
+            assert_eq!(outcome_of(&end), expected, "{end:?}");
         }
     }
 }

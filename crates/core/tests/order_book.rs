@@ -8,7 +8,10 @@ use std::time::Duration;
 use cronfleet_core::id::{JobId, RunId};
 use cronfleet_core::job::{Command, Launch, OutputPolicy, Overlap, StopPolicy, StopSignal};
 use cronfleet_core::life::{Found, Now};
-use cronfleet_core::order::{Claim, End, ExitStatus, Order, OutputTotals, Start, StopCause, Usage};
+use cronfleet_core::limits::{ProcessLimits, Stragglers};
+use cronfleet_core::order::{
+    Claim, Cleanup, End, ExitStatus, Order, OutputTotals, Start, StopCause, Usage,
+};
 use cronfleet_core::order_book::{Effect, Input, Limits, OrderBook, Phase, Survey, SurveyedBoot};
 use cronfleet_core::record::Record;
 use cronfleet_core::run::Reason;
@@ -49,6 +52,8 @@ fn order(run: RunId, due_ms: u64) -> Order {
             directory: None,
             environment: BTreeMap::new(),
             umask: 0o022,
+            stragglers: Stragglers::Kill,
+            limits: ProcessLimits::NONE,
             output: OutputPolicy {
                 is_stored: false,
                 cap_bytes: 4_096,
@@ -70,6 +75,7 @@ fn end(at: Timestamp, status: i32, ran_for: Duration) -> End {
         duration: ran_for,
         usage: Usage::default(),
         output: OutputTotals::default(),
+        cleanup: Cleanup::default(),
     }
 }
 
@@ -97,7 +103,7 @@ impl Bench {
         let mut others = Vec::new();
         for effect in effects {
             match effect {
-                Effect::Append(record) => self.ledger.push(record),
+                Effect::Append(record) => self.ledger.push(*record),
                 other => others.push(other),
             }
         }

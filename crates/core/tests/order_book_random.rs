@@ -8,7 +8,8 @@ use std::time::Duration;
 use cronfleet_core::id::{JobId, RunId};
 use cronfleet_core::job::{Command, Launch, OutputPolicy, Overlap, StopPolicy, StopSignal};
 use cronfleet_core::life::{Found, Now};
-use cronfleet_core::order::{Claim, End, ExitStatus, Order, OutputTotals, Start, Usage};
+use cronfleet_core::limits::{ProcessLimits, Stragglers};
+use cronfleet_core::order::{Claim, Cleanup, End, ExitStatus, Order, OutputTotals, Start, Usage};
 use cronfleet_core::order_book::{Effect, Input, Limits, OrderBook, Phase, Survey, SurveyedBoot};
 use cronfleet_core::record::Record;
 use cronfleet_core::run::Reason;
@@ -81,6 +82,7 @@ fn end(at: Timestamp, status: ExitStatus) -> End {
         duration: Duration::ZERO,
         usage: Usage::default(),
         output: OutputTotals::default(),
+        cleanup: Cleanup::default(),
     }
 }
 
@@ -126,7 +128,7 @@ impl World {
                     if self.is_ledger_broken {
                         failed.extend(record.run());
                     } else {
-                        self.ledger.push(record);
+                        self.ledger.push(*record);
                     }
                 }
                 Effect::Arm { run } if !failed.contains(&run) => self.arm(run),
@@ -493,6 +495,8 @@ fn order(
             directory: None,
             environment: BTreeMap::new(),
             umask: 0o022,
+            stragglers: Stragglers::Kill,
+            limits: ProcessLimits::NONE,
             output: OutputPolicy {
                 is_stored: false,
                 cap_bytes: 4_096,

@@ -11,8 +11,9 @@ use cronfleet_core::job::{
     Command, DaemonSpec, Launch, OutputPolicy, Restart, StopPolicy, StopSignal,
 };
 use cronfleet_core::life::{Found, Now};
+use cronfleet_core::limits::{ProcessLimits, Stragglers};
 use cronfleet_core::order::{
-    DaemonOrder, End, ExitStatus, OutputTotals, SlotState, Start, StopCause, Usage,
+    Cleanup, DaemonOrder, End, ExitStatus, OutputTotals, SlotState, Start, StopCause, Usage,
 };
 use cronfleet_core::order_book::SurveyedBoot;
 use cronfleet_core::record::Record;
@@ -73,6 +74,8 @@ fn daemon(
             directory: None,
             environment: BTreeMap::new(),
             umask: 0o022,
+            stragglers: Stragglers::Kill,
+            limits: ProcessLimits::NONE,
             output: OutputPolicy {
                 is_stored: false,
                 cap_bytes: 4_096,
@@ -215,6 +218,7 @@ impl World {
             duration: self.boot - started,
             usage: Usage::default(),
             output: OutputTotals::default(),
+            cleanup: Cleanup::default(),
         }
     }
 

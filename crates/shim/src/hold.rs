@@ -11,10 +11,11 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use cronfleet_shim::control::{GO, MESSAGE_LEN, Message};
-use cronfleet_shim::life::{End, ExitRecord, ProcessId, StartedRecord};
+use cronfleet_shim::life::{End, ExitRecord, KillMeans, ProcessId, StartedRecord};
 use cronfleet_shim::spec::{Spec, Stragglers};
 use cronfleet_shim::step::{Step, StepError};
 
+use crate::cgroup;
 use crate::folder::{Folder, Reserved};
 use crate::notice::Notice;
 use crate::pump::{Pump, wall_us};
@@ -61,6 +62,10 @@ pub(crate) struct State {
     /// A stop came after the command's end: whoever is still there has waited long enough.
     is_drain_over: bool,
     killing_since_us: Option<u64>,
+    is_stop_sent: bool,
+    kill_means: Option<KillMeans>,
+    /// Living processes besides the command when the killing began.
+    stragglers_found: Option<u32>,
     stragglers_killed: u32,
     notice: Notice,
 }
@@ -98,6 +103,9 @@ impl State {
             kill_requested: false,
             is_drain_over: false,
             killing_since_us: None,
+            is_stop_sent: false,
+            kill_means: None,
+            stragglers_found: None,
             stragglers_killed: 0,
             notice: Notice::default(),
         }
@@ -177,6 +185,7 @@ impl Holder<'_> {
                 self.state.is_drain_over = true;
             }
             Phase::Releasing { .. } | Phase::Running { .. } => {
+                self.state.is_stop_sent = true;
                 // Not reaped, so the group's number is still its own. A stopped process must go on to hear it.
                 sys::signal_group(self.child.id.pid, self.spec.stop_signal);
                 sys::signal_group(self.child.id.pid, libc::SIGCONT);
@@ -254,6 +263,7 @@ impl Holder<'_> {
             boot_id: self.boot_id.clone(),
             at_us: i64::try_from(wall_us()).unwrap_or(i64::MAX),
             boot_us: since_us,
+            cgroups: self.spec.cgroups.joined.clone(),
         };
         if let Err(error) = self.folder.write_started(&self.started_space, &record) {
             self.state.failure = Some(StepError {
@@ -334,14 +344,13 @@ impl Holder<'_> {
             if now < since + KILL_TIME_MAX_US {
                 return None;
             }
-            tree::descendants().len()
+            tree::living_besides(self.child.id.pid)
         } else if is_draining {
             return None;
         } else {
-            tree::descendants().len()
+            tree::living_besides(self.child.id.pid)
         };
         self.pump.finish();
-        let left = u32::try_from(left).unwrap_or(u32::MAX);
         Some(Outcome {
             record: self.record(self.end(), duration_us, left),
             lingers: left > 0,
@@ -368,13 +377,24 @@ impl Holder<'_> {
         })
     }
 
+    /// Who was asked to stop leaves nobody behind, whatever the policy.
     fn kills_stragglers(&self) -> bool {
-        self.spec.stragglers == Stragglers::Kill
+        self.spec.stragglers == Stragglers::Kill || self.state.stop_requested
     }
 
-    fn kill_round(&self) {
+    /// Kills through the control group first; then by descent, for whoever got out of the group.
+    fn kill_round(&mut self) {
+        let command = self.child.id.pid;
+        self.state
+            .stragglers_found
+            .get_or_insert_with(|| tree::living_besides(command));
+        let group = self.spec.cgroups.joined.first();
+        let means = group.and_then(|directory| cgroup::kill(cgroup::path(directory)));
+        self.state
+            .kill_means
+            .get_or_insert(means.unwrap_or(KillMeans::Descent));
         if self.state.reaped.is_none() {
-            sys::signal_group(self.child.id.pid, libc::SIGKILL);
+            sys::signal_group(command, libc::SIGKILL);
         }
         for pid in tree::descendants() {
             sys::signal_process(pid, libc::SIGKILL);
@@ -391,6 +411,7 @@ impl Holder<'_> {
 
     fn record(&self, end: End, duration_us: u64, left: u32) -> ExitRecord {
         let usage = self.state.reaped.as_ref().map(|(reaped, _)| reaped);
+        let memory = self.spec.cgroups.memory.as_deref();
         ExitRecord {
             end,
             at_us: i64::try_from(wall_us()).unwrap_or(i64::MAX),
@@ -405,6 +426,10 @@ impl Holder<'_> {
             stragglers_left: left,
             stop_requested: self.state.stop_requested,
             kill_requested: self.state.kill_requested,
+            stop_signal: self.state.is_stop_sent.then_some(self.spec.stop_signal),
+            kill_means: self.state.kill_means,
+            stragglers_found: self.state.stragglers_found.unwrap_or(0).max(left),
+            oom_kills: memory.map_or(0, |directory| cgroup::oom_kills(cgroup::path(directory))),
         }
     }
 }

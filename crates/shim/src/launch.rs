@@ -14,6 +14,7 @@ use cronfleet_shim::control::{GO, Message, VERSION};
 use cronfleet_shim::spec::{Program, Spec};
 use cronfleet_shim::step::{Step, StepError};
 
+use crate::cgroup;
 use crate::sys;
 
 const PATH_DEFAULT: &[u8] = b"/usr/local/bin:/usr/bin:/bin";
@@ -72,10 +73,14 @@ fn failed(step: Step, error: &io::Error) -> StepError {
 
 fn prepare(spec: &Spec, stdio: [&OwnedFd; 3], kept: [i32; 2]) -> Result<(), StepError> {
     at(Step::Session, sys::new_session())?;
+    at(Step::Cgroup, cgroup::join(&spec.cgroups.joined))?;
     for limit in &spec.limits {
         at(Step::Limits, sys::set_limit(limit))?;
     }
     set_nice(spec.nice)?;
+    if let Some(priority) = spec.io_priority {
+        at(Step::IoPriority, sys::set_io_priority(priority))?;
+    }
     sys::set_umask(spec.umask);
     set_oom_score(spec.oom_score_adj)?;
     take_identity(spec)?;

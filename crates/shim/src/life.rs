@@ -2,7 +2,9 @@
 //!
 //! Readers ignore fields they do not know, so a newer shim may add some.
 
-use crate::record::{FormatError, Record, RecordWriter, flag, text};
+use std::str::FromStr;
+
+use crate::record::{FormatError, Record, RecordWriter, flag, number, text};
 use crate::step::{Step, StepError};
 
 const VERSION: u32 = 1;
@@ -60,6 +62,9 @@ pub struct StartedRecord {
     pub at_us: i64,
     /// The same instant on the clock that counts from boot, in microseconds.
     pub boot_us: u64,
+    /// Directories of the control groups that the process belongs to; of the first one, everything can be killed. Empty
+    /// where there are none, and from older shims.
+    pub cgroups: Vec<Vec<u8>>,
 }
 
 impl StartedRecord {
@@ -72,6 +77,9 @@ impl StartedRecord {
         w.text("boot_id", &self.boot_id);
         w.text("at_us", self.at_us);
         w.text("boot_us", self.boot_us);
+        for directory in &self.cgroups {
+            w.bytes("cgroup", directory);
+        }
         w.finish()
     }
 
@@ -87,6 +95,7 @@ impl StartedRecord {
             boot_id: text("boot_id", record.get("boot_id")?)?.to_owned(),
             at_us: record.number("at_us")?,
             boot_us: record.number("boot_us")?,
+            cgroups: record.all("cgroup").map(<[u8]>::to_vec).collect(),
         })
     }
 }
@@ -141,6 +150,43 @@ pub struct ExitRecord {
     pub stop_requested: bool,
     /// Whether killing everything was asked for.
     pub kill_requested: bool,
+    /// Stop signal that the process group was sent; `None` if it was not, and from older shims.
+    pub stop_signal: Option<i32>,
+    /// How everything was killed; `None` if nothing had to be, and from older shims.
+    pub kill_means: Option<KillMeans>,
+    /// Processes besides the command that were alive when the killing began, or when the command had ended.
+    pub stragglers_found: u32,
+    /// Processes that the kernel killed because memory ran out; 0 where nobody counts them.
+    pub oom_kills: u32,
+}
+
+/// How everything of a life was killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KillMeans {
+    /// In one step, through its control group.
+    ControlGroup,
+    /// One by one while its control group was frozen.
+    Freezer,
+    /// One by one, by descent.
+    Descent,
+}
+
+impl KillMeans {
+    /// The word in the file.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::ControlGroup => "control_group",
+            Self::Freezer => "freezer",
+            Self::Descent => "descent",
+        }
+    }
+
+    fn from_word(word: &[u8]) -> Option<Self> {
+        [Self::ControlGroup, Self::Freezer, Self::Descent]
+            .into_iter()
+            .find(|means| means.word().as_bytes() == word)
+    }
 }
 
 impl ExitRecord {
@@ -180,6 +226,14 @@ impl ExitRecord {
         w.text("stragglers_left", self.stragglers_left);
         w.flag("stop_requested", self.stop_requested);
         w.flag("kill_requested", self.kill_requested);
+        if let Some(signal) = self.stop_signal {
+            w.text("stop_signal", signal);
+        }
+        if let Some(means) = self.kill_means {
+            w.text("kill_means", means.word());
+        }
+        w.text("stragglers_found", self.stragglers_found);
+        w.text("oom_kills", self.oom_kills);
         w.finish()
     }
 
@@ -189,6 +243,8 @@ impl ExitRecord {
     /// [`FormatError`] if they are not a whole record.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let record = Record::parse(bytes, EXIT_KIND, VERSION)?;
+        let stragglers_killed = record.number("stragglers_killed")?;
+        let stragglers_left = record.number("stragglers_left")?;
         Ok(Self {
             end: end(&record)?,
             at_us: record.number("at_us")?,
@@ -199,12 +255,22 @@ impl ExitRecord {
             output_bytes: record.number("output_bytes")?,
             dropped_bytes: record.number("dropped_bytes")?,
             spool_end: record.number("spool_end")?,
-            stragglers_killed: record.number("stragglers_killed")?,
-            stragglers_left: record.number("stragglers_left")?,
+            stragglers_killed,
+            stragglers_left,
             stop_requested: flag("stop_requested", record.get("stop_requested")?)?,
             kill_requested: flag("kill_requested", record.get("kill_requested")?)?,
+            stop_signal: later(&record, "stop_signal")?,
+            kill_means: record.find("kill_means").and_then(KillMeans::from_word),
+            stragglers_found: later(&record, "stragglers_found")?
+                .unwrap_or(u32::saturating_add(stragglers_killed, stragglers_left)),
+            oom_kills: later(&record, "oom_kills")?.unwrap_or(0),
         })
     }
+}
+
+/// A number that records of older shims lack.
+fn later<T: FromStr>(record: &Record<'_>, key: &str) -> Result<Option<T>, FormatError> {
+    record.find(key).map(|value| number(key, value)).transpose()
 }
 
 fn end(record: &Record<'_>) -> Result<End, FormatError> {
@@ -274,6 +340,56 @@ mod tests {
             stragglers_left: 13,
             stop_requested: true,
             kill_requested: false,
+            stop_signal: Some(15),
+            kill_means: Some(KillMeans::Freezer),
+            stragglers_found: 14,
+            oom_kills: 1,
+        }
+    }
+
+    #[test]
+    fn records_of_older_shims_are_read() {
+        let without = |bytes: Vec<u8>, keys: &[&str]| {
+            let text = String::from_utf8(bytes).unwrap();
+            let (head, fields) = text.split_once('\n').unwrap();
+            let mut kept = format!("{head}\n");
+            let mut lines = fields.lines();
+            while let (Some(key), Some(value)) = (lines.next(), lines.next()) {
+                if !keys.contains(&key.split_once(' ').unwrap().0) {
+                    kept.push_str(&format!("{key}\n{value}\n"));
+                }
+            }
+            kept.into_bytes()
+        };
+        let new = ["stop_signal", "kill_means", "stragglers_found", "oom_kills"];
+        let record = ended(End::Exited { code: 0 });
+        let read = ExitRecord::decode(&without(record.encode(), &new)).unwrap();
+        let expected = ExitRecord {
+            stop_signal: None,
+            kill_means: None,
+            stragglers_found: 25,
+            oom_kills: 0,
+            ..record
+        };
+        assert_eq!(read, expected);
+        let started = started();
+        let read = StartedRecord::decode(&without(started.encode(), &["cgroup"])).unwrap();
+        let cgroups = Vec::new();
+        assert_eq!(read, StartedRecord { cgroups, ..started });
+    }
+
+    fn started() -> StartedRecord {
+        let process = ProcessId {
+            pid: 77,
+            start_ticks: 88,
+        };
+        StartedRecord {
+            shim: process,
+            process,
+            boot_id: "f00".to_owned(),
+            at_us: -1,
+            boot_us: 3,
+            cgroups: vec![b"/sys/fs/cgroup/x".to_vec(), b"/y".to_vec()],
         }
     }
 
@@ -299,19 +415,11 @@ mod tests {
 
     #[test]
     fn started_survives_the_file() {
-        let process = ProcessId {
-            pid: 77,
-            start_ticks: 88,
-        };
-        let record = StartedRecord {
-            shim: process,
-            process,
-            boot_id: "f00".to_owned(),
-            at_us: -1,
-            boot_us: 3,
-        };
+        let record = started();
         assert_eq!(StartedRecord::decode(&record.encode()), Ok(record));
-        let shim = ShimRecord { shim: process };
+        let shim = ShimRecord {
+            shim: started().process,
+        };
         assert_eq!(ShimRecord::decode(&shim.encode()), Ok(shim));
     }
 

@@ -5,6 +5,7 @@
 //! shim needs nobody: it moves the output to the spool, reaps whatever the command leaves behind, writes down how it
 //! ended, and leaves. It keeps no policy and knows no jobs.
 
+mod cgroup;
 mod folder;
 mod hold;
 mod launch;
@@ -131,6 +132,10 @@ fn refuse(
         stragglers_left: 0,
         stop_requested: false,
         kill_requested: false,
+        stop_signal: None,
+        kill_means: None,
+        stragglers_found: 0,
+        oom_kills: 0,
     };
     folder.write_exit(exit_space, &record)?;
     let _ = sys::send(agent, &Message::Failed(error).encode());

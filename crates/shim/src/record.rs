@@ -176,6 +176,12 @@ impl<'a> Record<'a> {
         self.fields.iter().find(|(k, _)| *k == key).map(|(_, v)| *v)
     }
 
+    /// Gives every value of `key`, in order.
+    pub fn all(&self, key: &str) -> impl Iterator<Item = &'a [u8]> {
+        let of_key = self.fields.iter().filter(move |(k, _)| *k == key);
+        of_key.map(|(_, v)| *v)
+    }
+
     /// Gives the first value of `key` as a number.
     ///
     /// # Errors

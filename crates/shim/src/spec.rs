@@ -45,6 +45,19 @@ pub struct Spec {
     pub stragglers: Stragglers,
     /// How long to wait for late output and late processes after the command ended, in milliseconds.
     pub drain_ms: u64,
+    /// Control groups of this life. Of the first one, everything can be killed.
+    pub cgroups: Cgroups,
+    /// Priority for disks as `ioprio_set(2)` takes it; `None` leaves what the shim has.
+    pub io_priority: Option<u16>,
+}
+
+/// Directories of the control groups that belong to one life, each absolute.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cgroups {
+    /// Joined by the process before it becomes the user.
+    pub joined: Vec<Vec<u8>>,
+    /// The one of them that counts processes killed because memory ran out.
+    pub memory: Option<Vec<u8>>,
 }
 
 /// A file that was looked at before the launch.
@@ -201,6 +214,15 @@ impl Spec {
         }
         w.flag("kill_stragglers", self.stragglers == Stragglers::Kill);
         w.text("drain_ms", self.drain_ms);
+        for directory in &self.cgroups.joined {
+            w.bytes("cgroup", directory);
+        }
+        if let Some(directory) = &self.cgroups.memory {
+            w.bytes("memory_cgroup", directory);
+        }
+        if let Some(priority) = self.io_priority {
+            w.text("io_priority", priority);
+        }
         w.finish()
     }
 
@@ -228,6 +250,8 @@ impl Spec {
             output: Output::Discard,
             stragglers: Stragglers::Kill,
             drain_ms: record.number("drain_ms")?,
+            cgroups: Cgroups::default(),
+            io_priority: None,
         };
         if !flag("kill_stragglers", record.get("kill_stragglers")?)? {
             spec.stragglers = Stragglers::Leave;
@@ -256,6 +280,9 @@ impl Spec {
                 "group" => spec.groups.push(number(key, value)?),
                 "limit" => spec.limits.push(decode_limit(text(key, value)?)?),
                 "oom_score_adj" => spec.oom_score_adj = Some(number(key, value)?),
+                "cgroup" => spec.cgroups.joined.push(without_nul(key, value)?),
+                "memory_cgroup" => spec.cgroups.memory = Some(without_nul(key, value)?),
+                "io_priority" => spec.io_priority = Some(number(key, value)?),
                 "uid" | "gid" | "change_ids" | "directory" | "umask" | "nice" | "no_new_privs"
                 | "program" | "program_device" | "program_inode" | "stop_signal" | "spool_cap"
                 | "spool" | "spool_block_max_ms" | "kill_stragglers" | "drain_ms" => {}
@@ -348,6 +375,11 @@ mod tests {
             },
             stragglers: Stragglers::Leave,
             drain_ms: 500,
+            cgroups: Cgroups {
+                joined: vec![b"/sys/fs/cgroup/a b".to_vec(), b"/c".to_vec()],
+                memory: Some(b"/c".to_vec()),
+            },
+            io_priority: Some(0x4007),
         }
     }
 
@@ -360,9 +392,22 @@ mod tests {
             oom_score_adj: None,
             output: Output::Discard,
             stragglers: Stragglers::Kill,
+            cgroups: Cgroups::default(),
+            io_priority: None,
             ..sample()
         };
         assert_eq!(Spec::decode(&plain.encode()), Ok(plain));
+    }
+
+    #[test]
+    fn what_an_older_shim_does_not_know_is_written_only_when_asked_for() {
+        let plain = Spec {
+            cgroups: Cgroups::default(),
+            io_priority: None,
+            ..sample()
+        };
+        let text = String::from_utf8_lossy(&plain.encode()).into_owned();
+        assert!(!text.contains("cgroup") && !text.contains("io_priority"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// One step between reading the spec and running the command, in this order.
+/// One step between reading the spec and running the command, in this order but for the last three.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Step {
@@ -46,10 +46,14 @@ pub enum Step {
     Prepared = 19,
     /// The one file that may be executed is still the one at its path.
     Program = 20,
+    /// Control groups, joined right after the session.
+    Cgroup = 21,
+    /// Priority for disks, set right after the nice value.
+    IoPriority = 22,
 }
 
 impl Step {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 22] = [
         Self::Spec,
         Self::Folder,
         Self::Spool,
@@ -70,6 +74,8 @@ impl Step {
         Self::Interpreter,
         Self::Prepared,
         Self::Program,
+        Self::Cgroup,
+        Self::IoPriority,
     ];
 
     /// Number of the step in files and messages.
@@ -108,6 +114,8 @@ impl Step {
             Self::Interpreter => "interpreter of the command",
             Self::Prepared => "prepared process",
             Self::Program => "checked program",
+            Self::Cgroup => "control group",
+            Self::IoPriority => "io priority",
         }
     }
 }
@@ -141,6 +149,6 @@ mod tests {
             assert_eq!(Step::from_number(step.number()), Some(step));
         }
         assert_eq!(Step::from_number(0), None);
-        assert_eq!(Step::from_number(21), None);
+        assert_eq!(Step::from_number(23), None);
     }
 }

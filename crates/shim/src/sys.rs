@@ -319,6 +319,19 @@ pub(crate) fn set_nice(nice: i32) -> io::Result<()> {
     check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) }).map(drop)
 }
 
+/// Sets this process's priority for disks: class in the upper three bits, level in the rest.
+pub(crate) fn set_io_priority(priority: u16) -> io::Result<()> {
+    let who_process: libc::c_int = 1;
+    // SAFETY: integers only; 0 is this process.
+    let result =
+        unsafe { libc::syscall(libc::SYS_ioprio_set, who_process, 0, i32::from(priority)) };
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
 /// Sets the supplementary groups.
 pub(crate) fn set_groups(groups: &[u32]) -> io::Result<()> {
     // SAFETY: length and pointer describe `groups`.

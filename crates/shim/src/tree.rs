@@ -35,6 +35,21 @@ fn children(pid: i32) -> Vec<i32> {
     lists.flat_map(|list| numbers(&list)).collect()
 }
 
+/// Counts the living descendants besides one: those that have not ended and merely wait to be reaped.
+pub(crate) fn living_besides(pid: i32) -> u32 {
+    let others = descendants().into_iter().filter(|other| *other != pid);
+    let living = others.filter(|other| is_living(*other)).count();
+    u32::try_from(living).unwrap_or(u32::MAX)
+}
+
+fn is_living(pid: i32) -> bool {
+    let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name before the state may hold anything, also parentheses.
+    let end = stat.iter().rposition(|byte| *byte == b')');
+    let state = end.and_then(|end| stat.get(end + 2));
+    state.is_some_and(|state| !matches!(state, b'Z' | b'X'))
+}
+
 fn numbers(list: &str) -> Vec<i32> {
     let words = list.split_ascii_whitespace();
     words.filter_map(|word| word.parse().ok()).collect()

@@ -296,7 +296,7 @@ impl World {
             }
             match effect {
                 Effect::Append(record) => {
-                    if !self.append(agent, record.clone()) {
+                    if !self.append(agent, (*record).clone()) {
                         failed.extend(record.run());
                     }
                 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cronfleet_core::id::RunId;
 use cronfleet_core::life::Found;
-use cronfleet_core::order::{End, ExitStatus, OutputTotals, Start, StopCause, Usage};
+use cronfleet_core::order::{Cleanup, End, ExitStatus, OutputTotals, Start, StopCause, Usage};
 use cronfleet_core::order_book::Input;
 use cronfleet_core::run::Reason;
 
@@ -285,6 +285,7 @@ impl World {
             duration: boot_now.saturating_sub(boot),
             usage: Usage::default(),
             output: OutputTotals::default(),
+            cleanup: Cleanup::default(),
         };
         folder.shim = Shim::Over {
             start: Some(start),
@@ -339,6 +340,7 @@ impl World {
                     duration: Duration::ZERO,
                     usage,
                     output,
+                    cleanup: Cleanup::default(),
                 };
                 self.tell(
                     agent,

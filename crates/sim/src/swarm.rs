@@ -9,6 +9,7 @@ use cronfleet_core::id::{AgentId, JobId};
 use cronfleet_core::job::{
     Command, Launch, OutputPolicy, Overlap, RetryPolicy, StopPolicy, StopSignal,
 };
+use cronfleet_core::limits::{ProcessLimits, Stragglers};
 
 use crate::rng::Rng;
 use crate::time::{MS, Micros, SECOND, duration};
@@ -356,6 +357,8 @@ fn launch(grace: Duration) -> Launch {
         directory: None,
         environment: BTreeMap::new(),
         umask: 0o022,
+        stragglers: Stragglers::Kill,
+        limits: ProcessLimits::NONE,
         output: OutputPolicy {
             is_stored: false,
             cap_bytes: 4_096,

@@ -33,7 +33,7 @@ CREATE TABLE agents (
     running_count BIGINT NOT NULL,
     clock_offset_us BIGINT,
     round_trip_us BIGINT
-);
+, cgroups TEXT);
 
 CREATE INDEX agents_name ON agents (name, id);
 
@@ -185,7 +185,7 @@ CREATE TABLE processes (
     output_written_bytes BIGINT,
     output_dropped_bytes BIGINT,
     output_end_offset BIGINT
-);
+, cleanup TEXT, oom_kills BIGINT);
 
 CREATE INDEX processes_slot ON processes (job_id, agent_id, slot_index, first_seen_at);
 
@@ -233,7 +233,7 @@ CREATE TABLE runs (
     session_epoch BIGINT,
     center VARCHAR(80),
     active_agent VARCHAR(36), -- the agent while the run has not ended
-    after_run VARCHAR(36), -- not sent before this run of an older version is known not to have started
+    after_run VARCHAR(36), cleanup TEXT, oom_kills BIGINT, -- not sent before this run of an older version is known not to have started
     CHECK ((state = 'ended') = (outcome IS NOT NULL)),
     CHECK ((state = 'ended') = (active_agent IS NULL)),
     CHECK (outcome NOT IN ('skipped', 'missed', 'lost') OR reason IS NOT NULL)

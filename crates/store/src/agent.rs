@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use cronfleet_core::access::Reach;
+use cronfleet_core::cgroup::CgroupSupport;
 use cronfleet_core::id::{AgentId, GroupId};
 use cronfleet_core::order::Claim;
 use cronfleet_core::run::{Reason, RunEvent};
@@ -66,6 +67,8 @@ pub struct AgentFacts {
     pub cpu_count: u32,
     /// Memory in bytes.
     pub memory_total_bytes: u64,
+    /// What control groups can do there; `None` until it has said so.
+    pub cgroups: Option<CgroupSupport>,
 }
 
 /// How full an agent's output spool is.

@@ -86,7 +86,7 @@ impl Store {
         let epoch = epoch_before.max(epoch_seen) + 1;
         Sql::new(
             "UPDATE agents SET session_epoch = ?, center = ?, boot_id = ?, last_seen_at = ?, hostname = ?, os = ?, \
-             arch = ?, version = ?, is_root = ?, cpu_count = ?, memory_total_bytes = ? WHERE id = ?",
+             arch = ?, version = ?, is_root = ?, cpu_count = ?, memory_total_bytes = ?, cgroups = ? WHERE id = ?",
         )
         .bind(epoch)
         .bind(center)
@@ -99,6 +99,7 @@ impl Store {
         .bind(facts.is_root)
         .bind(facts.cpu_count)
         .bind(facts.memory_total_bytes)
+        .bind(facts.cgroups.clone())
         .bind(agent)
         .execute(&*tx)
         .await?;

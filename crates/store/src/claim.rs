@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use cronfleet_core::id::{AgentId, RunId};
-use cronfleet_core::order::{Claim, End, ExitStatus, Start};
+use cronfleet_core::order::{Claim, Cleanup, End, ExitStatus, Start};
 use cronfleet_core::run::{Outcome, Reason, RunEvent, RunState, Step, step};
 use jiff::Timestamp;
 
@@ -271,4 +271,9 @@ pub(crate) fn with_end(sql: Sql, end: &End) -> Sql {
         .with(", output_written_bytes = ?", end.output.written_bytes)
         .with(", output_dropped_bytes = ?", end.output.dropped_bytes)
         .with(", output_end_offset = ?", end.output.end_offset)
+        .with(", oom_kills = ?", end.usage.oom_kills)
+        .with(
+            ", cleanup = ?",
+            (end.cleanup != Cleanup::default()).then_some(end.cleanup),
+        )
 }

@@ -68,6 +68,13 @@ impl Engine {
         }
     }
 
+    /// Finds a row if a table, the first `?`, has a column, the second.
+    pub(crate) const fn column(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SELECT 1 FROM pragma_table_info(?) WHERE name = ?",
+        }
+    }
+
     /// The sum of an integer expression, as an integer.
     pub(crate) fn sum(self, expression: &str) -> String {
         match self {

@@ -1,5 +1,6 @@
 //! Schema steps: numbered SQL files per engine, forward only, each recorded when it is done. A step that was interrupted is run
-//! again, so every statement in it is safe to repeat.
+//! again, so every statement in it is safe to repeat: tables and indexes are created `IF NOT EXISTS`, and a column that is there
+//! already is not added again.
 
 use jiff::Timestamp;
 use sea_orm::{ConnectionTrait, DatabaseConnection, TransactionTrait};
@@ -31,6 +32,11 @@ const SQLITE: &[Migration] = &[
         name: "spool_levels",
         sql: include_str!("../migrations/sqlite/0003_spool_levels.sql"),
     },
+    Migration {
+        number: 4,
+        name: "kill_and_limits",
+        sql: include_str!("../migrations/sqlite/0004_kill_and_limits.sql"),
+    },
 ];
 
 const fn migrations(engine: Engine) -> &'static [Migration] {
@@ -57,7 +63,7 @@ pub(crate) async fn up(engine: Engine, db: &DatabaseConnection) -> Result<(), St
         return Err(StoreError::NewerSchema { found, known });
     }
     for step in steps.iter().filter(|step| step.number > found) {
-        apply(db, step).await?;
+        apply(engine, db, step).await?;
         tracing::info!(
             migration.number = step.number,
             migration.name = step.name,
@@ -67,13 +73,22 @@ pub(crate) async fn up(engine: Engine, db: &DatabaseConnection) -> Result<(), St
     Ok(())
 }
 
-async fn apply(db: &DatabaseConnection, step: &Migration) -> Result<(), StoreError> {
+async fn apply(
+    engine: Engine,
+    db: &DatabaseConnection,
+    step: &Migration,
+) -> Result<(), StoreError> {
     let failed = |source| StoreError::Migration {
         number: step.number,
         source,
     };
     let tx = db.begin().await.map_err(failed)?;
     for statement in statements(step.sql) {
+        if let Some((table, column)) = added_column(statement)
+            && has_column(engine, &tx, table, column).await?
+        {
+            continue;
+        }
         tx.execute_unprepared(statement).await.map_err(failed)?;
     }
     Sql::new("INSERT INTO migrations (number, name, applied_at) VALUES (?, ?, ?)")
@@ -90,4 +105,54 @@ fn statements(sql: &str) -> impl Iterator<Item = &str> {
     sql.split(";\n")
         .map(str::trim)
         .filter(|statement| !statement.is_empty())
+}
+
+/// Table and column of an `ALTER TABLE … ADD COLUMN …`.
+fn added_column(statement: &str) -> Option<(&str, &str)> {
+    let mut words = statement
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("--"))
+        .flat_map(str::split_whitespace);
+    let mut next_is = |expected: &str| words.next() == Some(expected);
+    if !(next_is("ALTER") && next_is("TABLE")) {
+        return None;
+    }
+    let table = words.next()?;
+    let mut next_is = |expected: &str| words.next() == Some(expected);
+    if !(next_is("ADD") && next_is("COLUMN")) {
+        return None;
+    }
+    Some((table, words.next()?))
+}
+
+async fn has_column(
+    engine: Engine,
+    on: &impl ConnectionTrait,
+    table: &str,
+    column: &str,
+) -> Result<bool, StoreError> {
+    Sql::new(engine.column())
+        .bind(table)
+        .bind(column)
+        .exists(on)
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_added_column_is_looked_up() {
+        let added = added_column("-- why\nALTER TABLE runs ADD COLUMN oom_kills BIGINT");
+        assert_eq!(added, Some(("runs", "oom_kills")));
+        for other in [
+            "CREATE TABLE IF NOT EXISTS runs (id BIGINT)",
+            "ALTER TABLE runs DROP COLUMN id",
+            "ALTER TABLE runs",
+            "",
+        ] {
+            assert_eq!(added_column(other), None, "{other}");
+        }
+    }
 }

@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use cronfleet_core::access::Reach;
 use cronfleet_core::id::{AgentId, GroupId, JobId, LifeId, ProcessId};
-use cronfleet_core::order::{
-    ExitStatus, OutputTotals, ProcessReport, SlotReport, StopCause, Usage,
-};
-use cronfleet_core::run::Reason;
+use cronfleet_core::order::{Cleanup, OutputTotals, ProcessReport, SlotReport, StopCause, Usage};
+use cronfleet_core::run::{Reason, outcome_of};
 use jiff::Timestamp;
 
 use crate::agent_session::Session;
@@ -57,6 +55,8 @@ pub struct ProcessRow {
     pub usage: Option<Usage>,
     /// Its output.
     pub output: Option<OutputTotals>,
+    /// What it took to end everything that belonged to it.
+    pub cleanup: Cleanup,
 }
 
 impl Store {
@@ -161,8 +161,8 @@ stored!(
 
 const SELECT_PROCESSES: &str = "SELECT p.id, p.job_id, p.job_version, p.agent_id, p.slot_index, p.first_seen_at, \
     p.started_at, p.pid, p.ended_at, p.stopped_for, p.exit_code, p.signal_number, p.reason, p.detail, p.duration_us, \
-    p.user_time_us, p.system_time_us, p.memory_peak_bytes, p.output_written_bytes, p.output_dropped_bytes, \
-    p.output_end_offset FROM processes p JOIN jobs j ON j.id = p.job_id WHERE p.job_id = ?";
+    p.user_time_us, p.system_time_us, p.memory_peak_bytes, p.oom_kills, p.output_written_bytes, \
+    p.output_dropped_bytes, p.output_end_offset, p.cleanup FROM processes p JOIN jobs j ON j.id = p.job_id WHERE p.job_id = ?";
 
 fn read_process(row: &mut Row) -> Result<ProcessRow, StoreError> {
     Ok(ProcessRow {
@@ -183,6 +183,7 @@ fn read_process(row: &mut Row) -> Result<ProcessRow, StoreError> {
         duration: row.maybe()?,
         usage: read_usage(row)?,
         output: read_output(row)?,
+        cleanup: row.maybe()?.unwrap_or_default(),
     })
 }
 
@@ -277,10 +278,7 @@ async fn put_report(
             .with(", pid = ?", start.pid);
     }
     if let Some(end) = &report.end {
-        let reason = match &end.status {
-            ExitStatus::NotStarted { reason, .. } => Some(*reason),
-            ExitStatus::Exited(_) | ExitStatus::Signalled { .. } => None,
-        };
+        let (_, reason) = outcome_of(end);
         sql = with_end(sql, end)
             .with(", ended_at = ?", end.at)
             .with(", stopped_for = ?", end.stopped_for)

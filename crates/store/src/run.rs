@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cronfleet_core::access::Reach;
 use cronfleet_core::id::{AgentId, GroupId, JobId, RunId};
-use cronfleet_core::order::{OutputTotals, Usage};
+use cronfleet_core::order::{Cleanup, OutputTotals, Usage};
 use cronfleet_core::run::{Cause, Reason, RunState};
 use jiff::Timestamp;
 use sea_orm::ConnectionTrait;
@@ -96,6 +96,8 @@ pub struct RunRow {
     pub usage: Option<Usage>,
     /// Its output.
     pub output: Option<OutputTotals>,
+    /// What it took to end everything that belonged to it.
+    pub cleanup: Cleanup,
     /// Since when its agent is out of reach.
     pub unreachable_since: Option<Timestamp>,
     /// When somebody asked for its end.
@@ -144,8 +146,8 @@ impl Store {
 const SELECT_RUNS: &str = "SELECT r.id, r.job_id, j.name, r.job_version, r.group_id, r.agent_id, a.name, r.copy, r.copies, \
     r.attempt, r.cause, r.trigger_key, ru.login, r.state, r.outcome, r.reason, r.detail, r.is_refined, r.due, \
     r.not_before, r.not_after, r.planned_at, r.dispatched_at, r.accepted_at, r.started_at, r.ended_at, r.duration_us, \
-    r.pid, r.exit_code, r.signal_number, r.user_time_us, r.system_time_us, r.memory_peak_bytes, \
-    r.output_written_bytes, r.output_dropped_bytes, r.output_end_offset, r.unreachable_since, r.kill_requested_at, \
+    r.pid, r.exit_code, r.signal_number, r.user_time_us, r.system_time_us, r.memory_peak_bytes, r.oom_kills, \
+    r.output_written_bytes, r.output_dropped_bytes, r.output_end_offset, r.cleanup, r.unreachable_since, r.kill_requested_at, \
     ku.login FROM runs r LEFT JOIN jobs j ON j.id = r.job_id LEFT JOIN agents a ON a.id = r.agent_id \
     LEFT JOIN users ru ON ru.id = r.requested_by LEFT JOIN users ku ON ku.id = r.kill_requested_by WHERE ";
 
@@ -196,19 +198,22 @@ fn read_run(row: &mut Row) -> Result<RunRow, StoreError> {
         signal: row.maybe()?,
         usage: read_usage(row)?,
         output: read_output(row)?,
+        cleanup: row.maybe()?.unwrap_or_default(),
         unreachable_since: row.maybe()?,
         kill_requested_at: row.maybe()?,
         killed_by: row.maybe()?,
     })
 }
 
-/// Reads `user_time_us, system_time_us, memory_peak_bytes`.
+/// Reads `user_time_us, system_time_us, memory_peak_bytes, oom_kills`.
 pub(crate) fn read_usage(row: &mut Row) -> Result<Option<Usage>, StoreError> {
     let (user_time, system_time, memory) = (row.maybe()?, row.maybe()?, row.maybe()?);
+    let oom_kills = row.maybe()?;
     Ok(user_time.map(|user_time| Usage {
         user_time,
         system_time: system_time.unwrap_or_default(),
         memory_peak_bytes: memory.unwrap_or_default(),
+        oom_kills: oom_kills.unwrap_or_default(),
     }))
 }
 

@@ -10,10 +10,12 @@ use cronfleet_core::job::{
     Command, DaemonSpec, JobKind, JobSpec, Launch, OutputPolicy, Overlap, Restart, RetryPolicy,
     ScheduledSpec, StopPolicy, StopSignal, Target, WhenFull,
 };
+use cronfleet_core::limits::Stragglers;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::StoreError;
+use crate::spec_limits::{StoredLimits, is_default};
 
 #[derive(Serialize, Deserialize)]
 struct StoredSpec {
@@ -32,6 +34,10 @@ struct StoredSpec {
     output_block_max_us: Option<u64>,
     stop_signal: String,
     stop_grace_us: u64,
+    #[serde(default, skip_serializing_if = "is_default")]
+    is_leaving_stragglers: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
+    limits: StoredLimits,
     /// Absent: every agent of the group.
     target_agents: Option<Vec<Uuid>>,
     processes: u32,
@@ -113,6 +119,8 @@ impl From<&JobSpec> for StoredSpec {
             },
             stop_signal: launch.stop.signal.word().to_owned(),
             stop_grace_us: micros(launch.stop.grace),
+            is_leaving_stragglers: launch.stragglers == Stragglers::Leave,
+            limits: (&launch.limits).into(),
             target_agents: match &spec.target {
                 Target::All => None,
                 Target::Agents(agents) => {
@@ -182,6 +190,12 @@ impl TryFrom<StoredSpec> for JobSpec {
                     signal,
                     grace: Duration::from_micros(stored.stop_grace_us),
                 },
+                stragglers: if stored.is_leaving_stragglers {
+                    Stragglers::Leave
+                } else {
+                    Stragglers::Kill
+                },
+                limits: stored.limits.try_into()?,
             },
             target: match stored.target_agents {
                 None => Target::All,
@@ -265,6 +279,8 @@ fn micros(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use cronfleet_core::limits::{IoClass, IoPriority, ProcessLimits};
+
     use super::*;
 
     fn scheduled() -> JobSpec {
@@ -300,6 +316,8 @@ mod tests {
                     signal: StopSignal::Int,
                     grace: Duration::from_secs(10),
                 },
+                stragglers: Stragglers::Kill,
+                limits: ProcessLimits::NONE,
             },
             target: Target::Agents(vec![AgentId::from_u128(7)]),
             processes: 2,
@@ -328,7 +346,23 @@ mod tests {
             wait_max: Duration::from_secs(5),
         };
         daemon.target = Target::All;
-        for spec in [scheduled(), daemon] {
+        let mut limited = scheduled();
+        limited.launch.stragglers = Stragglers::Leave;
+        limited.launch.limits = ProcessLimits {
+            memory_max_bytes: Some(64 << 20),
+            cpu_max_millicores: Some(500),
+            pids_max: Some(10),
+            open_files_max: Some(100),
+            core_size_max_bytes: Some(0),
+            nice: Some(-5),
+            io_priority: Some(IoPriority {
+                class: IoClass::Idle,
+                level: 0,
+            }),
+            oom_score_adj: Some(500),
+            may_gain_privileges: true,
+        };
+        for spec in [scheduled(), daemon, limited] {
             let stored = to_json(&spec).unwrap();
             assert_eq!(from_json(&stored).unwrap(), spec, "{stored}");
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use cronfleet_api::agent::JoinTokenCreate;
 use cronfleet_api::job::{Command, JobSpec, OutputPolicy, ScheduledSpec, StopPolicy, Target};
+use cronfleet_api::limits::{Limits, Stragglers};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -341,6 +342,8 @@ fn base(name: &str, script: &str) -> anyhow::Result<JobSpec> {
         directory: Some("/".to_owned()),
         environment: Default::default(),
         umask: None,
+        stragglers: Stragglers::default(),
+        limits: Limits::default(),
         target: Target {
             all: true,
             agent_ids: Vec::new(),

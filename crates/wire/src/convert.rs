@@ -8,14 +8,16 @@ use cronfleet_core::id::{AgentId, JobId, LifeId, ProcessId, RunId};
 use cronfleet_core::job::{
     Command, DaemonSpec, Launch, OutputPolicy, Overlap, Restart, StopPolicy, StopSignal, WhenFull,
 };
+use cronfleet_core::limits::{ProcessLimits, Stragglers};
 use cronfleet_core::order::{
-    Claim, DaemonOrder, End, ExitStatus, Order, OutputTotals, ProcessReport, SlotReport, SlotState,
-    Start, StopCause, Usage,
+    Claim, Cleanup, DaemonOrder, End, ExitStatus, Order, OutputTotals, ProcessReport, SlotReport,
+    SlotState, Start, StopCause, Usage,
 };
 use cronfleet_core::run::Reason;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::limits::{read_cleanup, read_limits, write_cleanup, write_limits};
 use crate::v1;
 
 /// A message that does not say what it must.
@@ -26,7 +28,7 @@ pub struct MessageError {
     pub field: &'static str,
 }
 
-const fn wrong(field: &'static str) -> MessageError {
+pub(crate) const fn wrong(field: &'static str) -> MessageError {
     MessageError { field }
 }
 
@@ -115,6 +117,8 @@ impl From<&Launch> for v1::Launch {
             },
             stop_signal: launch.stop.signal.number(),
             stop_grace_us: duration_us(launch.stop.grace),
+            leaves_stragglers: launch.stragglers == Stragglers::Leave,
+            limits: (launch.limits != ProcessLimits::NONE).then(|| write_limits(&launch.limits)),
         }
     }
 }
@@ -154,6 +158,12 @@ impl TryFrom<v1::Launch> for Launch {
                 signal,
                 grace: duration("launch.stop_grace_us", launch.stop_grace_us)?,
             },
+            stragglers: if launch.leaves_stragglers {
+                Stragglers::Leave
+            } else {
+                Stragglers::Kill
+            },
+            limits: launch.limits.map_or(Ok(ProcessLimits::NONE), read_limits)?,
         })
     }
 }
@@ -334,6 +344,8 @@ impl From<&End> for v1::End {
             output_written_bytes: end.output.written_bytes,
             output_dropped_bytes: end.output.dropped_bytes,
             output_end_offset: end.output.end_offset,
+            oom_kills: end.usage.oom_kills,
+            cleanup: (end.cleanup != Cleanup::default()).then(|| write_cleanup(end.cleanup)),
         }
     }
 }
@@ -360,12 +372,14 @@ impl TryFrom<v1::End> for End {
                 user_time: duration("end.user_time_us", end.user_time_us)?,
                 system_time: duration("end.system_time_us", end.system_time_us)?,
                 memory_peak_bytes: end.memory_peak_bytes,
+                oom_kills: end.oom_kills,
             },
             output: OutputTotals {
                 written_bytes: end.output_written_bytes,
                 dropped_bytes: end.output_dropped_bytes,
                 end_offset: end.output_end_offset,
             },
+            cleanup: end.cleanup.map(read_cleanup).unwrap_or_default(),
         })
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod convert;
 pub mod identity;
+mod limits;
 pub mod output;
 
 /// Messages and services generated from the schema.

@@ -632,6 +632,7 @@ export interface components {
         Agent: {
             /** @description Processor architecture, e.g. `x86_64`. */
             arch: string;
+            cgroups?: components["schemas"]["Cgroups"] | null;
             /**
              * Format: int64
              * @description Agent's clock minus the center's, in microseconds; absent before the first measurement.
@@ -788,6 +789,37 @@ export interface components {
          * @enum {string}
          */
         Cause: "schedule" | "manual" | "retry" | "reboot";
+        /** @description What control groups can do on an agent's machine. */
+        Cgroups: {
+            /** @description What can be limited: `memory`, `cpu`, `pids`. */
+            controllers: string[];
+            /** @description Why not more, for people; empty if there is nothing to wish for. */
+            detail: string;
+            /** @description How everything of a process is killed: `control_group`, `freezer`, `descent`. */
+            kill_means: string;
+            /** @description `unified` (version 2), `hybrid` (version 2 for the processes, version 1 for limits), `legacy` (version 1), `none`. */
+            mode: string;
+        };
+        /** @description What it took to end a process and everything that it had started. */
+        Cleanup: {
+            /**
+             * Format: int32
+             * @description Processes besides the command itself that were alive when the killing began, or when the command had ended.
+             */
+            found: number;
+            /**
+             * @description How everything was killed: `control_group` (by the kernel, in one step), `freezer` (one by one while frozen), `descent`
+             *     (one by one, by descent); absent if nothing had to be.
+             */
+            kill_means?: string | null;
+            /**
+             * Format: int32
+             * @description Processes that are alive still: those that the job leaves, or that could not be killed.
+             */
+            left: number;
+            /** @description Stop signal that its process group was sent, e.g. `TERM`; absent if nobody asked it to stop. */
+            stop_signal?: string | null;
+        };
         /** @description What to run. Exactly one of `argv` and `script`. */
         Command: {
             /** @description Program and arguments, run without a shell. A program without `/` is looked up in the job's `PATH`. */
@@ -1022,6 +1054,21 @@ export interface components {
             /** @description New whole list of run-as users. */
             run_as?: string[] | null;
         };
+        /**
+         * @description Class of an io priority.
+         * @enum {string}
+         */
+        IoClass: "realtime" | "best_effort" | "idle";
+        /** @description Who reads and writes disks first. */
+        IoPriority: {
+            /** @description Class. */
+            class: components["schemas"]["IoClass"];
+            /**
+             * Format: int32
+             * @description Place in the class, 0 (first) to 7 (last); `idle` has only 0.
+             */
+            level?: number;
+        };
         /** @description A job as lists and pages show it. */
         Job: {
             /**
@@ -1123,6 +1170,8 @@ export interface components {
             environment?: {
                 [key: string]: string;
             };
+            /** @description What it may use. */
+            limits?: components["schemas"]["Limits"];
             /** @description 1 to 128 characters, no control characters; unique in its group. */
             name: string;
             /** @description What to do with output. */
@@ -1137,6 +1186,8 @@ export interface components {
             scheduled?: components["schemas"]["ScheduledSpec"] | null;
             /** @description How to stop a process. */
             stop?: components["schemas"]["StopPolicy"];
+            /** @description What becomes of processes that are still alive when the command has ended by itself; a daemon cannot leave any. */
+            stragglers?: components["schemas"]["Stragglers"];
             /** @description Where to run. */
             target: components["schemas"]["Target"];
             /** @description File mode mask in octal, e.g. `"027"`; `"022"` when absent. */
@@ -1219,6 +1270,59 @@ export interface components {
              * @description When it was recorded.
              */
             recorded_at: string;
+        };
+        /** @description What a process may use. An agent that cannot enforce a limit does not start it (`limit_unsupported`). */
+        Limits: {
+            /**
+             * Format: int64
+             * @description Size of a core file in bytes, 0 to 2^40; as the agent was started when absent.
+             * @default null
+             */
+            core_size_max_bytes: number | null;
+            /**
+             * Format: int32
+             * @description Processor time of all of them in thousandths of a processor, 10 to 1,024,000; no limit when absent.
+             * @default null
+             */
+            cpu_max_millicores: number | null;
+            /** @default null */
+            io_priority: components["schemas"]["IoPriority"] | null;
+            /**
+             * Format: int64
+             * @description Memory in bytes of the command and everything that it starts, page cache included, 4,194,304 to 2^50; no limit when
+             *     absent. Beyond it the kernel kills one of them (`oom_killed`).
+             * @default null
+             */
+            memory_max_bytes: number | null;
+            /**
+             * Format: int32
+             * @description Nice value, -20 (first) to 19 (last); 0 when absent. Below 0 needs an agent that is root.
+             * @default null
+             */
+            nice: number | null;
+            /**
+             * @description Forbids gaining privileges by programs such as `sudo`.
+             * @default true
+             */
+            no_new_privileges: boolean;
+            /**
+             * Format: int32
+             * @description How gladly the kernel kills it when the whole machine is out of memory, 0 to 1,000 (first); 0 when absent.
+             * @default null
+             */
+            oom_score_adj: number | null;
+            /**
+             * Format: int64
+             * @description Open files per process, 16 to 1,048,576; as the agent was started when absent.
+             * @default null
+             */
+            open_files_max: number | null;
+            /**
+             * Format: int32
+             * @description Processes and threads alive at one time, 1 to 4,194,304; no limit when absent.
+             * @default null
+             */
+            pids_max: number | null;
         };
         /** @description `GET /session`, and the answer to signing in: who I am and what I may do. */
         Me: {
@@ -1327,6 +1431,7 @@ export interface components {
             items: {
                 /** @description Processor architecture, e.g. `x86_64`. */
                 arch: string;
+                cgroups?: components["schemas"]["Cgroups"] | null;
                 /**
                  * Format: int64
                  * @description Agent's clock minus the center's, in microseconds; absent before the first measurement.
@@ -1585,6 +1690,7 @@ export interface components {
                  * @description Agent.
                  */
                 agent_id: string;
+                cleanup?: components["schemas"]["Cleanup"] | null;
                 /** @description More about the reason for people, e.g. the path that is missing. */
                 detail?: string | null;
                 /**
@@ -1617,6 +1723,11 @@ export interface components {
                  * @description Version of the job it followed.
                  */
                 job_version: number;
+                /**
+                 * Format: int32
+                 * @description Processes of it that the kernel killed because memory ran out; 0 also where nobody can tell.
+                 */
+                oom_kills: number;
                 /**
                  * Format: int32
                  * @description Process id on the agent.
@@ -1660,6 +1771,7 @@ export interface components {
                 attempts: string[];
                 /** @description What asked for it. */
                 cause: components["schemas"]["Cause"];
+                cleanup?: components["schemas"]["Cleanup"] | null;
                 /**
                  * Format: int32
                  * @description Copies per agent and due instant.
@@ -1743,6 +1855,11 @@ export interface components {
                  * @description The agent starts it not before this.
                  */
                 not_before: string;
+                /**
+                 * Format: int32
+                 * @description Processes of it that the kernel killed because memory ran out; 0 also where nobody can tell.
+                 */
+                oom_kills: number;
                 outcome?: components["schemas"]["Outcome"] | null;
                 /**
                  * Format: int64
@@ -1956,6 +2073,7 @@ export interface components {
              * @description Agent.
              */
             agent_id: string;
+            cleanup?: components["schemas"]["Cleanup"] | null;
             /** @description More about the reason for people, e.g. the path that is missing. */
             detail?: string | null;
             /**
@@ -1988,6 +2106,11 @@ export interface components {
              * @description Version of the job it followed.
              */
             job_version: number;
+            /**
+             * Format: int32
+             * @description Processes of it that the kernel killed because memory ran out; 0 also where nobody can tell.
+             */
+            oom_kills: number;
             /**
              * Format: int32
              * @description Process id on the agent.
@@ -2073,6 +2196,7 @@ export interface components {
             attempts: string[];
             /** @description What asked for it. */
             cause: components["schemas"]["Cause"];
+            cleanup?: components["schemas"]["Cleanup"] | null;
             /**
              * Format: int32
              * @description Copies per agent and due instant.
@@ -2156,6 +2280,11 @@ export interface components {
              * @description The agent starts it not before this.
              */
             not_before: string;
+            /**
+             * Format: int32
+             * @description Processes of it that the kernel killed because memory ran out; 0 also where nobody can tell.
+             */
+            oom_kills: number;
             outcome?: components["schemas"]["Outcome"] | null;
             /**
              * Format: int64
@@ -2412,6 +2541,11 @@ export interface components {
             /** @description `TERM`, `INT`, `HUP`, `QUIT`, `USR1`, `USR2`, `KILL`. Default `TERM`. */
             signal?: string;
         };
+        /**
+         * @description What becomes of processes that are still alive when the command has ended by itself.
+         * @enum {string}
+         */
+        Stragglers: "kill" | "leave";
         /** @description Where a job runs: every active agent that is chosen and serves the job's group. */
         Target: {
             /** @description Chosen agents. */

@@ -125,6 +125,12 @@ function seedAgents(world: World): void {
       arch: 'x86_64',
       version: '0.1.0',
       is_root: nth !== 3,
+      cgroups: {
+        mode: 'unified',
+        kill_means: 'control_group',
+        controllers: ['memory', 'cpu', 'pids'],
+        detail: '',
+      },
       cpu_count: 4,
       load_1m: [0.42, 5.31, 1.87, 0, 0.03][nth] ?? 0,
       memory_total_bytes: 16 * 2 ** 30,
@@ -415,6 +421,11 @@ export function endedRun(
     user_time_us: isEnd ? Math.round(duration * 0.6) : undefined,
     system_time_us: isEnd ? Math.round(duration * 0.08) : undefined,
     memory_peak_bytes: isEnd ? 48 * 2 ** 20 : undefined,
+    oom_kills: 0,
+    cleanup:
+      outcome === 'killed' || outcome === 'timed_out'
+        ? { stop_signal: 'TERM', kill_means: 'control_group', found: 3, left: 0 }
+        : undefined,
     output_bytes: hasStarted ? 2_380 : 0,
     output_dropped_bytes: 0,
     is_kill_requested: outcome === 'killed',
@@ -463,6 +474,7 @@ function addSlots(world: World, job: Job): void {
         ended_at: state === 'running' ? undefined : iso(world.now - 40_000),
         exit_code: state === 'running' ? undefined : 1,
         reason: state === 'running' ? undefined : 'exited',
+        oom_kills: 0,
       }
       world.processes.push(process)
       world.outputs.set(process.id, sampleOutput(world.now - 3_600_000, nth))

@@ -30,7 +30,7 @@ pub(super) enum Action {
 impl From<Effect> for Action {
     fn from(effect: Effect) -> Self {
         match effect {
-            Effect::Append(record) => Self::Append(Entry::Book(record)),
+            Effect::Append(record) => Self::Append(Entry::Book(*record)),
             effect => Self::Run(effect),
         }
     }

@@ -252,6 +252,13 @@ impl Engine {
             work_requests,
             mut draws,
         } = opened;
+        let cgroups = host.cgroup_support().clone();
+        tracing::info!(
+            cgroups.mode = cgroups.mode.word(),
+            cgroups.controllers = ?cgroups.controllers,
+            cgroups.detail,
+            "control groups"
+        );
         let boot_id = host::boot_id().map_err(|source| AgentError::Boot { source })?;
         let generation = generation(&host.config().runtime_dir, &mut draws)?;
         let boot_mark = format!("{boot_id} {generation}");
@@ -319,6 +326,7 @@ impl Engine {
                 running_count: AtomicU32::new(0),
                 record: LinkRecord::new(),
                 spool: SpoolGauge::new(config.limits.spool_max_bytes),
+                cgroups,
             }),
             ledger,
             is_ledger_writable: true,

@@ -261,11 +261,11 @@ fn spawn(host: Host, life: &LifeFolder, spec: &LifeSpec) -> Result<(Spec, Spawne
             user: spec.user.name.clone(),
         });
     }
-    let shim_spec = life.create(spec)?;
+    let shim_spec = life.create(spec, host.cgroups())?;
     match spawn_shim(&host, life) {
         Ok(spawned) => Ok((shim_spec, spawned)),
         Err(source) => {
-            life.remove_unused();
+            life.remove_unused(&shim_spec, host.cgroups());
             Err(host.spawn_error(source))
         }
     }

@@ -11,6 +11,7 @@ use cronfleet_shim::record::FormatError;
 use cronfleet_shim::spec::{Output, Spec};
 use uuid::Uuid;
 
+use super::cgroup::{Cgroups, Leaves};
 use super::open::{HostConfig, is_root};
 use super::spec::{LifeCommand, LifeSpec};
 use super::start_error::StartError;
@@ -46,11 +47,19 @@ impl LifeFolder {
         self.folder.join(file::SCRIPT)
     }
 
-    /// Creates the folder with everything a shim needs. Leaves nothing behind if it fails.
-    pub(super) fn create(&self, spec: &LifeSpec) -> Result<Spec, StartError> {
-        let shim_spec = spec.to_shim(&self.script(), &self.spool)?;
+    /// Creates the folder with everything a shim needs, and the life's control groups. Leaves nothing behind if it fails.
+    pub(super) fn create(&self, spec: &LifeSpec, cgroups: &Cgroups) -> Result<Spec, StartError> {
+        let mut shim_spec = spec.to_shim(&self.script(), &self.spool)?;
         self.create_exclusively(&self.folder, 0o711)?;
-        self.fill(spec, &shim_spec).inspect_err(|_| {
+        let filled = match cgroups.create(self.id, &spec.group_limits) {
+            Ok(leaves) => {
+                shim_spec.cgroups = leaves.to_spec();
+                let filled = self.fill(spec, &shim_spec);
+                filled.inspect_err(|_| cgroups.remove(leaves))
+            }
+            Err(error) => Err(StartError::from_leaf(error, cgroups.support())),
+        };
+        filled.inspect_err(|_| {
             // Nothing was spawned: the id is as good as new.
             let _ = fs::remove_dir_all(&self.folder);
         })?;
@@ -100,7 +109,8 @@ impl LifeFolder {
     }
 
     /// Removes everything that [`LifeFolder::create`] made, for a life that never had a shim.
-    pub(super) fn remove_unused(&self) {
+    pub(super) fn remove_unused(&self, spec: &Spec, cgroups: &Cgroups) {
+        cgroups.remove(Leaves::of_spec(&spec.cgroups));
         let _ = fs::remove_dir_all(&self.folder);
         let _ = fs::remove_dir_all(&self.spool);
     }

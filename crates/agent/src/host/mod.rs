@@ -19,10 +19,12 @@
 //! What to run, when, and what an end means is for others to decide; nothing here retries, restarts or times out.
 
 mod arm;
+mod cgroup;
 mod environment;
 mod folder;
 mod life;
 mod machine;
+mod oom;
 mod open;
 mod orphan;
 mod output;
@@ -37,13 +39,15 @@ mod trust;
 mod user;
 
 pub use arm::Armed;
+pub use cgroup::{CgroupUse, GroupLimits};
 pub use cronfleet_shim::frame::Stream;
-pub use cronfleet_shim::life::{End, ExitRecord, ProcessId, StartedRecord};
+pub use cronfleet_shim::life::{End, ExitRecord, KillMeans, ProcessId, StartedRecord};
 pub use cronfleet_shim::spec::{Limit, Resource, Stragglers};
 pub use cronfleet_shim::step::{Step, StepError};
 pub use environment::{EnvironmentError, build_environment};
 pub use life::{Change, Ended, Life, LifeControl};
 pub use machine::{Load, MachineFacts, boot_id};
+pub(crate) use oom::ask_to_be_spared;
 pub use open::{Host, HostConfig, HostError};
 pub use output::{Frame, OutputError, OutputPage, OutputReader, decode_frames};
 pub use program::{Checked, find_program};

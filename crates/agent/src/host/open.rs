@@ -8,13 +8,16 @@ use std::process::Child;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use cronfleet_core::cgroup::CgroupSupport;
 use cronfleet_shim::spec::{Limit, Resource as LimitedResource};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use super::cgroup::{CgroupUse, Cgroups, Leaves};
 use super::folder::LifeFolder;
 use super::output::OutputReader;
+use super::runtime_dir::digest_of;
 
 /// Shims that are being spawned at one moment. More would only wait for each other in the kernel.
 const SPAWNS_MAX: usize = 8;
@@ -42,6 +45,8 @@ pub struct HostConfig {
     pub spool_dir: PathBuf,
     /// Path of the `cronfleet-shim` program.
     pub shim: PathBuf,
+    /// Which control groups it may use.
+    pub cgroups: CgroupUse,
 }
 
 /// Why a host cannot be opened, or a life not be forgotten.
@@ -93,6 +98,7 @@ struct Inner {
     config: HostConfig,
     /// Held so that no second agent works here; released when the last clone is dropped.
     _lock: File,
+    cgroups: Cgroups,
     spawns: Semaphore,
     /// Shims nobody waits for any more, until they have been reaped.
     unreaped: Mutex<Vec<Child>>,
@@ -109,20 +115,33 @@ impl Host {
             runtime_dir: own_directory(&config.runtime_dir, 0o711)?,
             spool_dir: own_directory(&config.spool_dir, 0o700)?,
             shim: absolute(&config.shim)?,
+            cgroups: config.cgroups,
         };
         if !config.shim.is_file() {
             return Err(HostError::NoShim { path: config.shim });
         }
         let lock = lock(&config.runtime_dir)?;
         inherited_open_files();
+        let cgroups = Cgroups::open(&config.cgroups, &digest_of(&config.runtime_dir));
         Ok(Self {
             inner: Arc::new(Inner {
                 config,
                 _lock: lock,
+                cgroups,
                 spawns: Semaphore::new(SPAWNS_MAX),
                 unreaped: Mutex::new(Vec::new()),
             }),
         })
+    }
+
+    /// What control groups can do here.
+    #[must_use]
+    pub fn cgroup_support(&self) -> &CgroupSupport {
+        self.cgroups().support()
+    }
+
+    pub(super) fn cgroups(&self) -> &Cgroups {
+        &self.inner.cgroups
     }
 
     /// Where this host works, with absolute paths.
@@ -154,7 +173,12 @@ impl Host {
         loop {
             // Held until the folder is gone, so that no shim can slip in meanwhile.
             if let Some(_lock) = life.try_lock().map_err(in_file)? {
-                return remove(&life.folder);
+                // Without a readable spec the next survey finds the groups.
+                let leaves = life.spec().ok().flatten();
+                let leaves = leaves.map(|spec| Leaves::of_spec(&spec.cgroups));
+                remove(&life.folder)?;
+                self.cgroups().remove(leaves.unwrap_or_default());
+                return Ok(());
             }
             if begun.elapsed() > LEAVE_TIME_MAX {
                 return Err(HostError::StillAlive { id });

@@ -1,12 +1,16 @@
 //! Ending what a dead shim left behind.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cronfleet_shim::life::{ProcessId, StartedRecord, start_ticks};
 use tokio::time::sleep;
 
+use super::cgroup;
 use super::machine::boot_id;
 use super::open::Host;
 use super::pidfd;
@@ -27,20 +31,24 @@ struct Process {
 }
 
 impl Host {
-    /// Kills the processes of a life whose shim vanished: the command, its session, and all descendants of those.
-    /// Gives the number that would not die within 5 s.
+    /// Kills the processes of a life whose shim vanished: everything in its control group, the command, its session, and all
+    /// descendants of those. Gives the number that would not die within 5 s.
     ///
-    /// A descendant that made a session of its own *and* lost its parent before the shim died cannot be told from a
-    /// stranger and is not found. Does nothing after a reboot.
+    /// Without a control group, a descendant that made a session of its own *and* lost its parent before the shim died
+    /// cannot be told from a stranger and is not found. Does nothing after a reboot.
     pub async fn kill_orphans(&self, started: &StartedRecord) -> usize {
         if boot_id().is_ok_and(|now| now != started.boot_id) {
             return 0;
         }
+        let group = started.cgroups.first();
+        let group = group.map(|path| Path::new(OsStr::from_bytes(path)));
         let begun = Instant::now();
         loop {
+            let in_group = group.map_or(0, cgroup::kill_all);
             let orphans = find(started.process, &process_table());
-            if orphans.is_empty() || begun.elapsed() > KILL_TIME_MAX {
-                return orphans.len();
+            let left = orphans.len().max(in_group);
+            if left == 0 || begun.elapsed() > KILL_TIME_MAX {
+                return left;
             }
             orphans.iter().for_each(|orphan| kill(*orphan));
             sleep(ROUND).await;

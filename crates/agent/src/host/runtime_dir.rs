@@ -17,7 +17,7 @@ use super::open::is_root;
 /// it does not depend on the environment, a session, or the build.
 #[must_use]
 pub fn default_runtime_dir(data_dir: &Path) -> PathBuf {
-    let agent = folder_name(data_dir);
+    let agent = digest_of(data_dir);
     let run = Path::new("/run");
     if is_root() && is_tmpfs(run) {
         return run.join("cronfleet").join(agent);
@@ -34,9 +34,9 @@ fn is_tmpfs(dir: &Path) -> bool {
     statfs(dir).is_ok_and(|fs| fs.filesystem_type() == TMPFS_MAGIC)
 }
 
-/// Names a folder after a data directory; stable as long as the directory is not moved.
-fn folder_name(data_dir: &Path) -> String {
-    let path = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
+/// A short name for a directory; stable as long as it is not moved.
+pub(super) fn digest_of(dir: &Path) -> String {
+    let path = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
     let digest = Sha256::digest(path.as_os_str().as_bytes());
     digest.iter().take(8).fold(String::new(), |mut name, byte| {
         // Writing to a string cannot fail.

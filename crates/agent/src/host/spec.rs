@@ -5,8 +5,10 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cronfleet_shim::spec::{Limit, Output, Program, Resource, Spec, Stragglers};
+use cronfleet_core::limits::{IoClass, IoPriority};
+use cronfleet_shim::spec::{Cgroups, Limit, Output, Program, Resource, Spec, Stragglers};
 
+use super::cgroup::GroupLimits;
 use super::program::Checked;
 use super::start_error::StartError;
 use super::user::RunUser;
@@ -36,8 +38,12 @@ pub struct LifeSpec {
     pub umask: u32,
     /// Resource limits. Open files fall back to what the agent itself was started with.
     pub limits: Vec<Limit>,
+    /// What the command and everything that it starts may use together.
+    pub group_limits: GroupLimits,
     /// Nice value, -20 (first) to 19 (last).
     pub nice: i32,
+    /// Priority for disks; `None` leaves the agent's own.
+    pub io_priority: Option<IoPriority>,
     /// Out-of-memory score adjustment, -1000 (never killed) to 1000; `None` is 0 where the system allows it.
     pub oom_score_adj: Option<i32>,
     /// Forbids gaining privileges by set-user-id programs such as `sudo`.
@@ -100,7 +106,9 @@ impl LifeSpec {
             directory,
             umask: UMASK_DEFAULT,
             limits: Vec::new(),
+            group_limits: GroupLimits::default(),
             nice: 0,
+            io_priority: None,
             oom_score_adj: None,
             no_new_privs: true,
             stop_signal: libc::SIGTERM,
@@ -113,7 +121,7 @@ impl LifeSpec {
         }
     }
 
-    /// Translates into what the shim reads.
+    /// Translates into what the shim reads. It has no control groups yet.
     pub(super) fn to_shim(&self, script: &Path, spool: &Path) -> Result<Spec, StartError> {
         let invalid = |field| StartError::Invalid { field };
         let argv = self.argv(script);
@@ -165,6 +173,8 @@ impl LifeSpec {
             },
             stragglers: self.stragglers,
             drain_ms: millis(self.drain),
+            cgroups: Cgroups::default(),
+            io_priority: self.io_priority.map(io_priority),
         })
     }
 
@@ -212,4 +222,14 @@ impl LifeSpec {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A priority as `ioprio_set(2)` takes it.
+fn io_priority(priority: IoPriority) -> u16 {
+    let class: u16 = match priority.class {
+        IoClass::Realtime => 1,
+        IoClass::BestEffort => 2,
+        IoClass::Idle => 3,
+    };
+    class << 13 | u16::from(priority.level)
 }

@@ -5,11 +5,14 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use cronfleet_core::cgroup::{CgroupSupport, Controller};
 use cronfleet_shim::life::StartedRecord;
 use cronfleet_shim::record::FormatError;
 use cronfleet_shim::spec::Spec;
 use cronfleet_shim::step::{Step, StepError};
 use uuid::Uuid;
+
+use super::cgroup::LeafError;
 
 /// Why a life did not start, or is not known to have started.
 ///
@@ -86,6 +89,23 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// Nothing on this machine can enforce a limit that was asked for.
+    #[error("this machine cannot limit {}: {detail}", controller.word())]
+    LimitUnsupported {
+        /// What should be limited.
+        controller: Controller,
+        /// Why it cannot.
+        detail: String,
+    },
+    /// A limit, nice value or priority was refused, mostly because only root may have it.
+    #[error("cannot set the {}", step.name())]
+    LimitRefused {
+        /// What was to be set.
+        step: Step,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// A file of the life could not be written.
     #[error("cannot write {}", path.display())]
     File {
@@ -146,6 +166,7 @@ impl StartError {
             },
             Self::Interpreter { .. } => "command_missing",
             Self::Replaced { .. } => "command_denied",
+            Self::LimitUnsupported { .. } | Self::LimitRefused { .. } => "limit_unsupported",
             Self::AlreadyExists { .. }
             | Self::Invalid { .. }
             | Self::Step { .. }
@@ -182,6 +203,17 @@ impl StartError {
         }
     }
 
+    /// Says what a refused control group means for a start.
+    pub(super) fn from_leaf(error: LeafError, support: &CgroupSupport) -> Self {
+        match error {
+            LeafError::Missing { controller } => Self::LimitUnsupported {
+                controller,
+                detail: support.detail.clone(),
+            },
+            LeafError::File { path, source } => Self::File { path, source },
+        }
+    }
+
     /// Puts names to a step that a shim reported.
     pub(super) fn from_step(error: StepError, spec: &Spec) -> Self {
         let source = io::Error::from_raw_os_error(error.errno);
@@ -207,14 +239,15 @@ impl StartError {
             step @ (Step::Groups | Step::Gid | Step::Uid | Step::Identity | Step::NoNewPrivs) => {
                 Self::Identity { step, source }
             }
+            step @ (Step::Limits | Step::Nice | Step::IoPriority | Step::OomScore) => {
+                Self::LimitRefused { step, source }
+            }
             step @ (Step::Spec
             | Step::Folder
             | Step::Spool
             | Step::Fork
             | Step::Session
-            | Step::Limits
-            | Step::Nice
-            | Step::OomScore
+            | Step::Cgroup
             | Step::Stdio
             | Step::Signals
             | Step::Prepared) => Self::Step { step, source },

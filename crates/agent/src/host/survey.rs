@@ -77,6 +77,7 @@ impl Host {
             path: self.config().runtime_dir.clone(),
             source,
         })?;
+        self.cgroups().tidy(&undecided.iter().copied().collect());
         let mut found = Vec::with_capacity(undecided.len());
         let begun = Instant::now();
         loop {

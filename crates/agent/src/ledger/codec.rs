@@ -236,7 +236,10 @@ mod tests {
     use cronfleet_core::job::{
         Command, DaemonSpec, Launch, OutputPolicy, Overlap, Restart, WhenFull,
     };
-    use cronfleet_core::order::{Claim, End, ExitStatus, OutputTotals, Start, Usage};
+    use cronfleet_core::limits::{IoClass, IoPriority, ProcessLimits, Stragglers};
+    use cronfleet_core::order::{
+        Claim, Cleanup, End, ExitStatus, KillMeans, OutputTotals, Start, Usage,
+    };
     use cronfleet_core::run::Reason;
     use jiff::Timestamp;
 
@@ -248,7 +251,9 @@ mod tests {
             run_as: "root".into(),
             directory: Some("/".into()),
             environment: BTreeMap::from([("A".into(), "b".into())]),
-            umask: 0o22,
+            umask: 0o022,
+            stragglers: Stragglers::Leave,
+            limits: limits(),
             output: OutputPolicy {
                 is_stored: true,
                 cap_bytes: 5_000,
@@ -263,6 +268,23 @@ mod tests {
         }
     }
 
+    fn limits() -> ProcessLimits {
+        ProcessLimits {
+            memory_max_bytes: Some(64 << 20),
+            cpu_max_millicores: Some(500),
+            pids_max: Some(10),
+            open_files_max: Some(100),
+            core_size_max_bytes: Some(0),
+            nice: Some(-5),
+            io_priority: Some(IoPriority {
+                class: IoClass::BestEffort,
+                level: 7,
+            }),
+            oom_score_adj: Some(500),
+            may_gain_privileges: true,
+        }
+    }
+
     fn end() -> End {
         End {
             at: Timestamp::UNIX_EPOCH,
@@ -272,11 +294,20 @@ mod tests {
             },
             stopped_for: Some(StopCause::ScaledDown),
             duration: Duration::from_micros(3),
-            usage: Usage::default(),
+            usage: Usage {
+                oom_kills: 2,
+                ..Usage::default()
+            },
             output: OutputTotals {
                 written_bytes: 1,
                 dropped_bytes: 0,
                 end_offset: 14,
+            },
+            cleanup: Cleanup {
+                stop_signal: Some(15),
+                kill_means: Some(KillMeans::ControlGroup),
+                found: 3,
+                left: 1,
             },
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use cronfleet_core::cgroup::CgroupSupport;
 use cronfleet_core::id::AgentId;
 use cronfleet_wire::v1::link_client::LinkClient;
 use rand::RngExt;
@@ -49,6 +50,8 @@ pub(crate) struct LinkShared {
     pub(crate) record: LinkRecord,
     /// How full the spool is, for heartbeats.
     pub(crate) spool: SpoolGauge,
+    /// What control groups can do on this machine.
+    pub(crate) cgroups: CgroupSupport,
 }
 
 /// What heartbeats say of the spool.

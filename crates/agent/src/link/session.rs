@@ -101,7 +101,7 @@ pub(super) async fn open(
     let seen = shared.epoch_seen.load(Ordering::Relaxed);
     let hello = v1::Hello {
         protocol: PROTOCOL,
-        facts: Some(facts()),
+        facts: Some(facts(Some(&shared.cgroups))),
         session_epoch_seen: seen,
     };
     say(&out, FromAgentBody::Hello(hello)).await?;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use cronfleet_core::id::LifeId;
-use cronfleet_core::order::{End, ExitStatus, OutputTotals, Start, StopCause, Usage};
+use cronfleet_core::order::{
+    Cleanup, End, ExitStatus, KillMeans, OutputTotals, Start, StopCause, Usage,
+};
 use cronfleet_core::run::Reason;
 
 use crate::clock::Clock;
@@ -98,11 +100,22 @@ impl Evidence<'_> {
                 user_time: Duration::from_micros(exit.user_us),
                 system_time: Duration::from_micros(exit.system_us),
                 memory_peak_bytes: exit.max_rss_kib.saturating_mul(1024),
+                oom_kills: exit.oom_kills,
             },
             output: OutputTotals {
                 written_bytes: exit.output_bytes,
                 dropped_bytes: exit.dropped_bytes,
                 end_offset: exit.spool_end,
+            },
+            cleanup: Cleanup {
+                stop_signal: exit.stop_signal,
+                kill_means: exit.kill_means.map(|means| match means {
+                    host::KillMeans::ControlGroup => KillMeans::ControlGroup,
+                    host::KillMeans::Freezer => KillMeans::Freezer,
+                    host::KillMeans::Descent => KillMeans::Descent,
+                }),
+                found: exit.stragglers_found,
+                left: exit.stragglers_left,
             },
         })
     }

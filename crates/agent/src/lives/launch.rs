@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use cronfleet_core::id::{LifeId, ProcessId};
 use cronfleet_core::job::{Command, Launch, WhenFull};
+use cronfleet_core::limits::{ProcessLimits, Stragglers};
 use cronfleet_core::order::{DaemonOrder, Order};
 use cronfleet_core::run::Reason;
 use tokio::task::spawn_blocking;
@@ -15,7 +16,10 @@ use super::permit::permit;
 use super::places::Places;
 use super::users::Users;
 use crate::error::chain;
-use crate::host::{Host, LifeCommand, LifeSpec, OutputPolicy, build_environment};
+use crate::host::{
+    self, GroupLimits, Host, LifeCommand, LifeSpec, Limit, OutputPolicy, Resource,
+    build_environment,
+};
 use crate::policy::{KnownUser, PolicyKeeper};
 
 /// What a life is for.
@@ -127,6 +131,11 @@ impl Launcher {
             spec.directory = PathBuf::from(directory);
         }
         spec.umask = launch.umask;
+        set_limits(&mut spec, &launch.limits);
+        spec.stragglers = match launch.stragglers {
+            Stragglers::Kill => host::Stragglers::Kill,
+            Stragglers::Leave => host::Stragglers::Leave,
+        };
         spec.stop_signal = launch.stop.signal.number();
         spec.output = if launch.output.is_stored {
             OutputPolicy::Store {
@@ -158,6 +167,30 @@ impl Launcher {
             Err(error) => Err(failed(Reason::IdentityFailed, error.to_string())),
         }
     }
+}
+
+fn set_limits(spec: &mut LifeSpec, limits: &ProcessLimits) {
+    spec.group_limits = GroupLimits {
+        memory_max_bytes: limits.memory_max_bytes,
+        cpu_max_millicores: limits.cpu_max_millicores,
+        pids_max: limits.pids_max,
+    };
+    let both = |resource, bound: Option<u64>| {
+        bound.map(|_| Limit {
+            resource,
+            soft: bound,
+            hard: bound,
+        })
+    };
+    let each = [
+        both(Resource::OpenFiles, limits.open_files_max),
+        both(Resource::Core, limits.core_size_max_bytes),
+    ];
+    spec.limits = each.into_iter().flatten().collect();
+    spec.nice = limits.nice.unwrap_or(0);
+    spec.io_priority = limits.io_priority;
+    spec.oom_score_adj = limits.oom_score_adj;
+    spec.no_new_privs = !limits.may_gain_privileges;
 }
 
 fn command(command: &Command) -> LifeCommand {

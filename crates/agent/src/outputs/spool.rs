@@ -467,7 +467,7 @@ mod tests {
     use cronfleet_shim::frame::{Header, Stream, segment_name};
 
     use super::*;
-    use crate::host::HostConfig;
+    use crate::host::{CgroupUse, HostConfig};
 
     const ON_THE_WAY_MAX: usize = 1 << 20;
 
@@ -478,6 +478,7 @@ mod tests {
             runtime_dir: dir.join("run"),
             spool_dir: dir.join("spool"),
             shim,
+            cgroups: CgroupUse::Off,
         })
         .unwrap()
     }

@@ -17,6 +17,7 @@ use cronfleet_core::job::{
     Command as JobCommand, DaemonSpec, Launch, OutputPolicy, Overlap, Restart, StopPolicy,
     StopSignal,
 };
+use cronfleet_core::limits::{ProcessLimits, Stragglers};
 use cronfleet_core::order::{DaemonOrder, Order};
 use cronfleet_core::run::RunKey;
 use jiff::Timestamp;
@@ -264,6 +265,8 @@ pub(crate) fn launch(script: &str) -> Launch {
         directory: Some("/".into()),
         environment: BTreeMap::new(),
         umask: 0o022,
+        stragglers: Stragglers::Kill,
+        limits: ProcessLimits::NONE,
         output: OutputPolicy {
             is_stored: true,
             cap_bytes: 1 << 20,

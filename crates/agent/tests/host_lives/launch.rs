@@ -278,7 +278,7 @@ async fn a_limit_beyond_reach_is_an_error_of_that_step() {
         hard: Some(5),
     }];
     let error = rig.start(&spec).await.unwrap_err();
-    assert_eq!(error.code(), "spawn_failed");
+    assert_eq!(error.code(), "limit_unsupported");
     assert!(error.to_string().contains("resource limits"), "{error}");
 }
 

@@ -5,7 +5,9 @@
 mod figures;
 mod kill;
 mod launch;
+mod limits;
 mod output;
 mod rig;
 mod survival;
+mod tree;
 mod unprivileged;

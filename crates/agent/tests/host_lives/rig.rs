@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use cronfleet_agent::host::{
-    Change, Ended, ExitRecord, Host, HostConfig, Life, LifeCommand, LifeSpec, OutputReader,
-    RunUser, StartError, Stream, decode_frames, resolve_user,
+    CgroupUse, Change, Ended, ExitRecord, Host, HostConfig, Life, LifeCommand, LifeSpec,
+    OutputReader, RunUser, StartError, Stream, decode_frames, resolve_user,
 };
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
@@ -65,17 +66,31 @@ impl Rig {
         Self::over(TestDir::new())
     }
 
+    /// With whatever control groups there are, and without any: what holds must hold with both.
+    pub(crate) fn with_and_without_cgroups() -> [Self; 2] {
+        [CgroupUse::Own, CgroupUse::Off].map(|cgroups| Self::using(TestDir::new(), cgroups))
+    }
+
     /// Opens a host in a directory that may have been another's.
     pub(crate) fn over(dir: TestDir) -> Self {
-        let host = Host::open(config(dir.path())).unwrap();
+        Self::using(dir, CgroupUse::Own)
+    }
+
+    fn using(dir: TestDir, cgroups: CgroupUse) -> Self {
+        let config = HostConfig {
+            cgroups,
+            ..config(dir.path())
+        };
+        let host = Host::open(config).unwrap();
         Self { host, dir }
     }
 
     /// Drops the host and opens it again, as a new agent would.
     pub(crate) fn restarted(self) -> Self {
         let Self { host, dir } = self;
+        let cgroups = host.config().cgroups.clone();
         drop(host);
-        Self::over(dir)
+        Self::using(dir, cgroups)
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -113,6 +128,7 @@ pub(crate) fn config(dir: &Path) -> HostConfig {
         runtime_dir: dir.join("run"),
         spool_dir: dir.join("spool"),
         shim: shim(),
+        cgroups: CgroupUse::Own,
     }
 }
 
@@ -130,7 +146,45 @@ impl Drop for TestDir {
                 let _ = Command::new("kill").arg("-USR1").arg(&pid).status();
             }
         }
+        remove_groups(&self.path().join("run"));
     }
+}
+
+/// Removes the control groups of the host that worked in a runtime directory, as soon as nobody is left in them.
+fn remove_groups(runtime_dir: &Path) {
+    let digest = Sha256::digest(runtime_dir.as_os_str().as_encoded_bytes());
+    let digest: String = digest.iter().take(8).map(|b| format!("{b:02x}")).collect();
+    let mut trees = Vec::new();
+    find(
+        Path::new("/sys/fs/cgroup"),
+        &format!("cronfleet-{digest}"),
+        &mut trees,
+    );
+    let begun = Instant::now();
+    while !trees.is_empty() && begun.elapsed() < Duration::from_secs(2) {
+        trees.retain(|tree| {
+            for leaf in directories(tree) {
+                let _ = fs::remove_dir(leaf);
+            }
+            fs::remove_dir(tree).is_err()
+        });
+    }
+}
+
+fn find(dir: &Path, name: &str, found: &mut Vec<PathBuf>) {
+    for below in directories(dir) {
+        if below.ends_with(name) {
+            found.push(below);
+        } else {
+            find(&below, name, found);
+        }
+    }
+}
+
+fn directories(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let dirs = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    dirs.map(|entry| entry.path()).collect()
 }
 
 /// Waits for the end of a life and collects everything.

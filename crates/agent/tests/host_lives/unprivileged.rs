@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 
-use cronfleet_agent::host::{End, Host, HostConfig, StartError};
+use cronfleet_agent::host::{CgroupUse, End, Host, HostConfig, StartError};
 
 use crate::rig::{Rig, finish, new_id, nobody, root, sh, shim};
 
@@ -56,6 +56,7 @@ async fn agent_process() {
         runtime_dir: home.join("run"),
         spool_dir: home.join("spool"),
         shim: home.join("cronfleet-shim"),
+        cgroups: CgroupUse::Own,
     })
     .unwrap();
     let mut spec = sh("id -u; id -g; id -G; echo out > /dev/stdout");

@@ -5,6 +5,7 @@ use cronfleet_api::agent::{
     Agent, AgentApprove, AgentPolicy, AgentState, AgentUpdate, JoinToken, JoinTokenCreate,
     PolicyExecMode, Spool,
 };
+use cronfleet_api::limits::Cgroups;
 use cronfleet_api::page::Page;
 use cronfleet_core::access::Reach;
 use cronfleet_core::id::{AgentId, GroupId};
@@ -315,6 +316,7 @@ fn shown(state: &HttpState, agent: AgentRow) -> Agent {
         arch: facts.arch,
         version: facts.version,
         is_root: facts.is_root,
+        cgroups: facts.cgroups.map(Cgroups::from),
         cpu_count: facts.cpu_count,
         load_1m: agent.load_1m,
         memory_total_bytes: facts.memory_total_bytes,

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use axum::extract::State;
+use cronfleet_api::limits::Cleanup;
 use cronfleet_api::page::Page;
 use cronfleet_api::run::{Lapse, Run};
 use cronfleet_core::access::Reach;
 use cronfleet_core::id::{AgentId, GroupId, JobId, RunId};
+use cronfleet_core::order;
 use cronfleet_core::run::{Cause, Outcome, RunState};
 use cronfleet_store::{KillAnswer, LapseRow, RunDetail, RunFilter, RunPhase, RunRow};
 use http::StatusCode;
@@ -283,6 +285,8 @@ fn shown(run: RunRow, attempts: &[RunId]) -> Run {
         memory_peak_bytes: run
             .usage
             .map(|usage| i64::try_from(usage.memory_peak_bytes).unwrap_or(i64::MAX)),
+        oom_kills: run.usage.map_or(0, |usage| usage.oom_kills),
+        cleanup: shown_cleanup(run.cleanup),
         output_bytes: output.written_bytes,
         output_dropped_bytes: output.dropped_bytes,
         unreachable_since: run.unreachable_since,
@@ -290,6 +294,16 @@ fn shown(run: RunRow, attempts: &[RunId]) -> Run {
         killed_by: run.killed_by,
         attempts: attempts.iter().map(|run| run.as_uuid()).collect(),
     }
+}
+
+/// Nothing to show if the process simply ended and left nobody.
+pub(super) fn shown_cleanup(cleanup: order::Cleanup) -> Option<Cleanup> {
+    (cleanup != order::Cleanup::default()).then(|| Cleanup {
+        stop_signal: cleanup.stop_signal.map(signal_name),
+        kill_means: cleanup.kill_means.map(|means| means.word().to_owned()),
+        found: cleanup.found,
+        left: cleanup.left,
+    })
 }
 
 fn shown_lapse(row: LapseRow) -> Lapse {

@@ -18,6 +18,7 @@ use super::frames;
 use super::guard::{Operator, Scope, SignedIn};
 use super::jobs;
 use super::paging;
+use super::runs::shown_cleanup;
 use super::signals::signal_name;
 use super::state::HttpState;
 
@@ -250,6 +251,8 @@ fn shown_process(process: ProcessRow) -> Process {
         signal: process.signal.map(signal_name),
         reason,
         detail: process.detail,
+        oom_kills: process.usage.map_or(0, |usage| usage.oom_kills),
+        cleanup: shown_cleanup(process.cleanup),
     }
 }
 

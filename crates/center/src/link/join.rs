@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use cronfleet_core::access::Reach;
+use cronfleet_core::cgroup::{CgroupSupport, Controller};
 use cronfleet_core::id::AgentId;
 use cronfleet_store::{AgentFacts, AgentState, Conflict, NewAgent, SecretHash, StoreError};
 use cronfleet_wire::{convert, v1};
@@ -24,6 +25,8 @@ use crate::pki::{Issued, PkiError};
 const JOINS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).expect("30 is not 0");
 /// Longest text that is kept of what a machine says about itself.
 const FACT_LENGTH_MAX: usize = 200;
+/// Longest text that is kept of why control groups cannot do more.
+const CGROUP_DETAIL_MAX: usize = 1_000;
 
 /// Slows down who tries tokens.
 #[derive(Debug)]
@@ -171,7 +174,22 @@ pub(super) fn facts(sent: v1::Facts) -> AgentFacts {
         is_root: sent.is_root,
         cpu_count: sent.cpu_count,
         memory_total_bytes: sent.memory_total_bytes.min(i64::MAX as u64),
+        cgroups: sent.cgroups.and_then(cgroups),
     }
+}
+
+/// What control groups can do; what makes no sense counts as not said.
+fn cgroups(sent: v1::Cgroups) -> Option<CgroupSupport> {
+    let mut support = CgroupSupport::try_from(sent).ok()?;
+    support.controllers.dedup();
+    support.controllers.truncate(Controller::ALL.len());
+    support.detail = support
+        .detail
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(CGROUP_DETAIL_MAX)
+        .collect();
+    Some(support)
 }
 
 fn shown(text: &str) -> String {

@@ -5,6 +5,7 @@ use cronfleet_api::agent::{
     Agent, AgentApprove, AgentState, AgentUpdate, JoinToken, JoinTokenCreate, Spool,
 };
 use cronfleet_api::group::Group;
+use cronfleet_api::limits::Cgroups;
 use reqwest::Method;
 
 use crate::client::{Client, Query, find, id_of, ids_of};
@@ -114,6 +115,10 @@ pub(super) async fn list(
             agent.running_count.to_string(),
             shown::maybe_duration_us(agent.clock_offset_us),
             shown::plain(&agent.version),
+            agent.cgroups.as_ref().map_or_else(
+                || shown::NONE.to_owned(),
+                |cgroups| shown::plain(&cgroups.mode),
+            ),
             shown::cut(&agent.os, 50),
         ]
     };
@@ -124,6 +129,7 @@ pub(super) async fn list(
         "RUNNING",
         "CLOCK",
         "VERSION",
+        "CGROUPS",
         "SYSTEM",
     ];
     screen.table(
@@ -185,6 +191,7 @@ pub(super) async fn show(
         ),
         ("version", shown::plain(&agent.version)),
         ("root", shown::yes_no(agent.is_root)),
+        ("cgroups", cgroups(agent.cgroups.as_ref())),
         (
             "load",
             format!("{:.2} on {} processors", agent.load_1m, agent.cpu_count),
@@ -253,6 +260,27 @@ fn spool(spool: Spool) -> String {
         0 => format!("{bytes} of {max} waiting"),
         count => format!("{bytes} of {max} waiting; output of {count} processes was given up"),
     }
+}
+
+/// What control groups can do on a machine.
+fn cgroups(cgroups: Option<&Cgroups>) -> String {
+    let Some(cgroups) = cgroups else {
+        return shown::NONE.to_owned();
+    };
+    let limits = match cgroups.controllers.as_slice() {
+        [] => "no limits".to_owned(),
+        controllers => format!("limits {}", shown::plain(&controllers.join(", "))),
+    };
+    let kill = match cgroups.kill_means.as_str() {
+        "control_group" => "kills whole groups",
+        "freezer" => "kills frozen groups",
+        _ => "kills by descent",
+    };
+    let mut text = format!("{}: {kill}, {limits}", shown::plain(&cgroups.mode));
+    if !cgroups.detail.is_empty() {
+        text.push_str(&format!(" ({})", shown::plain(&cgroups.detail)));
+    }
+    text
 }
 
 pub(super) async fn approve(

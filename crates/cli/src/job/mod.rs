@@ -2,6 +2,7 @@
 
 mod create;
 mod edit;
+mod limit_flags;
 mod list;
 mod manage;
 mod run_now;

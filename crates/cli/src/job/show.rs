@@ -3,9 +3,10 @@
 use clap::Args;
 use cronfleet_api::agent::Agent;
 use cronfleet_api::job::{Job, JobSpec, JobVersion, WhenFull};
+use cronfleet_api::limits::Stragglers;
 use cronfleet_api::run::Lapse;
 
-use super::list;
+use super::{limit_flags, list};
 use crate::client::{Client, find, id_of};
 use crate::failure::Failure;
 use crate::screen::Screen;
@@ -125,6 +126,14 @@ fn lines(job: &Job, target: String) -> Vec<(&'static str, String)> {
         "stop",
         format!("{}, KILL after {grace}", shown::plain(&spec.stop.signal)),
     ));
+    if spec.stragglers == Stragglers::Leave {
+        let said = "processes that outlive the command live on";
+        lines.push(("stragglers", said.to_owned()));
+    }
+    let limits = limit_flags::in_words(&spec.limits);
+    if !limits.is_empty() {
+        lines.push(("limits", limits.join(", ")));
+    }
     let saved = shown::instant(job.updated_at);
     let author = match job.updated_by.as_str() {
         "" => "the center itself".to_owned(),

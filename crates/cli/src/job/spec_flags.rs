@@ -8,7 +8,9 @@ use cronfleet_api::job::{
     Command, DaemonSpec, JobSpec, OutputMode, OutputPolicy, Overlap, Restart, RetryPolicy,
     ScheduledSpec, Script, StopPolicy, Target, WhenFull,
 };
+use cronfleet_api::limits::{Limits, Stragglers};
 
+use super::limit_flags::{Limit, LimitFlags, unset};
 use super::spec_file::read_text;
 use crate::client::{Client, ids_of};
 use crate::failure::Failure;
@@ -129,6 +131,8 @@ pub(crate) struct SpecFlags {
     /// Time between that signal and KILL
     #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "Output and stop")]
     stop_grace: Option<Millis>,
+    #[command(flatten)]
+    limits: LimitFlags,
     /// Set a field back to its default; can be repeated
     #[arg(long, value_enum, value_name = "FIELD")]
     unset: Vec<Unset>,
@@ -184,6 +188,41 @@ enum Unset {
     Directory,
     /// 022
     Umask,
+    /// No limit
+    MemoryMax,
+    /// No limit
+    CpuMax,
+    /// No limit
+    PidsMax,
+    /// As the agent was started
+    OpenFilesMax,
+    /// As the agent was started
+    CoreSizeMax,
+    /// 0
+    Nice,
+    /// By the nice value
+    IoPriority,
+    /// 0
+    OomScoreAdj,
+}
+
+impl Unset {
+    /// The limit that it takes off, if it is one.
+    fn limit(self) -> Option<Limit> {
+        Some(match self {
+            Self::Tz | Self::Timeout | Self::StartDeadline | Self::Directory | Self::Umask => {
+                return None;
+            }
+            Self::MemoryMax => Limit::Memory,
+            Self::CpuMax => Limit::Cpu,
+            Self::PidsMax => Limit::Pids,
+            Self::OpenFilesMax => Limit::OpenFiles,
+            Self::CoreSizeMax => Limit::CoreSize,
+            Self::Nice => Limit::Nice,
+            Self::IoPriority => Limit::IoPriority,
+            Self::OomScoreAdj => Limit::OomScoreAdj,
+        })
+    }
 }
 
 impl SpecFlags {
@@ -214,6 +253,8 @@ impl SpecFlags {
             processes: 1,
             output: OutputPolicy::default(),
             stop: StopPolicy::default(),
+            stragglers: Stragglers::default(),
+            limits: Limits::default(),
         }
     }
 
@@ -232,6 +273,9 @@ impl SpecFlags {
         }
         self.apply_what(spec)?;
         self.apply_kind(spec)?;
+        self.limits.apply(spec);
+        let taken_off = self.unset.iter().filter_map(|field| field.limit());
+        taken_off.for_each(|limit| unset(&mut spec.limits, limit));
         set(&mut spec.name, self.name);
         set(&mut spec.description, self.description);
         set(&mut spec.processes, self.processes);
@@ -298,7 +342,7 @@ impl SpecFlags {
             match unset {
                 Unset::Directory => spec.directory = None,
                 Unset::Umask => spec.umask = None,
-                Unset::Tz | Unset::Timeout | Unset::StartDeadline => {}
+                _ => {}
             }
         }
         for name in &self.unset_env {
@@ -356,7 +400,7 @@ impl SpecFlags {
                 Unset::Tz => scheduled.time_zone = None,
                 Unset::Timeout => scheduled.timeout_ms = None,
                 Unset::StartDeadline => scheduled.start_deadline_ms = None,
-                Unset::Directory | Unset::Umask => {}
+                _ => {}
             }
         }
     }

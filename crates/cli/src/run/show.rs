@@ -1,6 +1,7 @@
 //! `cronfleet run show`.
 
 use clap::Args;
+use cronfleet_api::limits::Cleanup;
 use cronfleet_api::run::Run;
 use uuid::Uuid;
 
@@ -92,5 +93,68 @@ fn lines(run: &Run) -> Vec<(&'static str, String)> {
         ),
         ("output", output),
         ("killed by", shown::maybe_plain(run.killed_by.as_deref())),
+        (
+            "oom kills",
+            match run.oom_kills {
+                0 => NONE.to_owned(),
+                count => count.to_string(),
+            },
+        ),
+        (
+            "cleanup",
+            run.cleanup
+                .as_ref()
+                .map_or_else(|| NONE.to_owned(), cleanup),
+        ),
     ]
+}
+
+/// What was found, what was sent, and who is left.
+fn cleanup(cleanup: &Cleanup) -> String {
+    let mut parts = vec![match cleanup.found {
+        0 => "no other process found".to_owned(),
+        1 => "1 other process found".to_owned(),
+        found => format!("{found} other processes found"),
+    }];
+    if let Some(signal) = &cleanup.stop_signal {
+        parts.push(format!("{} sent", shown::plain(signal)));
+    }
+    if let Some(means) = &cleanup.kill_means {
+        parts.push(match means.as_str() {
+            "control_group" => "killed through the control group".to_owned(),
+            "freezer" => "killed in the frozen control group".to_owned(),
+            "descent" => "killed one by one".to_owned(),
+            other => format!("killed ({})", shown::plain(other)),
+        });
+    }
+    parts.push(match cleanup.left {
+        0 => "none left".to_owned(),
+        left => format!("{left} STILL ALIVE"),
+    });
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cleanup_says_what_was_found_sent_and_left() {
+        let mut it = Cleanup {
+            stop_signal: Some("TERM".to_owned()),
+            kill_means: Some("control_group".to_owned()),
+            found: 200,
+            left: 0,
+        };
+        let all =
+            "200 other processes found, TERM sent, killed through the control group, none left";
+        assert_eq!(cleanup(&it), all);
+        it = Cleanup {
+            stop_signal: None,
+            kill_means: None,
+            found: 1,
+            left: 1,
+        };
+        assert_eq!(cleanup(&it), "1 other process found, 1 STILL ALIVE");
+    }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use cronfleet_agent::host::CgroupUse;
 use cronfleet_agent::policy::PolicySource;
 use cronfleet_agent::{Agent, Config, OnStop, join};
 use cronfleet_wire::identity::JoinToken;
@@ -73,6 +74,14 @@ pub(super) struct AgentFlags {
         help_heading = "Server"
     )]
     policy: Option<PathBuf>,
+    /// Control groups: own, off, or the directory of a delegated group without processes [default: own]
+    #[arg(
+        long,
+        env = "CRONFLEET_CGROUPS",
+        value_name = "WORD|DIR",
+        help_heading = "Server"
+    )]
+    cgroups: Option<String>,
 }
 
 /// What becomes of running processes when the agent is stopped.
@@ -122,9 +131,14 @@ impl AgentFlags {
             Some(policy) => PolicySource::Required(folders::absolute(&policy)?),
             None => PolicySource::default(),
         };
+        let cgroups = match self.cgroups.or(file.cgroups) {
+            Some(text) => cgroup_use(&text)?,
+            None => CgroupUse::Own,
+        };
         Ok(Config {
             runtime_dir,
             policy,
+            cgroups,
             ..Config::new(folders::absolute(&data_dir)?, shim)
         })
     }
@@ -133,6 +147,20 @@ impl AgentFlags {
 /// Where an agent keeps its data unless it is told otherwise.
 pub(crate) fn agent_data_dir() -> Result<PathBuf, Failure> {
     Ok(folders::data_dir()?.join("agent"))
+}
+
+fn cgroup_use(text: &str) -> Result<CgroupUse, Failure> {
+    match text {
+        "own" => Ok(CgroupUse::Own),
+        "off" => Ok(CgroupUse::Off),
+        directory if directory.starts_with('/') => Ok(CgroupUse::Given(directory.into())),
+        other => Err(Failure::Input {
+            field: "--cgroups".to_owned(),
+            message: format!("{other:?} is neither own, off nor an absolute path"),
+            hint: "leave it out, or name a group such as /sys/fs/cgroup/cronfleet.slice/jobs"
+                .to_owned(),
+        }),
+    }
 }
 
 /// Opens the agent and runs it until told to stop.

@@ -44,6 +44,7 @@ pub(super) struct AgentSection {
     pub(super) centers: Option<Vec<String>>,
     pub(super) shim: Option<PathBuf>,
     pub(super) policy: Option<PathBuf>,
+    pub(super) cgroups: Option<String>,
     pub(super) on_stop: Option<super::agent::OnStopWord>,
 }
 

@@ -11,6 +11,7 @@ use cronfleet_core::job::{
     Command, DaemonSpec, JobKind, JobSpec, Launch, OutputPolicy, Overlap, Restart, RetryPolicy,
     START_DEADLINE_DEFAULT, ScheduledSpec, StopPolicy, StopSignal, Target,
 };
+use cronfleet_core::limits::{ProcessLimits, Stragglers};
 
 use crate::failure::Failure;
 
@@ -125,6 +126,8 @@ impl Sample {
                 directory: Some(directory.to_string_lossy().into_owned()),
                 environment: BTreeMap::new(),
                 umask: 0o022,
+                stragglers: Stragglers::Kill,
+                limits: ProcessLimits::NONE,
                 output: OutputPolicy {
                     is_stored: true,
                     cap_bytes: 1 << 20,

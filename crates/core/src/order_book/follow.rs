@@ -31,7 +31,7 @@ impl OrderBook {
         };
         if held.asked.is_none() {
             held.asked = Some(cause);
-            out.push(Effect::Append(Record::StopAsked { run, cause }));
+            out.push(Effect::Append(Box::new(Record::StopAsked { run, cause })));
         }
         self.begin_stop(now, run, out);
     }

@@ -29,10 +29,10 @@ impl OrderBook {
             self.settle(run, not_after, claim, out);
             return;
         }
-        out.push(Effect::Append(Record::Accepted {
+        out.push(Effect::Append(Box::new(Record::Accepted {
             order: Arc::clone(&order),
             at: now.center,
-        }));
+        })));
         self.hold(order, now.center, false);
     }
 
@@ -118,7 +118,7 @@ impl OrderBook {
         self.tombstones
             .insert((settled.expires(self.limits.tombstone_margin), run));
         out.extend([
-            Effect::Append(Record::Acked { run }),
+            Effect::Append(Box::new(Record::Acked { run })),
             Effect::Forget { run },
         ]);
     }

@@ -167,7 +167,7 @@ impl Phase {
 pub enum Effect {
     /// Write this to the ledger before performing the effects after it. On failure skip the rest that names the run and say
     /// [`Input::LedgerFailed`].
-    Append(Record),
+    Append(Box<Record>),
     /// Prepare the run up to its very last step: [`OrderBook::order`](super::OrderBook::order) has what is needed.
     Arm {
         /// Run.

@@ -9,7 +9,7 @@ use super::io::Effect;
 use super::stage::{Settled, Stage};
 use crate::id::RunId;
 use crate::life::Now;
-use crate::order::{Claim, End, ExitStatus, OutputTotals, Usage};
+use crate::order::{Claim, Cleanup, End, ExitStatus, OutputTotals, Usage};
 use crate::plan::{earlier, later};
 use crate::record::Record;
 use crate::run::Reason;
@@ -66,7 +66,7 @@ impl OrderBook {
             unsynced,
             is_acked: false,
         };
-        out.push(Effect::Append(settled_record(run, &settled)));
+        out.push(Effect::Append(Box::new(settled_record(run, &settled))));
         if unsynced == 0 {
             out.push(Effect::Report { run });
         }
@@ -125,7 +125,7 @@ impl OrderBook {
             settled.is_logged = true;
             if settled.is_acked {
                 out.extend([
-                    Effect::Append(Record::Acked { run }),
+                    Effect::Append(Box::new(Record::Acked { run })),
                     Effect::Forget { run },
                 ]);
                 continue;
@@ -133,7 +133,7 @@ impl OrderBook {
             let record = settled_record(run, settled);
             settled.unsynced += u8::from(record.is_synced_first());
             let is_told = settled.unsynced == 0;
-            out.push(Effect::Append(record));
+            out.push(Effect::Append(Box::new(record)));
             out.extend(is_told.then_some(Effect::Report { run }));
         }
     }
@@ -185,5 +185,6 @@ pub(crate) fn not_started(at: Timestamp, reason: Reason, detail: String) -> End 
         duration: Duration::ZERO,
         usage: Usage::default(),
         output: OutputTotals::default(),
+        cleanup: Cleanup::default(),
     }
 }

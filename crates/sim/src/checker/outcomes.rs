@@ -135,7 +135,9 @@ fn is_plausible(world: &World, run: RunId, row: &Row, reason: Reason) -> bool {
         | Reason::CommandMissing
         | Reason::CommandDenied
         | Reason::CommandFormat
-        | Reason::IdentityFailed => false,
+        | Reason::IdentityFailed
+        | Reason::LimitUnsupported
+        | Reason::OomKilled => false,
     }
 }
 

@@ -10,7 +10,10 @@ use cronfleet_core::job::{
     Command, DaemonSpec, JobKind, JobSpec, Launch, OutputPolicy, Overlap, Restart, RetryPolicy,
     ScheduledSpec, StopPolicy, StopSignal, Target,
 };
-use cronfleet_core::order::{Claim, End, ExitStatus, OutputTotals, Start, StopCause, Usage};
+use cronfleet_core::limits::{ProcessLimits, Stragglers};
+use cronfleet_core::order::{
+    Claim, Cleanup, End, ExitStatus, KillMeans, OutputTotals, Start, StopCause, Usage,
+};
 use cronfleet_core::plan::{Plan, PlannedRun};
 use cronfleet_core::run::{Cause, RunKey, RunState};
 use cronfleet_store::{
@@ -79,6 +82,8 @@ pub(crate) fn scheduled(name: &str) -> JobSpec {
             directory: None,
             environment: BTreeMap::new(),
             umask: 0o022,
+            stragglers: Stragglers::Kill,
+            limits: ProcessLimits::NONE,
             output: OutputPolicy {
                 is_stored: true,
                 cap_bytes: 1 << 20,
@@ -160,11 +165,18 @@ pub(crate) fn end(ended_at: Timestamp, status: ExitStatus, stopped_for: Option<S
             user_time: Duration::from_millis(3),
             system_time: Duration::from_millis(4),
             memory_peak_bytes: 5,
+            oom_kills: 0,
         },
         output: OutputTotals {
             written_bytes: 6,
             dropped_bytes: 0,
             end_offset: 20,
+        },
+        cleanup: Cleanup {
+            stop_signal: Some(15),
+            kill_means: Some(KillMeans::Descent),
+            found: 2,
+            left: 1,
         },
     }
 }

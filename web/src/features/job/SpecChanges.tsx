@@ -1,11 +1,12 @@
 import i18next from 'i18next'
 import { useTranslation } from 'react-i18next'
-import type { JobSpec } from '../../api/types'
+import type { IoPriority, JobSpec } from '../../api/types'
 import { joinArgv } from '../../lib/argv'
 import { type Change, changes, lineDiff } from '../../lib/diff'
 import { formatSpan } from '../../lib/span'
 import { Code } from '../../ui/Code'
 import { useAgentNames } from '../agent/useAgents'
+import { ioText } from './limits'
 import classes from './SpecChanges.module.css'
 import { complete } from './spec'
 
@@ -82,6 +83,8 @@ const WORDS: Record<string, string> = {
   'daemon.restart': 'restart',
   'output.mode': 'output',
   'output.when_full': 'output',
+  stragglers: 'stragglers',
+  'limits.io_priority.class': 'limits.io',
 }
 
 function show(path: string, value: unknown, names: ReadonlyMap<string, string>): string {
@@ -89,6 +92,7 @@ function show(path: string, value: unknown, names: ReadonlyMap<string, string>):
   if (value === null || value === undefined || value === '') return '–'
   if (typeof value === 'boolean') return t(value ? 'common.yes' : 'common.no')
   if (path.endsWith('_ms') && typeof value === 'number') return formatSpan(value)
+  if (path === 'limits.io_priority') return ioText(value as IoPriority)
   if (path === 'target.agent_ids' && Array.isArray(value))
     return value.map((id) => names.get(id) ?? id).join(', ') || '–'
   if (Array.isArray(value)) return joinArgv(value.map(String))

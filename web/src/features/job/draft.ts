@@ -2,15 +2,18 @@ import type {
   DaemonSpec,
   JobKind,
   JobSpec,
+  Limits,
   OutputMode,
   Overlap,
   RetryPolicy,
+  Stragglers,
   WhenFull,
 } from '../../api/types'
 import { joinArgv, splitArgv } from '../../lib/argv'
 import {
   complete,
   daemonDefaults,
+  limitDefaults,
   outputDefaults,
   retryDefaults,
   START_DEADLINE_MS,
@@ -49,6 +52,8 @@ export interface Draft {
   blockMaxMs: number
   signal: string
   graceMs: number
+  stragglers: Stragglers
+  limits: Required<Limits>
 }
 
 export const INTERPRETER = '/bin/sh'
@@ -83,6 +88,8 @@ export function emptyDraft(groupId: string, kind: JobKind, timeZone: string, run
     blockMaxMs: outputDefaults.block_max_ms,
     signal: stopDefaults.signal,
     graceMs: stopDefaults.grace_ms,
+    stragglers: 'kill',
+    limits: limitDefaults,
   }
 }
 
@@ -120,6 +127,8 @@ export function draftOf(groupId: string, given: JobSpec, timeZone: string): Draf
     blockMaxMs: spec.output?.block_max_ms ?? base.blockMaxMs,
     signal: spec.stop?.signal ?? base.signal,
     graceMs: spec.stop?.grace_ms ?? base.graceMs,
+    stragglers: spec.stragglers ?? base.stragglers,
+    limits: { ...base.limits, ...spec.limits },
   }
 }
 
@@ -160,5 +169,8 @@ export function specOf(draft: Draft): JobSpec {
       block_max_ms: draft.blockMaxMs,
     },
     stop: { signal: draft.signal, grace_ms: draft.graceMs },
+    // A daemon leaves nobody.
+    stragglers: draft.kind === 'daemon' ? 'kill' : draft.stragglers,
+    limits: draft.limits,
   }
 }

@@ -31,6 +31,15 @@ const INPUTS = [
   'output.block_max_ms',
   'stop.signal',
   'stop.grace_ms',
+  'stragglers',
+  'limits.memory_max_bytes',
+  'limits.cpu_max_millicores',
+  'limits.pids_max',
+  'limits.open_files_max',
+  'limits.core_size_max_bytes',
+  'limits.nice',
+  'limits.io_priority',
+  'limits.oom_score_adj',
 ] as const
 
 export type FieldPath = (typeof INPUTS)[number]

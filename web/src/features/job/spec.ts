@@ -1,6 +1,7 @@
 import type {
   DaemonSpec,
   JobSpec,
+  Limits,
   OutputPolicy,
   RetryPolicy,
   ScheduledSpec,
@@ -33,6 +34,17 @@ export const outputDefaults: Required<OutputPolicy> = {
   block_max_ms: 60_000,
 }
 export const stopDefaults: Required<StopPolicy> = { signal: 'TERM', grace_ms: 10_000 }
+export const limitDefaults: Required<Limits> = {
+  memory_max_bytes: null,
+  cpu_max_millicores: null,
+  pids_max: null,
+  open_files_max: null,
+  core_size_max_bytes: null,
+  nice: null,
+  io_priority: null,
+  oom_score_adj: null,
+  no_new_privileges: true,
+}
 export const UMASK = '022'
 export const SIGNALS = ['TERM', 'INT', 'HUP', 'QUIT', 'USR1', 'USR2', 'KILL']
 
@@ -50,6 +62,8 @@ export function complete(spec: JobSpec): JobSpec {
     processes: spec.processes ?? 1,
     output: { ...outputDefaults, ...spec.output },
     stop: { ...stopDefaults, ...spec.stop },
+    stragglers: spec.stragglers ?? 'kill',
+    limits: { ...limitDefaults, ...spec.limits },
   }
 }
 

@@ -18,6 +18,8 @@ export function runSentence(run: Run, t: TFunction, locale: string): string {
     case 'succeeded':
       return t('runs.said.succeeded', { time: time ?? '–', agent: run.agent_name })
     case 'failed':
+      if (run.reason === 'oom_killed')
+        return t('runs.said.oomKilled', { time: time ?? '–', agent: run.agent_name })
       if (why) return t('runs.said.notStarted', { why, agent: run.agent_name })
       if (run.signal)
         return t('runs.said.signal', { signal: run.signal, time: time ?? '–', agent: run.agent_name })

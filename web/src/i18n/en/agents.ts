@@ -109,3 +109,16 @@ export const agents = {
     title: 'Revoke {{agent}}?',
   },
 }
+
+export const cgroups = {
+  title: 'Control groups',
+  hybrid: 'hybrid',
+  killsByDescent: 'processes are killed one by one',
+  killsGroups: 'everything of a run is killed at once',
+  legacy: 'version 1',
+  limits: 'limits: {{list}}',
+  noLimits: 'nothing can be limited',
+  none: 'none',
+  unified: 'version 2',
+  unknown: 'not known',
+}

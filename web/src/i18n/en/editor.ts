@@ -1,6 +1,6 @@
 export const editor = {
   advanced: 'Advanced',
-  advancedText: 'directory, environment, output, stop',
+  advancedText: 'directory, environment, output, stop, limits',
   after: 'After',
   argv: 'Program and arguments',
   argvRead: 'Arguments as they are passed',
@@ -98,6 +98,44 @@ export const field = {
   output_when_full: 'When output finds no room',
   stop_signal: 'Stop signal',
   stop_grace_ms: 'Grace before SIGKILL',
+  stragglers: 'Processes that outlive the command',
+  limits_memory_max_bytes: 'Memory',
+  limits_cpu_max_millicores: 'Processors',
+  limits_pids_max: 'Processes and threads',
+  limits_open_files_max: 'Open files',
+  limits_core_size_max_bytes: 'Core file size',
+  limits_nice: 'Nice value',
+  limits_io_priority: 'Disk priority',
+  limits_oom_score_adj: 'Killed first when the machine is out of memory (0–1000)',
+  limits_no_new_privileges: 'No new privileges',
+}
+
+export const limits = {
+  title: 'May use',
+  byNice: 'by the nice value',
+  inherited: 'as the agent was started',
+  io: {
+    realtime: 'before everybody else',
+    best_effort: 'usual',
+    idle: 'only when nobody else wants the disk',
+  },
+  privilegesText: 'Programs such as sudo cannot give it more rights than its user has.',
+  said: {
+    core: 'core files up to {{size}}',
+    cpu: '{{number}} processors',
+    files: '{{number}} open files',
+    io: 'disk: {{text}}',
+    memory: '{{size}} of memory',
+    oom: 'out-of-memory score {{score}}',
+    pids: '{{number}} processes',
+    privileges: 'may gain privileges',
+  },
+  text: 'Memory, processors and processes count for the command and everything that it starts together. An agent that cannot enforce a limit does not start the command and says so.',
+}
+
+export const stragglers = {
+  kill: 'kill them',
+  leave: 'let them live',
 }
 
 export const overlap = {

@@ -62,6 +62,7 @@ export const errors = {
   job_agent_not_in_target: 'One of the agents is not a target of the job.',
   job_no_active_agent: 'No active agent matches the job now.',
   job_out_of_range: 'The number is out of range.',
+  job_stragglers_daemon: 'A daemon cannot leave processes behind.',
   job_stop_signal: 'This signal cannot be used to stop.',
   job_version_stale: 'Somebody else has saved the job meanwhile.',
   job_planning_behind: 'The center is still deciding on due times before now. Try again in a second.',

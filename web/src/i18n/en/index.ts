@@ -1,11 +1,11 @@
 import { account, groups, setup, signIn, users } from './access'
-import { agents } from './agents'
+import { agents, cgroups } from './agents'
 import { daemons, slot } from './daemons'
-import { editor, field, overlap, restart, schedule } from './editor'
+import { editor, field, limits, overlap, restart, schedule, stragglers } from './editor'
 import { errors, scheduleErrors } from './errors'
 import { jobs, kind, lapses } from './jobs'
 import { output } from './output'
-import { cause, reason, runs, status } from './runs'
+import { cause, cleanup, reason, runs, status } from './runs'
 import { common, connection, filter, nav, palette, role, shell, shortcut, time } from './shell'
 
 /** Every text of the console in English. Its shape is the law for the other languages. */
@@ -13,6 +13,8 @@ export const en = {
   account,
   agents,
   cause,
+  cgroups,
+  cleanup,
   common,
   connection,
   daemons,
@@ -24,6 +26,7 @@ export const en = {
   jobs,
   kind,
   lapses,
+  limits,
   nav,
   output,
   overlap,
@@ -40,6 +43,7 @@ export const en = {
   signIn,
   slot,
   status,
+  stragglers,
   time,
   users,
 }

@@ -49,6 +49,8 @@ export const reason = {
   command_format: 'the command is neither a program nor a script that names its interpreter',
   identity_failed: 'the process could not take on the user’s identity',
   spawn_failed: 'the process could not be created',
+  limit_unsupported: 'the agent’s machine cannot enforce a limit of the job',
+  oom_killed: 'memory ran out and the kernel killed it',
   exited: 'it exited',
   signalled: 'a signal ended it',
   restarted: 'it was restarted on request',
@@ -86,6 +88,7 @@ export const runs = {
   newest: 'Newest',
   noMore: 'No older runs',
   noneFound: 'No such runs',
+  oomKills: 'Killed for memory',
   outcome: 'Outcome',
   pid: 'Process id',
   trouble: 'Anything but fine',
@@ -106,6 +109,7 @@ export const runs = {
     failed: 'Failed with exit status {{code}} after {{time}} on {{agent}}.',
     signal: 'Ended by signal {{signal}} after {{time}} on {{agent}}.',
     notStarted: 'Could not be started on {{agent}}: {{why}}.',
+    oomKilled: 'Memory ran out after {{time}} on {{agent}}: the kernel killed it.',
     killed: 'Killed after {{time}} on {{agent}}.',
     killedBy: 'Killed by {{who}} after {{time}} on {{agent}}.',
     timedOut: 'Stopped at its time limit after {{time}} on {{agent}}.',
@@ -126,4 +130,18 @@ export const runs = {
     started: 'Started',
     ended: 'Ended',
   },
+}
+
+/** What it took to end a process and everything that it had started. */
+export const cleanup = {
+  title: 'Cleanup',
+  control_group: 'SIGKILL to everything through the control group',
+  descent: 'SIGKILL to each one by one',
+  found_one: '{{count}} other process found',
+  found_other: '{{count}} other processes found',
+  freezer: 'SIGKILL to each in the frozen control group',
+  left_one: '{{count}} still alive',
+  left_other: '{{count}} still alive',
+  noneLeft: 'none left',
+  sent: '{{signal}} sent',
 }

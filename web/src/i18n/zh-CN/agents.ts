@@ -103,3 +103,16 @@ export const agents = {
     title: '吊销 {{agent}}？',
   },
 }
+
+export const cgroups = {
+  title: '控制组',
+  hybrid: '混合',
+  killsByDescent: '逐个终止进程',
+  killsGroups: '一次终止一次运行的所有进程',
+  legacy: '版本 1',
+  limits: '可限制：{{list}}',
+  noLimits: '无法限制资源',
+  none: '无',
+  unified: '版本 2',
+  unknown: '未知',
+}

@@ -1,6 +1,6 @@
 export const editor = {
   advanced: '高级',
-  advancedText: '目录、环境变量、输出、停止',
+  advancedText: '目录、环境变量、输出、停止、资源限制',
   after: '修改后',
   argv: '程序和参数',
   argvRead: '实际传递的参数',
@@ -91,6 +91,40 @@ export const field = {
   output_when_full: '输出来不及保存时',
   stop_signal: '停止信号',
   stop_grace_ms: 'SIGKILL 前的宽限时间',
+  stragglers: '命令结束后仍存活的进程',
+  limits_memory_max_bytes: '内存',
+  limits_cpu_max_millicores: '处理器',
+  limits_pids_max: '进程和线程数',
+  limits_open_files_max: '打开的文件数',
+  limits_core_size_max_bytes: '核心转储文件大小',
+  limits_nice: 'Nice 值',
+  limits_io_priority: '磁盘优先级',
+  limits_oom_score_adj: '整机内存不足时先被终止的程度（0–1000）',
+  limits_no_new_privileges: '禁止获得新权限',
+}
+
+export const limits = {
+  title: '可用资源',
+  byNice: '随 nice 值',
+  inherited: '与代理启动时相同',
+  io: { realtime: '先于所有其他进程', best_effort: '普通', idle: '仅在磁盘空闲时' },
+  privilegesText: 'sudo 之类的程序无法让它获得超出其用户的权限。',
+  said: {
+    core: '核心转储文件最大 {{size}}',
+    cpu: '{{number}} 个处理器',
+    files: '打开 {{number}} 个文件',
+    io: '磁盘：{{text}}',
+    memory: '内存 {{size}}',
+    oom: '内存不足评分 {{score}}',
+    pids: '{{number}} 个进程',
+    privileges: '可以获得新权限',
+  },
+  text: '内存、处理器和进程数按命令及其启动的所有进程合计。代理无法执行某项限制时，不会启动命令，并说明原因。',
+}
+
+export const stragglers = {
+  kill: '终止它们',
+  leave: '让它们继续运行',
 }
 
 export const overlap = {

@@ -60,6 +60,7 @@ export const errors = {
   job_agent_not_in_target: '其中一个代理不是该作业的目标。',
   job_no_active_agent: '目前没有匹配该作业的可用代理。',
   job_out_of_range: '数值超出范围。',
+  job_stragglers_daemon: '常驻作业不能留下进程。',
   job_stop_signal: '不能用这个信号来停止进程。',
   job_version_stale: '期间有其他人保存了该作业。',
   job_planning_behind: '中心仍在处理此前应运行的时间点，请稍后再试。',

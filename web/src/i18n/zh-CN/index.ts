@@ -1,13 +1,13 @@
 import type { Translation } from '../catalogue'
 import type { Catalogue } from '../en'
 import { account, groups, setup, signIn, users } from './access'
-import { agents } from './agents'
+import { agents, cgroups } from './agents'
 import { daemons, slot } from './daemons'
-import { editor, field, overlap, restart, schedule } from './editor'
+import { editor, field, limits, overlap, restart, schedule, stragglers } from './editor'
 import { errors, scheduleErrors } from './errors'
 import { jobs, kind, lapses } from './jobs'
 import { output } from './output'
-import { cause, reason, runs, status } from './runs'
+import { cause, cleanup, reason, runs, status } from './runs'
 import { common, connection, filter, nav, palette, role, shell, shortcut, time } from './shell'
 
 /** Every text of the console in Simplified Chinese. Chinese has one plural form, so the `_one` texts are absent. */
@@ -15,6 +15,8 @@ export const zhCN: Translation<Catalogue> = {
   account,
   agents,
   cause,
+  cgroups,
+  cleanup,
   common,
   connection,
   daemons,
@@ -26,6 +28,7 @@ export const zhCN: Translation<Catalogue> = {
   jobs,
   kind,
   lapses,
+  limits,
   nav,
   output,
   overlap,
@@ -42,6 +45,7 @@ export const zhCN: Translation<Catalogue> = {
   signIn,
   slot,
   status,
+  stragglers,
   time,
   users,
 }

@@ -48,6 +48,8 @@ export const reason = {
   command_format: '该命令既不是程序，也不是声明了解释器的脚本',
   identity_failed: '进程无法切换到运行用户',
   spawn_failed: '无法创建进程',
+  limit_unsupported: '代理所在机器无法执行作业的某项限制',
+  oom_killed: '内存耗尽，被内核终止',
   exited: '已退出',
   signalled: '被信号终止',
   restarted: '应要求重启',
@@ -85,6 +87,7 @@ export const runs = {
   newest: '最新',
   noMore: '没有更早的运行',
   noneFound: '没有这样的运行',
+  oomKills: '因内存被终止',
   outcome: '结局',
   pid: '进程号',
   trouble: '所有异常',
@@ -104,6 +107,7 @@ export const runs = {
     failed: '在 {{agent}} 上失败，退出码 {{code}}，用时 {{time}}。',
     signal: '在 {{agent}} 上被信号 {{signal}} 终止，用时 {{time}}。',
     notStarted: '无法在 {{agent}} 上启动：{{why}}。',
+    oomKilled: '在 {{agent}} 上运行 {{time}} 后内存耗尽，被内核终止。',
     killed: '在 {{agent}} 上被终止，用时 {{time}}。',
     killedBy: '在 {{agent}} 上被 {{who}} 终止，用时 {{time}}。',
     timedOut: '在 {{agent}} 上达到时限而被停止，用时 {{time}}。',
@@ -124,4 +128,15 @@ export const runs = {
     started: '启动',
     ended: '结束',
   },
+}
+
+export const cleanup = {
+  title: '清理',
+  control_group: '通过控制组向全部进程发送 SIGKILL',
+  descent: '逐个发送 SIGKILL',
+  found_other: '另外发现 {{count}} 个进程',
+  freezer: '在冻结的控制组中逐个发送 SIGKILL',
+  left_other: '仍有 {{count}} 个存活',
+  noneLeft: '无残留',
+  sent: '已发送 {{signal}}',
 }

@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import type { Agent } from '../../api/types'
 import { Fingerprint } from '../../features/agent/ApproveBanner'
+import { cgroupText } from '../../features/agent/cgroups'
 import { loadTone } from '../../features/agent/load'
 import { useGroupOptions } from '../../features/group/useGroups'
 import { bytes } from '../../lib/bytes'
@@ -60,6 +61,13 @@ export function AgentFacts({ agent }: { agent: Agent }) {
         [t('agents.hostname'), agent.hostname],
         [t('agents.os'), `${agent.os} · ${agent.arch}`],
         [t('agents.version'), agent.version],
+        [
+          t('cgroups.title'),
+          <span key="cgroups">
+            {cgroupText(agent, t)}
+            {agent.cgroups?.detail && <span className="faint"> ({agent.cgroups.detail})</span>}
+          </span>,
+        ],
         [t('agents.rights'), agent.is_root ? t('agents.root') : t('agents.notRoot')],
         [t('agents.joined'), <AtAndAgo key="joined" at={agent.joined_at} />],
         [t('agents.key'), <Fingerprint key="key" text={agent.key_fingerprint} />],

@@ -3,6 +3,7 @@ import { useMemo } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Agent } from '../../api/types'
 import { AgentMark } from '../../features/agent/AgentMark'
+import { cgroupMode, cgroupText } from '../../features/agent/cgroups'
 import { loadTone } from '../../features/agent/load'
 import { useGroupOptions } from '../../features/group/useGroups'
 import { bytes } from '../../lib/bytes'
@@ -104,6 +105,17 @@ export function useAgentColumns(): Column<Agent>[] {
         from: 1000,
         cell: (agent) =>
           agent.clock_offset_us == null ? none : signedDuration(agent.clock_offset_us / 1_000, i18n.language),
+      },
+      {
+        key: 'cgroups',
+        title: t('cgroups.title'),
+        width: '96px',
+        from: 1120,
+        cell: (agent) => (
+          <span className="dim" title={cgroupText(agent, t)}>
+            {cgroupMode(agent, t)}
+          </span>
+        ),
       },
       {
         key: 'version',

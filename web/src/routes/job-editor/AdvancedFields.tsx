@@ -6,6 +6,7 @@ import { SIGNALS, UMASK } from '../../features/job/spec'
 import { SpanInput } from '../../ui/SpanInput'
 import type { FieldsProps } from './JobForm'
 import classes from './JobForm.module.css'
+import { LimitFields, limitPaths } from './LimitFields'
 
 const MIB = 1_048_576
 
@@ -18,6 +19,7 @@ export const advancedPaths: readonly FieldPath[] = [
   'output.block_max_ms',
   'stop.signal',
   'stop.grace_ms',
+  ...limitPaths,
 ]
 
 /** Environment, directory, umask, output and stop; everything here has a default that is right for most. */
@@ -107,6 +109,7 @@ export function AdvancedFields({ draft, set, errorAt }: FieldsProps) {
           error={errorAt('stop.grace_ms')}
         />
       </div>
+      <LimitFields draft={draft} set={set} errorAt={errorAt} />
     </div>
   )
 }

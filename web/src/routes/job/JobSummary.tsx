@@ -6,7 +6,8 @@ import { aboutQuery } from '../../api/session'
 import type { Job, Preview } from '../../api/types'
 import { AgentMark } from '../../features/agent/AgentMark'
 import { useTargets } from '../../features/agent/useAgents'
-import { complete } from '../../features/job/spec'
+import { limitTexts } from '../../features/job/limits'
+import { complete, limitDefaults } from '../../features/job/spec'
 import { sentence } from '../../features/job/words'
 import { Strip } from '../../features/run/Strip'
 import { NextRuns, Warnings } from '../../features/schedule/NextRuns'
@@ -135,6 +136,8 @@ function Definition({ job, zone }: { job: Job; zone: string }) {
               window: formatSpan(daemon.crash_loop_window_ms ?? 0),
             }),
         ],
+        [t('limits.title'), limitTexts(spec.limits ?? limitDefaults, t, i18n.language).join(' · ')],
+        [t('field.stragglers'), spec.stragglers === 'leave' && t('stragglers.leave')],
         [t('field.directory'), spec.directory && <code>{spec.directory}</code>],
         [
           t('field.environment'),

@@ -7,6 +7,7 @@ import { jobQuery, versionsQuery } from '../../api/jobs'
 import { runQuery } from '../../api/runs'
 import type { Run } from '../../api/types'
 import { OutputView } from '../../features/output/OutputView'
+import { CleanupText } from '../../features/run/CleanupText'
 import { Journey } from '../../features/run/Journey'
 import { RunMark } from '../../features/run/RunMark'
 import { isAlive, runStatus, statusTone } from '../../features/run/status'
@@ -173,6 +174,8 @@ function RunFacts({ run }: { run: Run }) {
             </span>,
           ],
           [t('runs.killedBy'), run.killed_by],
+          [t('runs.oomKills'), run.oom_kills > 0 && run.oom_kills],
+          [t('cleanup.title'), run.cleanup && <CleanupText key="cleanup" cleanup={run.cleanup} />],
           [
             t('runs.id'),
             <span key="id" className={classes.id}>

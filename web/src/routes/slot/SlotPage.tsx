@@ -7,6 +7,7 @@ import { jobQuery } from '../../api/jobs'
 import { processesQuery, slotsQuery } from '../../api/slots'
 import type { Process } from '../../api/types'
 import { OutputView } from '../../features/output/OutputView'
+import { CleanupText } from '../../features/run/CleanupText'
 import { reasonText } from '../../features/run/words'
 import { SlotMark } from '../../features/slot/SlotMark'
 import { useRestart } from '../../features/slot/useRestart'
@@ -158,6 +159,11 @@ function ProcessLine({ process }: { process: Process }) {
           {lived ?? (process.started_at && !process.ended_at ? <Since at={process.started_at} /> : '')}
         </span>
       </span>
+      {process.cleanup && (
+        <span className="faint">
+          <CleanupText cleanup={process.cleanup} />
+        </span>
+      )}
     </>
   )
 }

@@ -1,0 +1,309 @@
+//! Finding out what can be had.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cronfleet_core::cgroup::{CgroupMode, Controller};
+use cronfleet_core::order::KillMeans;
+use nix::unistd::{AccessFlags, access};
+
+use super::layout::{Hierarchy, Version, hierarchies};
+use super::leaf::put;
+
+/// Where the agent itself goes, beside the tree of its lives. A service manager may put it there from the beginning.
+const AGENT: &str = "agent";
+
+/// What was found.
+#[derive(Debug)]
+pub(super) struct Surveyed {
+    pub(super) mode: CgroupMode,
+    pub(super) kill_means: KillMeans,
+    /// Tree in which everything of a life can be killed.
+    pub(super) kill: Option<PathBuf>,
+    /// Trees in which something can be limited.
+    pub(super) limits: Vec<(Controller, PathBuf)>,
+    /// Why not more.
+    pub(super) wishes: Vec<String>,
+}
+
+impl Surveyed {
+    pub(super) fn nothing(wish: String) -> Self {
+        Self {
+            mode: CgroupMode::None,
+            kill_means: KillMeans::Descent,
+            kill: None,
+            limits: Vec::new(),
+            wishes: vec![wish],
+        }
+    }
+}
+
+/// Looks at the machine and makes the trees called `name`. With `given`, works there in version 2, otherwise in the agent's
+/// own group.
+pub(super) fn survey(name: &str, given: Option<&Path>) -> Surveyed {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let found = hierarchies(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup"));
+    if found.is_empty() {
+        return Surveyed::nothing("no control groups are mounted".to_owned());
+    }
+    let mut surveyed = Surveyed::nothing(String::new());
+    surveyed.wishes.clear();
+    if let Some(hierarchy) = found.iter().find(|one| one.version == Version::Two) {
+        let base = given.map_or_else(|| base_of(&hierarchy.own), Path::to_owned);
+        unified(&mut surveyed, &hierarchy.own, &base, given.is_some(), name);
+    }
+    let is_unified = !surveyed.limits.is_empty();
+    if !is_unified {
+        legacy(&mut surveyed, &found, name);
+    }
+    surveyed.mode = match (
+        &surveyed.kill,
+        surveyed.kill_means,
+        surveyed.limits.is_empty(),
+    ) {
+        _ if is_unified => CgroupMode::Unified,
+        (None, _, true) => CgroupMode::None,
+        (Some(_), KillMeans::ControlGroup, true) => CgroupMode::Unified,
+        (Some(_), KillMeans::ControlGroup, false) => CgroupMode::Hybrid,
+        (_, _, _) => CgroupMode::Legacy,
+    };
+    surveyed
+}
+
+/// The group that was given to an agent which is in `own`.
+fn base_of(own: &Path) -> PathBuf {
+    match own.parent() {
+        Some(parent) if own.ends_with(AGENT) => parent.to_owned(),
+        _ => own.to_owned(),
+    }
+}
+
+/// Version 2: one tree for everything.
+fn unified(surveyed: &mut Surveyed, own: &Path, base: &Path, is_given: bool, name: &str) {
+    let tree = base.join(name);
+    if let Err(error) = usable(base).and_then(|()| make(&tree)) {
+        let wish = format!("{} cannot be used: {error}", base.display());
+        return surveyed.wishes.push(wish);
+    }
+    surveyed.kill_means = if tree.join("cgroup.kill").exists() {
+        KillMeans::ControlGroup
+    } else {
+        surveyed
+            .wishes
+            .push("the kernel is older than 5.14 and has no cgroup.kill".to_owned());
+        KillMeans::Freezer
+    };
+    match enable(own, base, is_given, &tree) {
+        Ok(controllers) => {
+            let limits = controllers.into_iter().map(|one| (one, tree.clone()));
+            surveyed.limits.extend(limits);
+        }
+        Err(wish) => surveyed.wishes.push(wish),
+    }
+    surveyed.kill = Some(tree);
+}
+
+/// Turns controllers on for the lives in a tree of version 2. Says why there are none.
+fn enable(own: &Path, base: &Path, is_given: bool, tree: &Path) -> Result<Vec<Controller>, String> {
+    let available = named(&base.join("cgroup.controllers"));
+    if available.is_empty() {
+        return Err(format!(
+            "version 2 has no controllers in {}",
+            base.display()
+        ));
+    }
+    let control = "cgroup.subtree_control";
+    let enabled = named(&base.join(control));
+    if available.iter().any(|one| !enabled.contains(one)) {
+        // A group with controllers for its children takes no processes itself, except for the root.
+        let is_root = !base.join("cgroup.type").exists();
+        let is_service = base.extension().is_some_and(|suffix| suffix == "service");
+        if own == base && !is_root {
+            if is_service && !is_given {
+                return Err(
+                    "with controllers turned on here, systemd could not start the agent again beside its running \
+                     processes: set DelegateSubgroup=agent (systemd 254), or give the agent a group of its own"
+                        .to_owned(),
+                );
+            }
+            move_to(&base.join(AGENT)).map_err(|error| {
+                format!("the agent cannot move out of {}: {error}", base.display())
+            })?;
+        }
+        turn_on(&base.join(control), &available)?;
+    }
+    turn_on(&tree.join(control), &available)?;
+    Ok(available)
+}
+
+fn turn_on(control: &Path, controllers: &[Controller]) -> Result<(), String> {
+    let words: Vec<String> = controllers
+        .iter()
+        .map(|one| format!("+{}", one.word()))
+        .collect();
+    put(control, &words.join(" ")).map_err(|error| {
+        let why = match error.raw_os_error() {
+            Some(libc::EBUSY) => "other processes are in the group itself".to_owned(),
+            _ => error.to_string(),
+        };
+        format!(
+            "controllers cannot be turned on by {}: {why}",
+            control.display()
+        )
+    })
+}
+
+/// The controllers of interest that a file names.
+fn named(file: &Path) -> Vec<Controller> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let known = Controller::ALL.into_iter();
+    known.filter(|one| words.contains(&one.word())).collect()
+}
+
+fn move_to(group: &Path) -> io::Result<()> {
+    make(group)?;
+    put(&group.join("cgroup.procs"), "0")
+}
+
+/// Version 1: a tree in each hierarchy. What kills is the freezer, unless version 2 does.
+fn legacy(surveyed: &mut Surveyed, found: &[Hierarchy], name: &str) {
+    let mut tree = |controller: &str| -> Option<PathBuf> {
+        let hierarchy = found.iter().find(|one| one.has(controller));
+        let Some(hierarchy) = hierarchy else {
+            surveyed
+                .wishes
+                .push(format!("there is no {controller} controller"));
+            return None;
+        };
+        let tree = hierarchy.own.join(name);
+        match usable(&hierarchy.own).and_then(|()| make(&tree)) {
+            Ok(()) => Some(tree),
+            Err(error) => {
+                let own = hierarchy.own.display();
+                surveyed
+                    .wishes
+                    .push(format!("{own} cannot be used: {error}"));
+                None
+            }
+        }
+    };
+    let limits: Vec<(Controller, PathBuf)> = Controller::ALL
+        .into_iter()
+        .filter_map(|one| Some((one, tree(one.word())?)))
+        .collect();
+    let freezer = match surveyed.kill {
+        Some(_) => None,
+        None => found
+            .iter()
+            .find(|one| one.has("freezer"))
+            .map(|one| one.own.join(name))
+            .filter(|tree| make(tree).is_ok()),
+    };
+    surveyed.limits = limits;
+    if let Some(tree) = freezer {
+        surveyed.kill = Some(tree);
+        surveyed.kill_means = KillMeans::Freezer;
+    }
+}
+
+/// Whether processes may be moved out of a group.
+fn usable(group: &Path) -> io::Result<()> {
+    Ok(access(&group.join("cgroup.procs"), AccessFlags::W_OK)?)
+}
+
+pub(super) fn make(group: &Path) -> io::Result<()> {
+    match fs::create_dir(group) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Plain files in place of the kernel's: what is written to them can be read back.
+    fn group(dir: &Path, files: &[(&str, &str)]) {
+        fs::create_dir_all(dir).unwrap();
+        for (name, text) in files {
+            fs::write(dir.join(name), text).unwrap();
+        }
+    }
+
+    fn delegated(base: &Path) -> PathBuf {
+        let tree = base.join("cronfleet-x");
+        let kernel = [
+            ("cgroup.procs", ""),
+            ("cgroup.type", "domain"),
+            ("cgroup.controllers", "cpuset cpu io memory pids\n"),
+            ("cgroup.subtree_control", ""),
+        ];
+        group(base, &kernel);
+        group(
+            &tree,
+            &[("cgroup.subtree_control", ""), ("cgroup.kill", "")],
+        );
+        group(&base.join(AGENT), &[("cgroup.procs", "")]);
+        tree
+    }
+
+    #[test]
+    fn an_agent_in_a_subgroup_turns_controllers_on_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path().join("cronfleet-agent.service");
+        let tree = delegated(&base);
+        let mut surveyed = Surveyed::nothing(String::new());
+        let own = base.join(AGENT);
+        unified(&mut surveyed, &own, &base_of(&own), false, "cronfleet-x");
+        let limited: Vec<Controller> = surveyed.limits.iter().map(|(one, _)| *one).collect();
+        assert_eq!(limited, Controller::ALL);
+        assert_eq!(surveyed.kill, Some(tree.clone()));
+        assert_eq!(surveyed.kill_means, KillMeans::ControlGroup);
+        for control in [&base, &tree] {
+            let written = fs::read_to_string(control.join("cgroup.subtree_control")).unwrap();
+            assert_eq!(written, "+memory +cpu +pids");
+        }
+    }
+
+    #[test]
+    fn a_service_that_could_not_be_started_again_keeps_its_group_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path().join("cronfleet-agent.service");
+        delegated(&base);
+        let mut surveyed = Surveyed::nothing(String::new());
+        unified(&mut surveyed, &base, &base_of(&base), false, "cronfleet-x");
+        assert!(surveyed.limits.is_empty());
+        assert!(
+            surveyed
+                .wishes
+                .iter()
+                .any(|wish| wish.contains("DelegateSubgroup"))
+        );
+        assert_eq!(surveyed.kill_means, KillMeans::ControlGroup);
+        let control = fs::read_to_string(base.join("cgroup.subtree_control")).unwrap();
+        assert_eq!(control, "");
+    }
+
+    #[test]
+    fn an_agent_alone_in_its_group_moves_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path().join("given");
+        delegated(&base);
+        let mut surveyed = Surveyed::nothing(String::new());
+        unified(&mut surveyed, &base, &base, true, "cronfleet-x");
+        assert_eq!(surveyed.limits.len(), 3);
+        let moved = fs::read_to_string(base.join(AGENT).join("cgroup.procs")).unwrap();
+        assert_eq!(moved, "0");
+    }
+
+    #[test]
+    fn a_group_that_is_not_there_is_said_to_be() {
+        let mut surveyed = Surveyed::nothing(String::new());
+        surveyed.wishes.clear();
+        let nowhere = Path::new("/no/such/group");
+        unified(&mut surveyed, nowhere, nowhere, true, "cronfleet-x");
+        assert_eq!((surveyed.kill.as_ref(), surveyed.wishes.len()), (None, 1));
+    }
+}
