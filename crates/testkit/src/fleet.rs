@@ -26,6 +26,7 @@ const UP_WAIT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Fleet {
     binary: PathBuf,
+    agent_binary: PathBuf,
     dir: TempDir,
     listen: String,
     agent_listen: String,
@@ -52,6 +53,7 @@ impl Fleet {
         let api = Api::new(&listen);
         let mut fleet = Self {
             binary: binary.to_owned(),
+            agent_binary: binary.to_owned(),
             dir,
             listen,
             agent_listen,
@@ -198,11 +200,16 @@ impl Fleet {
             policy.to_str().context("path")?,
         ];
         self.agent = Some(Program::start(
-            &self.binary,
+            &self.agent_binary,
             &arguments,
             &self.path("agent.log"),
         )?);
         Ok(())
+    }
+
+    /// Lets the agent be started with another build of the product from now on: an upgrade, or the way back.
+    pub fn use_agent_binary(&mut self, binary: &Path) {
+        self.agent_binary = binary.to_owned();
     }
 
     /// Kills the center with SIGKILL.
