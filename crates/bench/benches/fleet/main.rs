@@ -1,12 +1,13 @@
 //! Figures of the real product, each beside what the machine itself can do in the same run.
 //!
-//! `cargo xtask bench fleet [-- burst|sustained|memory]`. Figures go to standard output as Markdown tables.
+//! `cargo xtask bench fleet [-- burst|sustained|memory|supervision]`. Figures go to standard output as Markdown tables.
 
 mod bare;
 mod burst;
 mod cpu;
 mod figures;
 mod memory;
+mod supervision;
 mod sustained;
 
 use std::path::PathBuf;
@@ -35,6 +36,8 @@ enum What {
     Sustained,
     /// Memory of an idle agent and of a center with 10,000 jobs.
     Memory,
+    /// Memory of 100 daemon processes beside supervisord, and how soon a killed one is back.
+    Supervision,
 }
 
 #[tokio::main]
@@ -49,6 +52,9 @@ async fn main() -> anyhow::Result<()> {
     }
     if wants(What::Memory) {
         memory::measure(&arguments.binary).await?;
+    }
+    if wants(What::Supervision) {
+        supervision::measure(&arguments.binary).await?;
     }
     Ok(())
 }
