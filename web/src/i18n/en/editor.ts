@@ -1,6 +1,6 @@
 export const editor = {
   advanced: 'Advanced',
-  advancedText: 'directory, environment, output, stop, limits',
+  advancedText: 'directory, environment, output, stop, resources',
   after: 'After',
   argv: 'Program and arguments',
   argvRead: 'Arguments as they are passed',
@@ -111,7 +111,7 @@ export const field = {
 }
 
 export const limits = {
-  title: 'May use',
+  title: 'Resources',
   byNice: 'by the nice value',
   inherited: 'as the agent was started',
   io: {

@@ -104,7 +104,7 @@ export const field = {
 }
 
 export const limits = {
-  title: '可用资源',
+  title: '资源',
   byNice: '随 nice 值',
   inherited: '与代理启动时相同',
   io: { realtime: '先于所有其他进程', best_effort: '普通', idle: '仅在磁盘空闲时' },

@@ -65,7 +65,7 @@ export function LimitFields({ draft, set, errorAt }: FieldsProps) {
   )
   return (
     <div className={classes.part}>
-      <h3 className={classes.label}>{t('editor.limits')}</h3>
+      <h3 className={classes.partTitle}>{t('limits.title')}</h3>
       <p className="dim">{t('limits.text')}</p>
       <div className={classes.pair}>
         {sizeField('memory_max_bytes', t('editor.noLimit'))}

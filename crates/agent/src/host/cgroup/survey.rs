@@ -50,7 +50,7 @@ pub(super) fn survey(name: &str, given: Option<&Path>) -> Surveyed {
     let mut surveyed = Surveyed::nothing(String::new());
     surveyed.wishes.clear();
     if let Some(hierarchy) = found.iter().find(|one| one.version == Version::Two) {
-        let base = given.map_or_else(|| base_of(&hierarchy.own), Path::to_owned);
+        let base = given.map_or_else(|| base_of(&hierarchy.own, name), Path::to_owned);
         unified(&mut surveyed, &hierarchy.own, &base, given.is_some(), name);
     }
     let is_unified = !surveyed.limits.is_empty();
@@ -71,12 +71,21 @@ pub(super) fn survey(name: &str, given: Option<&Path>) -> Surveyed {
     surveyed
 }
 
-/// The group that was given to an agent which is in `own`.
-fn base_of(own: &Path) -> PathBuf {
+/// The group that was given to an agent which is in `own`: its own, or the one above if a service manager or an earlier agent
+/// put it into a subgroup of that.
+fn base_of(own: &Path, name: &str) -> PathBuf {
     match own.parent() {
-        Some(parent) if own.ends_with(AGENT) => parent.to_owned(),
+        Some(parent)
+            if own.ends_with(AGENT) && (is_service(parent) || parent.join(name).exists()) =>
+        {
+            parent.to_owned()
+        }
         _ => own.to_owned(),
     }
+}
+
+fn is_service(group: &Path) -> bool {
+    group.extension().is_some_and(|suffix| suffix == "service")
 }
 
 /// Version 2: one tree for everything.
@@ -118,9 +127,8 @@ fn enable(own: &Path, base: &Path, is_given: bool, tree: &Path) -> Result<Vec<Co
     if available.iter().any(|one| !enabled.contains(one)) {
         // A group with controllers for its children takes no processes itself, except for the root.
         let is_root = !base.join("cgroup.type").exists();
-        let is_service = base.extension().is_some_and(|suffix| suffix == "service");
         if own == base && !is_root {
-            if is_service && !is_given {
+            if is_service(base) && !is_given {
                 return Err(
                     "with controllers turned on here, systemd could not start the agent again beside its running \
                      processes: set DelegateSubgroup=agent (systemd 254), or give the agent a group of its own"
@@ -256,7 +264,13 @@ mod tests {
         let tree = delegated(&base);
         let mut surveyed = Surveyed::nothing(String::new());
         let own = base.join(AGENT);
-        unified(&mut surveyed, &own, &base_of(&own), false, "cronfleet-x");
+        unified(
+            &mut surveyed,
+            &own,
+            &base_of(&own, "cronfleet-x"),
+            false,
+            "cronfleet-x",
+        );
         let limited: Vec<Controller> = surveyed.limits.iter().map(|(one, _)| *one).collect();
         assert_eq!(limited, Controller::ALL);
         assert_eq!(surveyed.kill, Some(tree.clone()));
@@ -273,7 +287,13 @@ mod tests {
         let base = dir.path().join("cronfleet-agent.service");
         delegated(&base);
         let mut surveyed = Surveyed::nothing(String::new());
-        unified(&mut surveyed, &base, &base_of(&base), false, "cronfleet-x");
+        unified(
+            &mut surveyed,
+            &base,
+            &base_of(&base, "cronfleet-x"),
+            false,
+            "cronfleet-x",
+        );
         assert!(surveyed.limits.is_empty());
         assert!(
             surveyed
@@ -284,6 +304,12 @@ mod tests {
         assert_eq!(surveyed.kill_means, KillMeans::ControlGroup);
         let control = fs::read_to_string(base.join("cgroup.subtree_control")).unwrap();
         assert_eq!(control, "");
+    }
+
+    #[test]
+    fn a_group_that_only_has_the_name_is_not_left() {
+        let own = Path::new("/sys/fs/cgroup/agent");
+        assert_eq!(base_of(own, "cronfleet-x"), own);
     }
 
     #[test]
