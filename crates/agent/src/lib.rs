@@ -38,4 +38,6 @@ pub use error::AgentError;
 pub use identity::{Identity, IdentityError};
 pub use join::{JoinError, join};
 pub use ledger::LedgerError;
-pub use status::{LinkStatus, PolicyStatus, RefusedMessages, Status, StatusError, WorkStatus};
+pub use status::{
+    LinkStatus, PolicyStatus, RefusedMessages, SpoolStatus, Status, StatusError, WorkStatus,
+};

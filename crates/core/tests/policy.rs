@@ -37,6 +37,7 @@ fn request() -> Request {
         is_script: false,
         directory: Directory::Real(PathBuf::from("/opt/app/data")),
         environment: vec!["APP_MODE".to_owned()],
+        gains_privileges: false,
     }
 }
 
@@ -75,7 +76,7 @@ fn denied_by(policy: &Policy, request: &Request) -> Option<Rule> {
 #[test]
 fn every_rule_denies_what_it_should_and_nothing_else() {
     type Change = fn(&mut Request);
-    let cases: [(&str, Change, Option<Rule>); 24] = [
+    let cases: [(&str, Change, Option<Rule>); 25] = [
         ("as it is", |_| {}, None),
         ("another user", |r| r.user = user("svc-a", 2_000, &[]), None),
         (
@@ -138,6 +139,11 @@ fn every_rule_denies_what_it_should_and_nothing_else() {
             "nobody looked",
             |r| r.program = Program::Unseen,
             Some(Rule::ExecMode),
+        ),
+        (
+            "more privileges",
+            |r| r.gains_privileges = true,
+            Some(Rule::Privileges),
         ),
         ("no such program", |r| r.program = Program::Missing, None),
         (
@@ -272,7 +278,7 @@ prop_compose! {
         mode in prop::sample::select(ExecMode::ALL.to_vec()),
         dirs in prop::collection::vec(path(), 0..3),
         exact in prop::collection::vec(path(), 0..3),
-        (are_shells_allowed, are_scripts_allowed) in any::<(bool, bool)>(),
+        (are_shells_allowed, are_scripts_allowed, may_gain_privileges) in any::<(bool, bool, bool)>(),
         roots in prop::option::of(prop::collection::vec(path(), 0..3)),
         names in prop::option::of(prop::collection::vec(name(), 0..3)),
     ) -> Policy {
@@ -288,6 +294,7 @@ prop_compose! {
         policy.exec.exact = exact;
         policy.exec.are_shells_allowed = are_shells_allowed;
         policy.exec.are_scripts_allowed = are_scripts_allowed;
+        policy.exec.may_gain_privileges = may_gain_privileges;
         policy.directory_roots = roots;
         policy.environment_allow = names.map(patterns);
         policy
@@ -312,10 +319,11 @@ prop_compose! {
             path().prop_map(Directory::Real),
         ],
         environment in prop::collection::vec(name(), 0..3),
+        gains_privileges: bool,
     ) -> Request {
         let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
         let user = user(&login, uid.min(u32::MAX - 10), &groups);
-        Request { user, program, is_script, directory, environment }
+        Request { user, program, is_script, directory, environment, gains_privileges }
     }
 }
 

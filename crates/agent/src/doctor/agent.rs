@@ -68,7 +68,13 @@ pub(super) fn identity(checkup: &Checkup) -> Finding {
 
 /// What a running agent says of itself.
 pub(super) fn from_status(status: &Status) -> Vec<Finding> {
-    vec![link(status), clock(status), ledger(status), reload(status)]
+    vec![
+        link(status),
+        clock(status),
+        ledger(status),
+        spool(status),
+        reload(status),
+    ]
 }
 
 fn link(status: &Status) -> Finding {
@@ -117,6 +123,23 @@ fn ledger(status: &Status) -> Finding {
         "cannot be written: nothing is started",
         "make room on the disk of the data directory",
     )
+}
+
+fn spool(status: &Status) -> Finding {
+    let spool = &status.spool;
+    let detail = format!(
+        "{} of {} MiB wait for a center",
+        spool.bytes >> 20,
+        spool.max_bytes >> 20
+    );
+    match spool.dropped_count {
+        0 => Finding::ok("spool", detail),
+        count => Finding::warn(
+            "spool",
+            format!("{detail}; the output of {count} processes was dropped"),
+            "see why no center has taken it; keep less output of jobs that write much",
+        ),
+    }
 }
 
 fn reload(status: &Status) -> Finding {

@@ -82,5 +82,6 @@ fn asked(launch: &Launch, known: &KnownUser, spec: &LifeSpec) -> Asked {
         directory: spec.directory.clone(),
         environment: launch.environment.keys().cloned().collect(),
         path: path.map(|(_, value)| value.clone()).unwrap_or_default(),
+        gains_privileges: !spec.no_new_privs,
     }
 }

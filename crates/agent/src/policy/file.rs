@@ -61,6 +61,7 @@ struct ExecSection {
     exact: Vec<PathBuf>,
     shells: bool,
     scripts: bool,
+    privileges: bool,
     owners: Vec<String>,
 }
 
@@ -72,6 +73,7 @@ impl Default for ExecSection {
             exact: Vec::new(),
             shells: true,
             scripts: true,
+            privileges: false,
             owners: vec!["root".to_owned()],
         }
     }
@@ -144,6 +146,7 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<InForce, PolicyError> {
             exact: real_paths("exec.exact", &file.exec.exact).map_err(refused)?,
             are_shells_allowed: file.exec.shells,
             are_scripts_allowed: file.exec.scripts,
+            may_gain_privileges: file.exec.privileges,
         },
         directory_roots: roots,
         environment_allow: match &file.environment.allow {
@@ -173,6 +176,7 @@ pub(super) fn render(policy: &Policy, owners: &[String]) -> String {
             exact: policy.exec.exact.clone(),
             shells: policy.exec.are_shells_allowed,
             scripts: policy.exec.are_scripts_allowed,
+            privileges: policy.exec.may_gain_privileges,
             owners: owners.to_vec(),
         },
         directory: DirectorySection {
@@ -284,6 +288,7 @@ mod tests {
             exact = ["/no/such/tool"]
             shells = false
             scripts = false
+            privileges = true
             owners = ["root"]
             [directory]
             roots = ["/no/such/place"]

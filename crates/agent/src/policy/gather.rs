@@ -25,6 +25,8 @@ pub struct Asked {
     pub environment: Vec<String>,
     /// The `PATH` that a program without a slash is looked for in.
     pub path: OsString,
+    /// Whether it asks to gain privileges by programs such as `sudo`.
+    pub gains_privileges: bool,
 }
 
 /// What somebody wants to know about a start, in their own words.
@@ -40,6 +42,8 @@ pub struct Question<'a> {
     pub directory: Option<&'a Path>,
     /// Names of the variables that the job would set.
     pub environment: Vec<String>,
+    /// Whether it would ask to gain privileges by programs such as `sudo`.
+    pub gains_privileges: bool,
 }
 
 impl Asked {
@@ -64,6 +68,7 @@ impl Asked {
             directory: directory.to_owned(),
             environment: question.environment.clone(),
             path: path.map(|(_, value)| value).unwrap_or_default(),
+            gains_privileges: question.gains_privileges,
         })
     }
 }
@@ -89,6 +94,7 @@ pub fn gather(in_force: &InForce, asked: Asked) -> (Request, Option<Checked>) {
         is_script: asked.is_script,
         directory,
         environment: asked.environment,
+        gains_privileges: asked.gains_privileges,
     };
     (request, checked)
 }

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Status, WorkStatus};
+use super::{SpoolStatus, Status, WorkStatus};
 use crate::link::LinkShared;
 use crate::policy::PolicyKeeper;
 
@@ -107,6 +108,15 @@ impl Door {
         }
     }
 
+    fn spool(&self) -> SpoolStatus {
+        let gauge = &self.shared.spool;
+        SpoolStatus {
+            bytes: gauge.bytes.load(Ordering::Relaxed),
+            max_bytes: gauge.max_bytes,
+            dropped_count: gauge.dropped_count.load(Ordering::Relaxed),
+        }
+    }
+
     async fn status(&self) -> Option<Status> {
         let (out, answer) = oneshot::channel();
         self.requests.send(out).await.ok()?;
@@ -124,6 +134,7 @@ impl Door {
             round_trip_us,
             certificate_not_after: self.certificate_not_after,
             work,
+            spool: self.spool(),
             policy: self.policy.status(),
         })
     }

@@ -39,6 +39,9 @@ pub struct Status {
     pub certificate_not_after: Timestamp,
     /// What it has to do.
     pub work: WorkStatus,
+    /// Output on its way to a center.
+    #[serde(default)]
+    pub spool: SpoolStatus,
     /// The policy of the machine.
     pub policy: PolicyStatus,
 }
@@ -60,6 +63,17 @@ pub struct WorkStatus {
     pub processes: u64,
     /// Whether its ledger can be written; nothing is started while it cannot.
     pub is_ledger_writable: bool,
+}
+
+/// Output on its way to a center.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpoolStatus {
+    /// Bytes of processes that have ended.
+    pub bytes: u64,
+    /// Most of them that are kept; beyond it the output of the longest-ended processes is dropped.
+    pub max_bytes: u64,
+    /// Processes whose output was dropped since the agent started.
+    pub dropped_count: u64,
 }
 
 /// The policy of the machine.

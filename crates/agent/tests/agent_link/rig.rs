@@ -153,6 +153,8 @@ const OPEN_POLICY: &str = "version = 1
 min_uid = 0
 deny_root = false
 deny_groups = []
+[exec]
+privileges = true
 ";
 
 /// Writes a policy file as an administrator would have it.

@@ -45,6 +45,9 @@ pub(crate) struct Check {
     /// The words are the interpreter of a script text that the center sends
     #[arg(long)]
     script: bool,
+    /// The job asks to gain privileges by programs such as sudo
+    #[arg(long)]
+    privileges: bool,
     /// Program and arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -114,6 +117,7 @@ impl Check {
             is_script: self.script,
             directory: self.directory.as_deref(),
             environment: names.map(str::to_owned).collect(),
+            gains_privileges: self.privileges,
         };
         let asked = Asked::of(&question).map_err(|error| Failure::Input {
             field: "--user".to_owned(),

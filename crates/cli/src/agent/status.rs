@@ -87,6 +87,15 @@ fn lines(status: &Status) -> Vec<(&'static str, String)> {
             if work.is_ledger_writable { "can be written" } else { "CANNOT BE WRITTEN: nothing is started" }.to_owned(),
         ),
         (
+            "spool",
+            format!(
+                "{} of {} wait for a center, {} outputs dropped",
+                shown::bytes(status.spool.bytes),
+                shown::bytes(status.spool.max_bytes),
+                status.spool.dropped_count
+            ),
+        ),
+        (
             "policy",
             match &policy.file {
                 Some(file) => format!("{}, read {}", file.display(), shown::instant(policy.read_at)),

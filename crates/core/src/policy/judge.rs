@@ -59,6 +59,8 @@ pub enum Rule {
     Owners,
     /// `exec.shells`.
     Shells,
+    /// `exec.privileges`.
+    Privileges,
     /// `directory.roots`.
     Directory,
     /// `environment.allow`.
@@ -69,7 +71,7 @@ pub enum Rule {
 
 impl Rule {
     /// All rules, in the order in which they are looked at.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::DenyRoot,
         Self::DenyUser,
         Self::AllowUser,
@@ -79,6 +81,7 @@ impl Rule {
         Self::ExecMode,
         Self::Owners,
         Self::Shells,
+        Self::Privileges,
         Self::Directory,
         Self::Environment,
         Self::Steering,
@@ -96,6 +99,7 @@ impl Rule {
             Self::ExecMode => "exec.mode",
             Self::Owners => "exec.owners",
             Self::Shells => "exec.shells",
+            Self::Privileges => "exec.privileges",
             Self::Directory => "directory.roots",
             Self::Environment => "environment.allow",
             Self::Steering => "environment.steering",
@@ -173,6 +177,7 @@ fn apply(rule: Rule, policy: &Policy, request: &Request) -> Result<String, Strin
         Rule::ExecMode => exec_mode(exec, &request.program),
         Rule::Owners => owners(exec, &request.program),
         Rule::Shells => shells(exec, &request.program),
+        Rule::Privileges => privileges(exec, request),
         Rule::Directory => directory(policy.directory_roots.as_deref(), &request.directory),
         Rule::Environment => environment(policy.environment_allow.as_deref(), request),
         Rule::Steering => steering(policy, request),
@@ -311,6 +316,14 @@ fn shells(exec: &ExecRules, program: &Program) -> Result<String, String> {
                 None => Ok(format!("{} is no well-known shell", real.display())),
             }
         }
+    }
+}
+
+fn privileges(exec: &ExecRules, request: &Request) -> Result<String, String> {
+    match (request.gains_privileges, exec.may_gain_privileges) {
+        (false, _) => Ok("it gains no privileges".to_owned()),
+        (true, true) => Ok("programs such as sudo may give it more privileges".to_owned()),
+        (true, false) => Err("programs such as sudo may give no job more privileges".to_owned()),
     }
 }
 

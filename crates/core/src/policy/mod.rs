@@ -15,6 +15,7 @@
 //! exec.mode            | the real file is not one of those allowed
 //! exec.owners          | somebody else owns, or may change, the real file or a directory above it
 //! exec.shells          | the real file is a shell, and those are not allowed
+//! exec.privileges      | the job asks to gain privileges by set-user-id programs, and may not
 //! directory.roots      | the real working directory is below none of these
 //! environment.allow    | the job sets a variable that is not one of these
 //! environment.steering | the job sets a variable that makes programs run other code, while exec.mode bounds programs

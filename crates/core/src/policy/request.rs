@@ -15,6 +15,8 @@ pub struct Request {
     pub directory: Directory,
     /// Names of the variables that the job sets.
     pub environment: Vec<String>,
+    /// Whether it asks to gain privileges by programs such as `sudo`.
+    pub gains_privileges: bool,
 }
 
 /// A user as the user database knows it.

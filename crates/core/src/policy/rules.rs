@@ -67,6 +67,8 @@ pub struct ExecRules {
     pub are_shells_allowed: bool,
     /// Whether script texts that the center sends may run.
     pub are_scripts_allowed: bool,
+    /// Whether jobs may ask that programs such as `sudo` give them more privileges than their user has.
+    pub may_gain_privileges: bool,
 }
 
 /// How programs are bounded.
@@ -127,6 +129,7 @@ impl Policy {
                 exact: Vec::new(),
                 are_shells_allowed: true,
                 are_scripts_allowed: true,
+                may_gain_privileges: false,
             },
             directory_roots: None,
             environment_allow: None,
