@@ -63,6 +63,8 @@ pub(super) async fn permit(
     {
         *cap_bytes = most.min(*cap_bytes);
     }
+    let memory = &mut spec.group_limits.memory_max_bytes;
+    *memory = memory.iter().copied().chain(policy.caps.memory_bytes).min();
     Ok(())
 }
 

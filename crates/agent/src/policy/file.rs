@@ -102,6 +102,8 @@ struct CapsSection {
     runtime: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<String>,
 }
 
 /// Reads a policy file's text.
@@ -192,6 +194,7 @@ pub(super) fn render(policy: &Policy, owners: &[String]) -> String {
                 .runtime
                 .map(|runtime| format!("{}s", runtime.as_secs())),
             output: policy.caps.output_bytes.map(show_bytes),
+            memory: policy.caps.memory_bytes.map(show_bytes),
         },
     };
     // Only paths that are not UTF-8 cannot be written, and those came from no file.
@@ -232,14 +235,17 @@ fn caps(section: &CapsSection) -> Result<Caps, String> {
             .filter(|span| !span.is_zero())
             .ok_or_else(|| format!("caps.runtime is {text:?}: write 90s, 15m, 24h"))
     };
-    let bytes = |text: &String| {
-        parse_bytes(text)
-            .ok_or_else(|| format!("caps.output is {text:?}: write 512KiB, 64MiB, 1GiB"))
+    let bytes = |key: &str, text: &Option<String>| match text {
+        None => Ok(None),
+        Some(text) => parse_bytes(text)
+            .map(Some)
+            .ok_or_else(|| format!("{key} is {text:?}: write 512KiB, 64MiB, 1GiB")),
     };
     Ok(Caps {
         processes: section.processes,
         runtime: section.runtime.as_ref().map(runtime).transpose()?,
-        output_bytes: section.output.as_ref().map(bytes).transpose()?,
+        output_bytes: bytes("caps.output", &section.output)?,
+        memory_bytes: bytes("caps.memory", &section.memory)?,
     })
 }
 
@@ -266,7 +272,8 @@ mod tests {
         let with_comments_taken_in = with_comments_taken_in
             .replace("# processes", "processes")
             .replace("# runtime", "runtime")
-            .replace("# output", "output");
+            .replace("# output", "output")
+            .replace("# memory", "memory");
         let policy = read(&with_comments_taken_in).unwrap().policy;
         assert_eq!(policy.caps.processes, Some(200));
         assert!(policy.directory_roots.is_some() && policy.environment_allow.is_some());
@@ -298,12 +305,14 @@ mod tests {
             processes = 32
             runtime = "24h"
             output = "64MiB"
+            memory = "4GiB"
         "#;
         let read_once = read(text).unwrap();
         let policy = &read_once.policy;
         assert_eq!(policy.exec.mode, ExecMode::Dirs);
         assert_eq!(policy.caps.runtime, Some(Duration::from_secs(86_400)));
         assert_eq!(policy.caps.output_bytes, Some(64 << 20));
+        assert_eq!(policy.caps.memory_bytes, Some(4 << 30));
         assert!(!policy.run_as.is_root_denied && !policy.exec.are_shells_allowed);
         assert_eq!(&read(&read_once.render()).unwrap().policy, policy);
     }

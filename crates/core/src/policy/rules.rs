@@ -110,6 +110,8 @@ pub struct Caps {
     pub runtime: Option<Duration>,
     /// Most bytes of output kept of one life.
     pub output_bytes: Option<u64>,
+    /// Most memory of one life: a larger limit, or none, becomes this one.
+    pub memory_bytes: Option<u64>,
 }
 
 impl Policy {
