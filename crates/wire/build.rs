@@ -5,6 +5,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
     tonic_prost_build::configure()
         .bytes(".")
+        // A value must not show in a log.
+        .skip_debug([".cronfleet.link.v1.SecretValue"])
         .compile_fds(files)?;
     Ok(())
 }

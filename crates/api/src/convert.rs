@@ -9,6 +9,7 @@ use cronfleet_core::job as domain;
 use cronfleet_core::job::SpecError;
 use cronfleet_core::order;
 use cronfleet_core::run as domain_run;
+use cronfleet_core::secret as domain_secret;
 
 use crate::group::Role;
 use crate::job::{
@@ -16,6 +17,7 @@ use crate::job::{
     ScheduledSpec, Script, StopPolicy, Target, WhenFull,
 };
 use crate::run::{Cause, Outcome, RunState};
+use crate::secret::{SecretAs, SecretUse};
 use crate::slot::SlotState;
 
 /// File mode mask of a job that names none.
@@ -58,6 +60,7 @@ pub fn job_spec(spec: JobSpec, default_time_zone: &str) -> Result<domain::JobSpe
             directory: spec.directory,
             environment: spec.environment,
             umask: umask(spec.umask.as_deref())?,
+            secrets: spec.secrets.into_iter().map(secret_use).collect(),
             output: domain::OutputPolicy {
                 is_stored: spec.output.mode == OutputMode::Store,
                 cap_bytes: spec.output.cap_bytes,
@@ -234,6 +237,7 @@ impl From<&domain::JobSpec> for JobSpec {
             directory: launch.directory.clone(),
             environment: launch.environment.clone(),
             umask: Some(format!("{:03o}", launch.umask)),
+            secrets: launch.secrets.iter().map(SecretUse::from).collect(),
             target: (&spec.target).into(),
             processes: spec.processes,
             output: OutputPolicy {
@@ -251,6 +255,28 @@ impl From<&domain::JobSpec> for JobSpec {
             },
             stragglers: launch.stragglers.into(),
             limits: launch.limits.into(),
+        }
+    }
+}
+
+fn secret_use(secret: SecretUse) -> domain_secret::SecretUse {
+    domain_secret::SecretUse {
+        name: secret.name,
+        given: match secret.given {
+            SecretAs::Env(name) => domain_secret::Given::Environment(name),
+            SecretAs::File(name) => domain_secret::Given::File(name),
+        },
+    }
+}
+
+impl From<&domain_secret::SecretUse> for SecretUse {
+    fn from(secret: &domain_secret::SecretUse) -> Self {
+        Self {
+            name: secret.name.clone(),
+            given: match &secret.given {
+                domain_secret::Given::Environment(name) => SecretAs::Env(name.clone()),
+                domain_secret::Given::File(name) => SecretAs::File(name.clone()),
+            },
         }
     }
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::limits::{Limits, Stragglers};
 use crate::run::Outcome;
+use crate::secret::SecretUse;
 
 /// Kind of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -48,6 +49,9 @@ pub struct JobSpec {
     /// File mode mask in octal, e.g. `"027"`; `"022"` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub umask: Option<String>,
+    /// Secrets of the group that the process gets, at most 32.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretUse>,
     /// Where to run.
     pub target: Target,
     /// Processes per agent (and per due instant), 1 to 1,000.

@@ -16,5 +16,6 @@ pub mod output;
 pub mod page;
 pub mod run;
 pub mod schedule;
+pub mod secret;
 pub mod session;
 pub mod slot;

@@ -32,6 +32,7 @@ use crate::mint::Mint;
 use crate::nudge::Nudges;
 use crate::pki::{Pki, PkiError};
 use crate::planner::Planner;
+use crate::seal::{SealError, Sealer};
 use crate::{housekeeping, setup};
 
 /// Name of the group that a new center begins with.
@@ -65,6 +66,9 @@ pub enum CenterError {
     /// The certificate authority cannot be used.
     #[error("cannot use the certificate authority")]
     Pki(#[from] PkiError),
+    /// Secrets cannot be kept.
+    #[error("cannot keep secrets")]
+    Seal(#[from] SealError),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}")]
     Listen {
@@ -97,6 +101,7 @@ pub struct Center {
     store: Store,
     pki: Pki,
     mint: Mint,
+    sealer: Arc<Sealer>,
     people: TcpListener,
     agents: TcpListener,
     people_address: SocketAddr,
@@ -118,6 +123,8 @@ impl Center {
         let store = Store::open_sqlite(&config.data_dir.join("center.db")).await?;
         let pki = Pki::open(&config.data_dir.join("pki"), now)?;
         let mint = Mint::from_system();
+        let key_file = config.master_key_file.as_deref();
+        let sealer = Sealer::open(&config.data_dir, key_file, &store, &mint, now).await?;
         store.close_all_sessions(now).await?;
         let setup_code = setup::renew_code(&store, &mint, now).await?;
         let (people, people_address) = bind(config.listen).await?;
@@ -127,6 +134,7 @@ impl Center {
             store,
             pki,
             mint,
+            sealer: Arc::new(sealer),
             people,
             agents,
             people_address,
@@ -258,6 +266,7 @@ impl Center {
             bus.clone(),
             self.nudges.clone(),
             self.mint.clone(),
+            Arc::clone(&self.sealer),
             settings,
             stop.clone(),
         );
@@ -267,6 +276,7 @@ impl Center {
             bus: bus.clone(),
             mint: self.mint.clone(),
             pki: self.pki,
+            sealer: self.sealer,
             heartbeats: heartbeats.clone(),
             center: identity::hex(&self.mint.secret()[..8]),
         });

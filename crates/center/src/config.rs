@@ -25,6 +25,8 @@ pub struct Config {
     pub allow_insecure: bool,
     /// IANA name of the time zone proposed for new jobs.
     pub default_time_zone: String,
+    /// File of the key that seals secrets; `master.key` in the data directory when absent.
+    pub master_key_file: Option<PathBuf>,
     /// Host names under which people reach the console, besides loopback names and listen addresses.
     pub host_names: Vec<String>,
 }
@@ -49,6 +51,7 @@ impl Config {
             tls: None,
             allow_insecure: false,
             default_time_zone: "UTC".to_owned(),
+            master_key_file: None,
             host_names: Vec::new(),
         }
     }

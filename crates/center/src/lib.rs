@@ -13,6 +13,7 @@ pub mod nudge;
 pub mod password;
 pub mod pki;
 mod planner;
+pub mod seal;
 pub mod setup;
 
 pub use center::{Center, CenterError, DEFAULT_GROUP};

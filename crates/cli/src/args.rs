@@ -7,7 +7,9 @@ use clap::{Args, Parser, Subcommand};
 use crate::failure::Failure;
 use crate::screen::Screen;
 use crate::server::{Center, Up};
-use crate::{agent, completions, group, job, openapi, run, schedule, session, slot, user, version};
+use crate::{
+    agent, completions, group, job, openapi, run, schedule, secret, session, slot, user, version,
+};
 
 /// Scheduled commands and worker processes for a whole fleet of machines.
 #[derive(Parser)]
@@ -76,6 +78,9 @@ enum Command {
     /// Groups and their members
     #[command(subcommand)]
     Group(group::Command),
+    /// Secrets of a group: list, set, delete
+    #[command(subcommand)]
+    Secret(secret::Command),
     /// Users: list, create, disable, set passwords
     #[command(subcommand)]
     User(user::Command),
@@ -118,6 +123,7 @@ impl Cli {
             Command::Center(center) => center.run(options, screen),
             Command::Openapi => openapi::run(screen),
             Command::Group(command) => wait(command.run(options, screen)),
+            Command::Secret(command) => wait(command.run(options, screen)),
             Command::User(command) => wait(command.run(options, screen)),
             Command::Setup(setup) => wait(setup.run(options, screen)),
             Command::Login(login) => wait(login.run(options, screen)),

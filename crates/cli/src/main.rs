@@ -18,6 +18,7 @@ mod quantity;
 mod run;
 mod schedule;
 mod screen;
+mod secret;
 mod server;
 mod session;
 mod shown;

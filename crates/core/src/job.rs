@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::backoff::Backoff;
 use crate::id::AgentId;
 use crate::limits::{ProcessLimits, Stragglers};
+use crate::secret::{self, SecretUse};
 
 /// Definition of a job: everything that a job version freezes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +117,8 @@ pub struct Launch {
     pub environment: BTreeMap<String, String>,
     /// File mode mask, 0 to 0o777.
     pub umask: u32,
+    /// Secrets that the process gets; their values are nowhere in here.
+    pub secrets: Vec<SecretUse>,
     /// What to do with output.
     pub output: OutputPolicy,
     /// How to stop a process.
@@ -459,6 +462,9 @@ fn check_launch(launch: &Launch) -> Result<(), SpecError> {
         check(!directory.contains('\0'), "directory", "job.nul_byte", nul)?;
     }
     check_environment(&launch.environment)?;
+    secret::validate(&launch.secrets, |name| {
+        launch.environment.contains_key(name)
+    })?;
     range("umask", u64::from(launch.umask), 0, 0o777)?;
     range("output.cap_bytes", launch.output.cap_bytes, 4_096, 1 << 30)?;
     if let WhenFull::Block { wait_max } = launch.output.when_full {
@@ -536,26 +542,31 @@ fn check_environment(environment: &BTreeMap<String, String>) -> Result<(), SpecE
     )?;
     for (name, value) in environment {
         let field = format!("environment.{}", cut(name));
-        let has_form = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        check(has_form, &field, "job.environment_name", || {
-            (
-                format!("{:?} is not the name of an environment variable", cut(name)),
-                "use letters, digits and _, not a digit first".into(),
-            )
-        })?;
-        let is_refused = name.starts_with("LD_")
-            || name.starts_with("CRONFLEET_")
-            || ENVIRONMENT_REFUSED.contains(&name.as_str());
-        check(!is_refused, &field, "job.environment_refused", || {
-            (
-                format!("environment variable {name} is not allowed in a job"),
-                "set it inside the command itself if it is truly needed".into(),
-            )
-        })?;
+        check_variable(&field, name)?;
         check(!value.contains('\0'), &field, "job.nul_byte", nul)?;
     }
     Ok(())
+}
+
+/// Checks that a job may set an environment variable of this name.
+pub(crate) fn check_variable(field: &str, name: &str) -> Result<(), SpecError> {
+    let has_form = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    check(has_form, field, "job.environment_name", || {
+        (
+            format!("{:?} is not the name of an environment variable", cut(name)),
+            "use letters, digits and _, not a digit first".into(),
+        )
+    })?;
+    let is_refused = name.starts_with("LD_")
+        || name.starts_with("CRONFLEET_")
+        || ENVIRONMENT_REFUSED.contains(&name);
+    check(!is_refused, field, "job.environment_refused", || {
+        (
+            format!("environment variable {name} is not allowed in a job"),
+            "set it inside the command itself if it is truly needed".into(),
+        )
+    })
 }
 
 fn nul() -> (String, String) {
@@ -636,6 +647,7 @@ mod tests {
                 directory: None,
                 environment: BTreeMap::new(),
                 umask: 0o022,
+                secrets: Vec::new(),
                 output: OutputPolicy {
                     is_stored: true,
                     cap_bytes: 1 << 20,

@@ -17,4 +17,5 @@ pub mod policy;
 pub mod record;
 pub mod run;
 pub mod schedule;
+pub mod secret;
 pub mod slot_book;

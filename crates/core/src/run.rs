@@ -262,6 +262,8 @@ reasons! {
     AgentGone = "agent_gone" => Lost,
     /// The user to run as does not exist on the agent.
     UserUnknown = "user_unknown" => Failed,
+    /// A secret that the process needs does not exist, or no center could be asked for it in time.
+    SecretUnavailable = "secret_unavailable" => Failed,
     /// The working directory does not exist.
     DirectoryMissing = "directory_missing" => Failed,
     /// The user may not enter the working directory, or it is none.

@@ -54,6 +54,7 @@ fn order(run: RunId, due_ms: u64) -> Order {
             umask: 0o022,
             stragglers: Stragglers::Kill,
             limits: ProcessLimits::NONE,
+            secrets: Vec::new(),
             output: OutputPolicy {
                 is_stored: false,
                 cap_bytes: 4_096,

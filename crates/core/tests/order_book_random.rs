@@ -497,6 +497,7 @@ fn order(
             umask: 0o022,
             stragglers: Stragglers::Kill,
             limits: ProcessLimits::NONE,
+            secrets: Vec::new(),
             output: OutputPolicy {
                 is_stored: false,
                 cap_bytes: 4_096,

@@ -76,6 +76,7 @@ fn daemon(
             umask: 0o022,
             stragglers: Stragglers::Kill,
             limits: ProcessLimits::NONE,
+            secrets: Vec::new(),
             output: OutputPolicy {
                 is_stored: false,
                 cap_bytes: 4_096,

@@ -166,7 +166,9 @@ fn execute(spec: &Spec) -> StepError {
         step: Step::Command,
         errno: libc::ENOENT,
     };
-    let (Ok(argv), Ok(environment)) = (strings(&spec.argv), strings(&spec.environment)) else {
+    let hidden = spec.secret_environment.iter().map(|variable| &variable.0);
+    let environment: Vec<_> = spec.environment.iter().chain(hidden).cloned().collect();
+    let (Ok(argv), Ok(environment)) = (strings(&spec.argv), strings(&environment)) else {
         return StepError {
             step: Step::Spec,
             errno: libc::EINVAL,

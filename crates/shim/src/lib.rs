@@ -37,6 +37,8 @@ pub mod file {
     pub const STDOUT: &str = "out";
     /// FIFO behind the command's standard error.
     pub const STDERR: &str = "err";
+    /// Directory of files with secrets, when there are any; removed at the end.
+    pub const SECRETS: &str = "secrets";
     /// Text of a script, when the command is one.
     pub const SCRIPT: &str = "script";
 }

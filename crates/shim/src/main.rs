@@ -9,6 +9,7 @@ mod cgroup;
 mod folder;
 mod hold;
 mod launch;
+mod mask;
 mod notice;
 mod pump;
 mod room;
@@ -34,6 +35,7 @@ use cronfleet_shim::step::{Step, StepError};
 use folder::{Folder, Reserved, process_id};
 use hold::{Child, Holder, Outcome, State};
 use launch::Streams;
+use mask::Mask;
 use pump::{Fifo, Pump};
 use spool::Spool;
 use sys::Fork;
@@ -92,6 +94,8 @@ fn end(
     agent: Option<OwnedFd>,
     outcome: &Outcome,
 ) -> io::Result<()> {
+    // Mostly there is nothing; and where there is, it lies in memory only.
+    let _ = fs::remove_dir_all(folder.join(file::SECRETS));
     folder.write_exit(exit_space, &outcome.record)?;
     if let (End::StartFailed(error), Some(agent)) = (outcome.record.end, &agent) {
         // An agent that is gone will find the record.
@@ -203,7 +207,7 @@ fn prepare(folder: &Folder, spec: &Spec) -> Result<Prepared, StepError> {
         boot_id: boot_id.trim().to_owned(),
         signals,
         child,
-        pump: Pump::new([out, err], spool, block_max_ms(spec)),
+        pump: Pump::new([out, err], spool, block_max_ms(spec), mask(spec)),
     })
 }
 
@@ -219,6 +223,11 @@ fn open_spool(spec: &Spec) -> Result<Option<Spool>, StepError> {
             at(Step::Spool, Spool::open(directory, *cap_bytes)).map(Some)
         }
     }
+}
+
+/// What to blot out in output.
+fn mask(spec: &Spec) -> Option<Mask> {
+    Mask::new(spec.mask.iter().map(|pattern| pattern.0.clone()))
 }
 
 /// How long the command may be made to wait for room.

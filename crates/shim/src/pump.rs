@@ -13,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use cronfleet_shim::frame::{DATA_LEN_MAX, HEADER_LEN, Header, Stream};
 
+use crate::mask::Mask;
 use crate::room::{Room, Turn};
 use crate::spool::Spool;
 use crate::sys;
@@ -62,6 +63,7 @@ pub(crate) struct Pump {
     fifos: [Fifo; 2],
     spool: Option<Spool>,
     room: Room,
+    mask: Option<Mask>,
     buffer: MutexGuard<'static, [u8; HEADER_LEN + DATA_LEN_MAX]>,
     /// Data bytes of a frame in the buffer that waits for room; nothing is read meanwhile.
     held_len: Option<usize>,
@@ -73,12 +75,18 @@ pub(crate) struct Pump {
 impl Pump {
     /// Makes the pump, of which there is one; without a spool it only counts. With `block_max_ms` the command waits up to so
     /// long for room in the spool before output is dropped.
-    pub(crate) fn new(fifos: [Fifo; 2], spool: Option<Spool>, block_max_ms: Option<u64>) -> Self {
+    pub(crate) fn new(
+        fifos: [Fifo; 2],
+        spool: Option<Spool>,
+        block_max_ms: Option<u64>,
+        mask: Option<Mask>,
+    ) -> Self {
         let read_len = spool.as_ref().map_or(DATA_LEN_MAX, Spool::read_len);
         Self {
             fifos,
             spool,
             room: Room::new(block_max_ms),
+            mask,
             buffer: BUFFER.lock().unwrap_or_else(PoisonError::into_inner),
             held_len: None,
             read_len,
@@ -98,7 +106,7 @@ impl Pump {
         self.room.is_waiting().then_some(LOOK_MS)
     }
 
-    /// Bytes the command has written.
+    /// Bytes the command has written, less what is blotted out of them.
     pub(crate) fn output_bytes(&self) -> u64 {
         self.output_bytes
     }
@@ -127,6 +135,8 @@ impl Pump {
             LAST_ROUNDS
         });
         // What the disk did not take last is tried once more, or dropped.
+        self.take_turn();
+        self.flush_mask();
         self.take_turn();
     }
 
@@ -177,30 +187,54 @@ impl Pump {
 
     /// Moves one frame; `None` if the FIFO is empty.
     fn move_frame(&mut self, index: usize, turn: Turn) -> Option<bool> {
-        let fifo = &mut self.fifos[index];
         let data = &mut self.buffer[HEADER_LEN..HEADER_LEN + self.read_len];
-        let len = fifo.file.read(data).ok()?;
+        let begun = self.mask.as_ref().map_or(0, |mask| mask.load(index, data));
+        let len = self.fifos[index].file.read(&mut data[begun..]).ok()?;
         if len == 0 {
             return None;
         }
+        let len = begun + len;
+        let len = match &mut self.mask {
+            Some(mask) => mask.apply(index, &mut data[..len], false),
+            None => len,
+        };
+        Some(self.put_frame(index, len, turn))
+    }
+
+    /// Gives out what the mask has kept back: no more is coming.
+    fn flush_mask(&mut self) {
+        for index in 0..self.fifos.len() {
+            let Some(mask) = &mut self.mask else {
+                return;
+            };
+            let data = &mut self.buffer[HEADER_LEN..];
+            let begun = mask.load(index, data);
+            let len = mask.apply(index, &mut data[..begun], true);
+            let (turn, _) = self.take_turn();
+            self.put_frame(index, len, turn);
+        }
+    }
+
+    /// Puts the data in the buffer into the spool, or holds it there. Says whether it was put.
+    fn put_frame(&mut self, index: usize, len: usize, turn: Turn) -> bool {
         self.output_bytes += len as u64;
-        let Some(spool) = &mut self.spool else {
-            return Some(false);
+        let Some(spool) = self.spool.as_mut().filter(|_| len > 0) else {
+            return false;
         };
         let header = Header {
             at_us: wall_us(),
-            stream: fifo.stream,
+            stream: self.fifos[index].stream,
             len,
         };
         self.buffer[..HEADER_LEN].copy_from_slice(&header.encode());
         let frame = &self.buffer[..header.frame_len()];
         let now_us = sys::since_boot_us();
         if turn == Turn::MakeRoom {
-            return Some(spool.append(frame, len, now_us));
+            return spool.append(frame, len, now_us);
         }
         let is_kept = spool.keep(frame, len, now_us);
         self.held_len = (!is_kept).then_some(len);
-        Some(is_kept)
+        is_kept
     }
 }
 

@@ -3,6 +3,8 @@
 //! Written by an agent, read by a shim. A shim refuses a field that it does not know: launching a command with less
 //! protection than was asked for would be worse than not launching it.
 
+use std::fmt;
+
 use crate::record::{FormatError, Record, RecordWriter, flag, number, text};
 
 const KIND: &str = "cronfleet.spec";
@@ -17,6 +19,10 @@ pub struct Spec {
     pub program: Option<Program>,
     /// The whole environment, each `NAME=value`.
     pub environment: Vec<Vec<u8>>,
+    /// More of it that must not be shown, each `NAME=value`.
+    pub secret_environment: Vec<Hidden>,
+    /// What is blotted out in output.
+    pub mask: Vec<Hidden>,
     /// User id to run as.
     pub uid: u32,
     /// Group id to run as.
@@ -69,6 +75,16 @@ pub struct Program {
     pub device: u64,
     /// Its number there.
     pub inode: u64,
+}
+
+/// Bytes that are not shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(pub Vec<u8>);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// What becomes of a command's output.
@@ -182,6 +198,12 @@ impl Spec {
         for variable in &self.environment {
             w.bytes("env", variable);
         }
+        for variable in &self.secret_environment {
+            w.bytes("secret_env", &variable.0);
+        }
+        for pattern in &self.mask {
+            w.bytes("mask", &pattern.0);
+        }
         w.text("uid", self.uid);
         w.text("gid", self.gid);
         for group in &self.groups {
@@ -236,6 +258,8 @@ impl Spec {
             argv: Vec::new(),
             program: None,
             environment: Vec::new(),
+            secret_environment: Vec::new(),
+            mask: Vec::new(),
             uid: record.number("uid")?,
             gid: record.number("gid")?,
             groups: Vec::new(),
@@ -277,6 +301,10 @@ impl Spec {
             match *key {
                 "arg" => spec.argv.push(without_nul(key, value)?),
                 "env" => spec.environment.push(without_nul(key, value)?),
+                "secret_env" => spec
+                    .secret_environment
+                    .push(Hidden(without_nul(key, value)?)),
+                "mask" => spec.mask.push(Hidden(value.to_vec())),
                 "group" => spec.groups.push(number(key, value)?),
                 "limit" => spec.limits.push(decode_limit(text(key, value)?)?),
                 "oom_score_adj" => spec.oom_score_adj = Some(number(key, value)?),
@@ -350,6 +378,8 @@ mod tests {
                 inode: u64::MAX,
             }),
             environment: vec![b"A=\xff\n".to_vec()],
+            secret_environment: vec![Hidden(b"DB=hunter22".to_vec())],
+            mask: vec![Hidden(b"hunter\n22".to_vec())],
             uid: 1000,
             gid: 1001,
             groups: vec![4, 24, 1001],
@@ -408,6 +438,16 @@ mod tests {
         };
         let text = String::from_utf8_lossy(&plain.encode()).into_owned();
         assert!(!text.contains("cgroup") && !text.contains("io_priority"));
+    }
+
+    #[test]
+    fn secrets_do_not_show() {
+        let shown = format!("{:?}", sample());
+        assert!(!shown.contains(&format!("{:?}", b"hunter".as_slice()[..4].to_vec())[1..12]));
+        assert!(
+            shown.contains("secret_environment: [***], mask: [***]"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -124,6 +124,12 @@ CREATE TABLE join_tokens (
     created_at BIGINT NOT NULL
 );
 
+CREATE TABLE key_checks (
+    key_id VARCHAR(16) NOT NULL PRIMARY KEY,
+    sealed BLOB NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
 CREATE TABLE lapses (
     job_id VARCHAR(36) NOT NULL REFERENCES jobs (id),
     due_from BIGINT NOT NULL,
@@ -248,6 +254,18 @@ CREATE INDEX runs_group ON runs (group_id, id);
 CREATE INDEX runs_job ON runs (job_id, id);
 
 CREATE INDEX runs_outcome ON runs (outcome, id) WHERE outcome <> 'succeeded';
+
+CREATE TABLE secrets (
+    group_id VARCHAR(36) NOT NULL REFERENCES job_groups (id),
+    name VARCHAR(64) NOT NULL,
+    version BIGINT NOT NULL,
+    key_id VARCHAR(16) NOT NULL,
+    sealed BLOB NOT NULL, -- nonce and ciphertext; the key is not in the database
+    updated_by VARCHAR(36) NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (group_id, name)
+);
 
 CREATE TABLE sessions (
     token_hash VARCHAR(64) NOT NULL PRIMARY KEY,

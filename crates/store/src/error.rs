@@ -73,6 +73,8 @@ pub enum Thing {
     JobVersion,
     /// A run.
     Run,
+    /// A secret.
+    Secret,
 }
 
 impl std::fmt::Display for Thing {
@@ -84,6 +86,7 @@ impl std::fmt::Display for Thing {
             Self::Job => "job",
             Self::JobVersion => "job version",
             Self::Run => "run",
+            Self::Secret => "secret",
         })
     }
 }

@@ -205,6 +205,7 @@ impl Store {
             "group_run_as",
             "group_agents",
             "join_token_groups",
+            "secrets",
         ] {
             Sql::new(format!("DELETE FROM {table} WHERE group_id = ?"))
                 .bind(id)

@@ -46,6 +46,7 @@ mod sql;
 mod store;
 mod target;
 mod user;
+mod vault;
 mod withdraw;
 
 pub use agent::{AgentFacts, AgentFilter, AgentRow, AgentState, AgentUpdate, SpoolLevel};
@@ -75,4 +76,5 @@ pub use session::{Membership, NewSession, SignedIn};
 pub use slot::{SlotChanged, SlotFilter, SlotRow};
 pub use store::Store;
 pub use user::{Credentials, NewUser, UserRow, UserUpdate};
+pub use vault::{JobSecrets, Sealed, SealedSecret, SecretRow};
 pub use withdraw::{Revocation, Withdrawn};

@@ -37,6 +37,11 @@ const SQLITE: &[Migration] = &[
         name: "kill_and_limits",
         sql: include_str!("../migrations/sqlite/0004_kill_and_limits.sql"),
     },
+    Migration {
+        number: 5,
+        name: "secrets",
+        sql: include_str!("../migrations/sqlite/0005_secrets.sql"),
+    },
 ];
 
 const fn migrations(engine: Engine) -> &'static [Migration] {

@@ -11,6 +11,7 @@ use cronfleet_core::job::{
     ScheduledSpec, StopPolicy, StopSignal, Target, WhenFull,
 };
 use cronfleet_core::limits::Stragglers;
+use cronfleet_core::secret::{Given, SecretUse};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -27,6 +28,8 @@ struct StoredSpec {
     directory: Option<String>,
     environment: BTreeMap<String, String>,
     umask: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<StoredSecret>,
     is_output_stored: bool,
     output_cap_bytes: u64,
     /// Absent: output is dropped when there is no room for it.
@@ -41,6 +44,19 @@ struct StoredSpec {
     /// Absent: every agent of the group.
     target_agents: Option<Vec<Uuid>>,
     processes: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredSecret {
+    name: String,
+    given: StoredGiven,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredGiven {
+    Environment(String),
+    File(String),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -111,6 +127,7 @@ impl From<&JobSpec> for StoredSpec {
             directory: launch.directory.clone(),
             environment: launch.environment.clone(),
             umask: launch.umask,
+            secrets: launch.secrets.iter().map(StoredSecret::from).collect(),
             is_output_stored: launch.output.is_stored,
             output_cap_bytes: launch.output.cap_bytes,
             output_block_max_us: match launch.output.when_full {
@@ -128,6 +145,30 @@ impl From<&JobSpec> for StoredSpec {
                 }
             },
             processes: spec.processes,
+        }
+    }
+}
+
+impl From<&SecretUse> for StoredSecret {
+    fn from(secret: &SecretUse) -> Self {
+        Self {
+            name: secret.name.clone(),
+            given: match &secret.given {
+                Given::Environment(name) => StoredGiven::Environment(name.clone()),
+                Given::File(name) => StoredGiven::File(name.clone()),
+            },
+        }
+    }
+}
+
+impl From<StoredSecret> for SecretUse {
+    fn from(stored: StoredSecret) -> Self {
+        Self {
+            name: stored.name,
+            given: match stored.given {
+                StoredGiven::Environment(name) => Given::Environment(name),
+                StoredGiven::File(name) => Given::File(name),
+            },
         }
     }
 }
@@ -176,6 +217,7 @@ impl TryFrom<StoredSpec> for JobSpec {
                 directory: stored.directory,
                 environment: stored.environment,
                 umask: stored.umask,
+                secrets: stored.secrets.into_iter().map(SecretUse::from).collect(),
                 output: OutputPolicy {
                     is_stored: stored.is_output_stored,
                     cap_bytes: stored.output_cap_bytes,
@@ -307,6 +349,7 @@ mod tests {
                 directory: Some("/srv".into()),
                 environment: BTreeMap::from([("A".into(), "1".into())]),
                 umask: 0o027,
+                secrets: Vec::new(),
                 output: OutputPolicy {
                     is_stored: true,
                     cap_bytes: 1 << 20,
@@ -342,6 +385,16 @@ mod tests {
             text: "echo ü\n".into(),
         };
         daemon.launch.directory = None;
+        daemon.launch.secrets = vec![
+            SecretUse {
+                name: "db".into(),
+                given: Given::Environment("DB".into()),
+            },
+            SecretUse {
+                name: "db".into(),
+                given: Given::File("db.key".into()),
+            },
+        ];
         daemon.launch.output.when_full = WhenFull::Block {
             wait_max: Duration::from_secs(5),
         };

@@ -48,7 +48,7 @@ impl Fleet {
     pub async fn start(binary: &Path) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new()
             .prefix("cronfleet-test-")
-            .tempdir()?;
+            .tempdir_in(memory_or_temp())?;
         let (listen, agent_listen) = (free_address()?, free_address()?);
         let api = Api::new(&listen);
         let mut fleet = Self {
@@ -348,6 +348,7 @@ fn base(name: &str, script: &str) -> anyhow::Result<JobSpec> {
         run_as: user()?,
         directory: Some("/".to_owned()),
         environment: Default::default(),
+        secrets: Vec::new(),
         umask: None,
         stragglers: Stragglers::default(),
         limits: Limits::default(),
@@ -365,6 +366,16 @@ fn base(name: &str, script: &str) -> anyhow::Result<JobSpec> {
 fn user() -> anyhow::Result<String> {
     let user = nix::unistd::User::from_uid(nix::unistd::Uid::effective())?;
     Ok(user.context("the current user has no name")?.name)
+}
+
+/// Where the fleet lives: in memory, as the agent's runtime directory must be for secrets.
+fn memory_or_temp() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() {
+        memory.to_owned()
+    } else {
+        std::env::temp_dir()
+    }
 }
 
 /// A free address on loopback.

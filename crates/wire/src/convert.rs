@@ -14,6 +14,7 @@ use cronfleet_core::order::{
     SlotState, Start, StopCause, Usage,
 };
 use cronfleet_core::run::Reason;
+use cronfleet_core::secret::{Given, SecretUse, is_name};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -109,6 +110,7 @@ impl From<&Launch> for v1::Launch {
             directory: launch.directory.clone(),
             environment: launch.environment.clone().into_iter().collect(),
             umask: launch.umask,
+            secrets: launch.secrets.iter().map(v1::SecretUse::from).collect(),
             is_output_stored: launch.output.is_stored,
             output_cap_bytes: launch.output.cap_bytes,
             output_block_max_us: match launch.output.when_full {
@@ -144,6 +146,11 @@ impl TryFrom<v1::Launch> for Launch {
             directory: launch.directory,
             environment: launch.environment.into_iter().collect(),
             umask: launch.umask,
+            secrets: launch
+                .secrets
+                .into_iter()
+                .map(SecretUse::try_from)
+                .collect::<Result<_, _>>()?,
             output: OutputPolicy {
                 is_stored: launch.is_output_stored,
                 cap_bytes: launch.output_cap_bytes,
@@ -164,6 +171,35 @@ impl TryFrom<v1::Launch> for Launch {
                 Stragglers::Kill
             },
             limits: launch.limits.map_or(Ok(ProcessLimits::NONE), read_limits)?,
+        })
+    }
+}
+
+impl From<&SecretUse> for v1::SecretUse {
+    fn from(secret: &SecretUse) -> Self {
+        Self {
+            name: secret.name.clone(),
+            given: Some(match &secret.given {
+                Given::Environment(name) => v1::secret_use::Given::Environment(name.clone()),
+                Given::File(name) => v1::secret_use::Given::File(name.clone()),
+            }),
+        }
+    }
+}
+
+impl TryFrom<v1::SecretUse> for SecretUse {
+    type Error = MessageError;
+
+    fn try_from(secret: v1::SecretUse) -> Result<Self, MessageError> {
+        let given = match secret.given.ok_or(wrong("secret.given"))? {
+            v1::secret_use::Given::Environment(name) => Given::Environment(name),
+            // It becomes a path: what is no plain name is no order of an honest center.
+            v1::secret_use::Given::File(name) if is_name(&name) => Given::File(name),
+            v1::secret_use::Given::File(_) => return Err(wrong("secret.given.file")),
+        };
+        Ok(Self {
+            name: secret.name,
+            given,
         })
     }
 }

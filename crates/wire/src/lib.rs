@@ -7,6 +7,7 @@ pub mod convert;
 pub mod identity;
 mod limits;
 pub mod output;
+pub mod secret;
 
 /// Messages and services generated from the schema.
 #[expect(missing_docs, reason = "generated; the schema has the documentation")]

@@ -180,6 +180,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/groups/{id}/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists a group's secrets by name, without their values. */
+        get: operations["list_secrets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/groups/{id}/secrets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Creates a secret or gives it a new value, which the next process that is started gets. */
+        put: operations["put_secret"];
+        post?: never;
+        /** Deletes a secret. Processes that need it can no longer be started. */
+        delete: operations["delete_secret"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs": {
         parameters: {
             query?: never;
@@ -1184,6 +1219,8 @@ export interface components {
             /** @description Linux user to run as; must be in the group's list. */
             run_as: string;
             scheduled?: components["schemas"]["ScheduledSpec"] | null;
+            /** @description Secrets of the group that the process gets, at most 32. */
+            secrets?: components["schemas"]["SecretUse"][];
             /** @description How to stop a process. */
             stop?: components["schemas"]["StopPolicy"];
             /** @description What becomes of processes that are still alive when the command has ended by itself; a daemon cannot leave any. */
@@ -2387,6 +2424,48 @@ export interface components {
             /** @description Text of the script, up to 256 KiB. */
             text: string;
         };
+        /** @description A secret, without its value. */
+        Secret: {
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /** @description Name, unique in its group. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When the value was set.
+             */
+            updated_at: string;
+            /** @description Login of who set the value. */
+            updated_by: string;
+            /**
+             * Format: int32
+             * @description Grows by one with every new value, from 1.
+             */
+            version: number;
+        };
+        /** @description How a process gets a secret. */
+        SecretAs: {
+            /** @description In this environment variable. */
+            env: string;
+        } | {
+            /** @description In a file of this name in the directory that `CRONFLEET_SECRETS_DIR` names. */
+            file: string;
+        };
+        /** @description `PUT /groups/{id}/secrets/{name}`: creates a secret or gives it a new value. Processes that run keep the old one. */
+        SecretPut: {
+            /** @description The value, 1 to 65,536 bytes without NUL. */
+            value: string;
+        };
+        /** @description A secret that a job uses. */
+        SecretUse: {
+            /** @description How the process gets it. */
+            as: components["schemas"]["SecretAs"];
+            /** @description Name of the secret in the job's group. */
+            name: string;
+        };
         /** @description `POST /setup`: creates the first administrator and signs in. */
         SetupRequest: {
             /** @description The one-time setup code that the center printed. */
@@ -3385,6 +3464,180 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description The user has no role */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Your role in the group is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or it is not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_secrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Group */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The secrets */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Secret"][];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or it is not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    put_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Group */
+                id: string;
+                /** @description Name: 1 to 64 letters, digits, dots, _ and -, not a dot first */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecretPut"];
+            };
+        };
+        responses: {
+            /** @description Set */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Secret"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Your role in the group is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or it is not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Group */
+                id: string;
+                /** @description Name */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
             204: {
                 headers: {
                     [name: string]: unknown;

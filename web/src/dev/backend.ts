@@ -1,4 +1,4 @@
-import type { Event, Group, Job, JobSpec, Page, Role, Run } from '../api/types'
+import type { Event, Group, Job, JobSpec, Page, Role, Run, Secret } from '../api/types'
 import { preview } from './schedule'
 import { endedRun, seed, uuid, type World } from './seed'
 
@@ -49,6 +49,7 @@ export interface Backend {
 
 export function backend(options: Options = {}): Backend {
   const world = seed(options.now ?? Date.now(), options.manyJobs ?? Number(process.env.MOCK_JOBS ?? 0))
+  const secrets = new Map<string, Secret[]>()
   const listeners = new Set<(event: Event) => void>()
   const emit = (event: Event) => {
     for (const listener of listeners) listener(event)
@@ -184,6 +185,32 @@ export function backend(options: Options = {}): Backend {
     'DELETE groups/*/members/*': ({ path }) => {
       const group = world.groups.find((each) => each.id === path[1])
       if (group) group.members = group.members.filter((member) => member.user_id !== path[3])
+    },
+    'GET groups/*/secrets': ({ path }) => secrets.get(path[1] ?? '') ?? [],
+    'PUT groups/*/secrets/*': ({ path }) => {
+      const list = secrets.get(path[1] ?? '') ?? []
+      const before = list.find((secret) => secret.name === path[3])
+      const now = new Date().toISOString()
+      const secret: Secret = {
+        name: path[3] ?? '',
+        version: (before?.version ?? 0) + 1,
+        updated_by: me().user.login,
+        created_at: before?.created_at ?? now,
+        updated_at: now,
+      }
+      const others = list.filter((each) => each !== before)
+      secrets.set(
+        path[1] ?? '',
+        [...others, secret].sort((a, b) => a.name.localeCompare(b.name)),
+      )
+      return secret
+    },
+    'DELETE groups/*/secrets/*': ({ path }) => {
+      const list = secrets.get(path[1] ?? '') ?? []
+      secrets.set(
+        path[1] ?? '',
+        list.filter((secret) => secret.name !== path[3]),
+      )
     },
     'GET agents': ({ query }) =>
       page(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use cronfleet_core::id::LifeId;
+use cronfleet_core::job::Launch;
 use cronfleet_core::order::{DaemonOrder, Order};
 use cronfleet_core::order_book::Input;
 use cronfleet_core::record::Record;
@@ -19,7 +20,7 @@ use crate::chores::Chore;
 use crate::host::{ExitRecord, LifeControl, StartedRecord};
 use crate::ledger::Entry;
 use crate::link::{LinkEvent, Session};
-use crate::lives::{LifeEvent, News, NotStarted};
+use crate::lives::{LifeEvent, News, NotStarted, Wanted};
 
 impl Engine {
     pub(super) fn hear_link(&mut self, event: LinkEvent) {
@@ -27,6 +28,7 @@ impl Engine {
             LinkEvent::Up(session) => self.connect(session),
             LinkEvent::Down => {
                 self.session = None;
+                self.vault.disconnect();
                 self.outputs.disconnect();
             }
             LinkEvent::Message(body) => {
@@ -43,6 +45,7 @@ impl Engine {
     fn connect(&mut self, session: Session) {
         let epoch = Entry::Book(Record::SessionEpoch(session.epoch));
         self.todo.push(Action::Append(epoch));
+        self.vault.connect(session.out.downgrade());
         self.outputs.connect(session.takes_compressed_output);
         self.session = Some(session);
         self.policy_told = None;
@@ -100,6 +103,7 @@ impl Engine {
                     self.slot_input(SlotInput::Acked { process });
                 }
             }
+            Body::Secrets(secrets) => self.vault.answered(secrets),
             Body::OutputAck(ack) => {
                 let chores = self.outputs.acked(ack.sequence);
                 self.chores.add(chores);
@@ -149,6 +153,11 @@ impl Engine {
             Ok(mut order) => {
                 let most = self.policy.in_force().policy.caps.runtime;
                 order.timeout = order.timeout.into_iter().chain(most).min();
+                let wanted = Wanted {
+                    job: order.job,
+                    version: order.job_version,
+                };
+                self.fetch_secrets(wanted, &order.launch);
                 self.order_input(Input::Order(Arc::new(order)));
             }
             Err(error) => {
@@ -165,6 +174,14 @@ impl Engine {
         Ok(())
     }
 
+    /// Asks for secrets as soon as it is known that they will be needed: the center may be gone when they are.
+    fn fetch_secrets(&mut self, wanted: Wanted, launch: &Launch) {
+        if !launch.secrets.is_empty() {
+            let fetching = self.vault.clone().fetch(wanted, launch.secrets.clone());
+            self.tasks.spawn(fetching);
+        }
+    }
+
     /// All or nothing: what is not listed is stopped, so a list that cannot be read in full must not count.
     fn hear_daemons(&mut self, message: v1::Daemons) -> Result<(), MessageError> {
         if !self.is_current(message.session_epoch) {
@@ -174,6 +191,13 @@ impl Engine {
         let orders = orders
             .map(|order| DaemonOrder::try_from(order).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
+        for order in &orders {
+            let wanted = Wanted {
+                job: order.job,
+                version: order.job_version,
+            };
+            self.fetch_secrets(wanted, &order.launch);
+        }
         let generation = self.slots.generation() + 1;
         self.slot_input(SlotInput::Wanted { generation, orders });
         Ok(())

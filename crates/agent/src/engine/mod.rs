@@ -33,7 +33,7 @@ use crate::config::OnStop;
 use crate::host::Host;
 use crate::ledger::{Entry, Ledger, LedgerEvent};
 use crate::link::{LinkEvent, LinkShared, Session};
-use crate::lives::{Evidence, Launcher, LifeEvent, LifeHandle};
+use crate::lives::{Evidence, Launcher, LifeEvent, LifeHandle, Vault};
 use crate::outbox::Outbox;
 use crate::outputs::Outputs;
 use crate::policy::PolicyKeeper;
@@ -75,6 +75,7 @@ struct Held {
 pub(crate) struct Engine {
     host: Host,
     launcher: Launcher,
+    vault: Vault,
     policy: Arc<PolicyKeeper>,
     /// Grows when another policy comes into force.
     policy_versions: watch::Receiver<u64>,
@@ -211,6 +212,9 @@ impl Engine {
     fn routine(&mut self) {
         self.routine_at = Instant::now() + ROUTINE;
         self.outputs.retry();
+        let (orders, slots) = (&self.orders, &self.slots);
+        self.vault
+            .retain(|job| orders.has_job(job) || slots.wanted(job).is_some());
         self.shared.spool.set(self.outputs.level());
         let progress = self.outputs.progress();
         self.todo.extend(progress.into_iter().map(Action::Append));

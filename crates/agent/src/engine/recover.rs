@@ -29,7 +29,7 @@ use crate::error::AgentError;
 use crate::host::{self, ExitRecord, Found, FoundState, Host, HostError, Life, StartedRecord};
 use crate::ledger::{Entry, Ledger, Replayed};
 use crate::link::{LinkRecord, LinkShared, SpoolGauge};
-use crate::lives::{Evidence, Launcher, OutputFlag, kill_orphans, remove, watch};
+use crate::lives::{Evidence, Launcher, OutputFlag, Vault, kill_orphans, remove, watch};
 use crate::outbox::Outbox;
 use crate::outputs::Outputs;
 use crate::policy::PolicyKeeper;
@@ -308,8 +308,25 @@ impl Engine {
             "the agent takes up its work",
         );
         let (life_events_out, life_events) = mpsc::channel(LIFE_EVENTS_MAX);
+        let runtime_dir = &host.config().runtime_dir;
+        let vault = Vault::open(runtime_dir, host::is_tmpfs(runtime_dir));
+        let shared = Arc::new(LinkShared {
+            agent,
+            clock,
+            epoch_seen: AtomicU64::new(replay.epoch),
+            running_count: AtomicU32::new(0),
+            record: LinkRecord::new(),
+            spool: SpoolGauge::new(config.limits.spool_max_bytes),
+            cgroups,
+        });
         let mut engine = Self {
-            launcher: Launcher::new(host.clone(), Arc::clone(&policy)),
+            launcher: Launcher::new(
+                host.clone(),
+                Arc::clone(&policy),
+                vault.clone(),
+                Arc::clone(&shared),
+            ),
+            vault,
             policy_versions: policy.versions(),
             policy_told: None,
             policy_due: None,
@@ -319,15 +336,7 @@ impl Engine {
             on_stop: config.on_stop,
             boot_id,
             boot_mark,
-            shared: Arc::new(LinkShared {
-                agent,
-                clock,
-                epoch_seen: AtomicU64::new(replay.epoch),
-                running_count: AtomicU32::new(0),
-                record: LinkRecord::new(),
-                spool: SpoolGauge::new(config.limits.spool_max_bytes),
-                cgroups,
-            }),
+            shared,
             ledger,
             is_ledger_writable: true,
             unwritten: Vec::new(),

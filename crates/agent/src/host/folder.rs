@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::cgroup::{Cgroups, Leaves};
 use super::open::{HostConfig, is_root};
+use super::runtime_dir::is_tmpfs;
 use super::spec::{LifeCommand, LifeSpec};
 use super::start_error::StartError;
 
@@ -49,7 +50,13 @@ impl LifeFolder {
 
     /// Creates the folder with everything a shim needs, and the life's control groups. Leaves nothing behind if it fails.
     pub(super) fn create(&self, spec: &LifeSpec, cgroups: &Cgroups) -> Result<Spec, StartError> {
-        let mut shim_spec = spec.to_shim(&self.script(), &self.spool)?;
+        if !spec.secrets.is_empty() && !is_tmpfs(self.folder.parent().unwrap_or(&self.folder)) {
+            return Err(StartError::SecretsOnDisk {
+                path: self.folder.clone(),
+            });
+        }
+        let secrets_dir = self.folder.join(file::SECRETS);
+        let mut shim_spec = spec.to_shim(&self.script(), &self.spool, &secrets_dir)?;
         self.create_exclusively(&self.folder, 0o711)?;
         let filled = match cgroups.create(self.id, &spec.group_limits) {
             Ok(leaves) => {
@@ -63,6 +70,9 @@ impl LifeFolder {
             // Nothing was spawned: the id is as good as new.
             let _ = fs::remove_dir_all(&self.folder);
         })?;
+        // The shim has them now; nobody else needs them.
+        shim_spec.secret_environment.clear();
+        shim_spec.mask.clear();
         Ok(shim_spec)
     }
 
@@ -70,6 +80,10 @@ impl LifeFolder {
         if let LifeCommand::Script { text, .. } = &spec.command {
             self.write_script(text, spec)?;
         }
+        let path = self.folder.join(file::SECRETS);
+        spec.secrets
+            .write(&path, &spec.user)
+            .map_err(|source| StartError::File { path, source })?;
         let path = self.folder.join(file::SPEC);
         write_new(&path, &shim_spec.encode())
             .map_err(|source| StartError::File { path, source })?;

@@ -30,7 +30,9 @@ pub fn default_runtime_dir(data_dir: &Path) -> PathBuf {
     data_dir.join("run")
 }
 
-fn is_tmpfs(dir: &Path) -> bool {
+/// Whether a directory is in memory, and so gone when the machine is.
+#[must_use]
+pub fn is_tmpfs(dir: &Path) -> bool {
     statfs(dir).is_ok_and(|fs| fs.filesystem_type() == TMPFS_MAGIC)
 }
 

@@ -6,16 +6,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cronfleet_core::limits::{IoClass, IoPriority};
-use cronfleet_shim::spec::{Cgroups, Limit, Output, Program, Resource, Spec, Stragglers};
+use cronfleet_shim::spec::{Cgroups, Hidden, Limit, Output, Program, Resource, Spec, Stragglers};
 
 use super::cgroup::GroupLimits;
 use super::program::Checked;
+use super::secrets::LifeSecrets;
 use super::start_error::StartError;
 use super::user::RunUser;
 use super::{environment, open};
 
 /// Least spool a life can be given, in bytes. Smaller caps are raised to it.
 const OUTPUT_CAP_MIN: u64 = 64 * 1024;
+
+/// Variable that names the directory of files with secrets.
+const SECRETS_DIR: &str = "CRONFLEET_SECRETS_DIR";
 
 const UMASK_DEFAULT: u32 = 0o022;
 const DRAIN_DEFAULT: Duration = Duration::from_millis(500);
@@ -32,6 +36,8 @@ pub struct LifeSpec {
     pub user: RunUser,
     /// The whole environment ([`super::build_environment`]).
     pub environment: Vec<(OsString, OsString)>,
+    /// Secrets, which come over the environment and are blotted out in output.
+    pub secrets: LifeSecrets,
     /// Working directory, absolute; entered as the user.
     pub directory: PathBuf,
     /// File mode creation mask, `0o000` to `0o777`.
@@ -103,6 +109,7 @@ impl LifeSpec {
             program: None,
             user,
             environment: Vec::new(),
+            secrets: LifeSecrets::default(),
             directory,
             umask: UMASK_DEFAULT,
             limits: Vec::new(),
@@ -122,7 +129,12 @@ impl LifeSpec {
     }
 
     /// Translates into what the shim reads. It has no control groups yet.
-    pub(super) fn to_shim(&self, script: &Path, spool: &Path) -> Result<Spec, StartError> {
+    pub(super) fn to_shim(
+        &self,
+        script: &Path,
+        spool: &Path,
+        secrets_dir: &Path,
+    ) -> Result<Spec, StartError> {
         let invalid = |field| StartError::Invalid { field };
         let argv = self.argv(script);
         if argv.first().is_none_or(|program| program.is_empty()) {
@@ -138,6 +150,10 @@ impl LifeSpec {
         for (name, value) in &self.environment {
             environment::check(name, value).map_err(|_| invalid("environment"))?;
         }
+        for (name, value) in &self.secrets.environment {
+            let value = OsStr::from_bytes(value.expose());
+            environment::check(OsStr::new(name), value).map_err(|_| invalid("secrets"))?;
+        }
         if !(1..=64).contains(&self.stop_signal) {
             return Err(invalid("stop_signal"));
         }
@@ -148,7 +164,9 @@ impl LifeSpec {
                 device: program.device,
                 inode: program.inode,
             }),
-            environment: self.variables(),
+            environment: self.variables(secrets_dir),
+            secret_environment: self.secret_variables(),
+            mask: self.secrets.patterns().into_iter().map(Hidden).collect(),
             uid: self.user.uid,
             gid: self.user.gid,
             groups: self.user.groups.clone(),
@@ -197,16 +215,29 @@ impl LifeSpec {
         }
     }
 
-    fn variables(&self) -> Vec<Vec<u8>> {
-        let join = |(name, value): &(OsString, OsString)| {
-            [
-                name.as_bytes(),
-                OsStr::new("=").as_bytes(),
-                value.as_bytes(),
-            ]
-            .concat()
+    /// The environment but for secrets, and where their files are.
+    fn variables(&self, secrets_dir: &Path) -> Vec<Vec<u8>> {
+        let is_overridden = |name: &OsStr| {
+            let mut names = self.secrets.environment.iter().map(|(name, _)| name);
+            names.any(|secret| OsStr::new(secret) == name)
         };
-        self.environment.iter().map(join).collect()
+        let plain = self.environment.iter();
+        let mut variables: Vec<Vec<u8>> = plain
+            .filter(|(name, _)| !is_overridden(name))
+            .map(|(name, value)| variable(name.as_bytes(), value.as_bytes()))
+            .collect();
+        if !self.secrets.files.is_empty() {
+            let directory = secrets_dir.as_os_str().as_bytes();
+            variables.push(variable(SECRETS_DIR.as_bytes(), directory));
+        }
+        variables
+    }
+
+    fn secret_variables(&self) -> Vec<Hidden> {
+        let secrets = self.secrets.environment.iter();
+        secrets
+            .map(|(name, value)| Hidden(variable(name.as_bytes(), value.expose())))
+            .collect()
     }
 
     /// The agent raises its own soft limit of open files; commands get the one it was started with.
@@ -232,4 +263,8 @@ fn io_priority(priority: IoPriority) -> u16 {
         IoClass::Idle => 3,
     };
     class << 13 | u16::from(priority.level)
+}
+
+fn variable(name: &[u8], value: &[u8]) -> Vec<u8> {
+    [name, b"=", value].concat()
 }

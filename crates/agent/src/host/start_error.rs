@@ -115,6 +115,12 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// There are secrets, and the place for them is not in memory.
+    #[error("secrets are given in memory only, and {} is on a disk", path.display())]
+    SecretsOnDisk {
+        /// The life's folder.
+        path: PathBuf,
+    },
     /// The shim could not be spawned.
     #[error("cannot spawn {}", shim.display())]
     Spawn {
@@ -165,6 +171,7 @@ impl StartError {
                 _ => "spawn_failed",
             },
             Self::Interpreter { .. } => "command_missing",
+            Self::SecretsOnDisk { .. } => "secret_unavailable",
             Self::Replaced { .. } => "command_denied",
             Self::LimitUnsupported { .. } | Self::LimitRefused { .. } => "limit_unsupported",
             Self::AlreadyExists { .. }

@@ -17,6 +17,10 @@ use super::entry::Entry;
 
 /// Messages generated from `ledger.proto`.
 #[expect(unreachable_pub, reason = "generated")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "generated; read and written one at a time"
+)]
 mod v1 {
     tonic::include_proto!("cronfleet.ledger.v1");
 }
@@ -241,6 +245,7 @@ mod tests {
         Claim, Cleanup, End, ExitStatus, KillMeans, OutputTotals, Start, Usage,
     };
     use cronfleet_core::run::Reason;
+    use cronfleet_core::secret::{Given, SecretUse};
     use jiff::Timestamp;
 
     use super::*;
@@ -254,6 +259,10 @@ mod tests {
             umask: 0o022,
             stragglers: Stragglers::Leave,
             limits: limits(),
+            secrets: vec![SecretUse {
+                name: "db".into(),
+                given: Given::File("db.key".into()),
+            }],
             output: OutputPolicy {
                 is_stored: true,
                 cap_bytes: 5_000,

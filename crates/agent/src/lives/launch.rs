@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cronfleet_core::id::{LifeId, ProcessId};
 use cronfleet_core::job::{Command, Launch, WhenFull};
@@ -10,17 +11,26 @@ use cronfleet_core::limits::{ProcessLimits, Stragglers};
 use cronfleet_core::order::{DaemonOrder, Order};
 use cronfleet_core::run::Reason;
 use tokio::task::spawn_blocking;
+use tokio::time::Instant;
 
 use super::evidence::NotStarted;
 use super::permit::permit;
 use super::places::Places;
 use super::users::Users;
+use super::vault::{Vault, Wanted};
 use crate::error::chain;
 use crate::host::{
     self, GroupLimits, Host, LifeCommand, LifeSpec, Limit, OutputPolicy, Resource,
     build_environment,
 };
+use crate::link::LinkShared;
 use crate::policy::{KnownUser, PolicyKeeper};
+
+/// Time before the start deadline at which a run stops waiting for its secrets, so that it fails for that reason.
+const SECRETS_MARGIN: Duration = Duration::from_millis(500);
+
+/// Longest wait of a daemon's process for its secrets; then its slot tries again after its backoff.
+const PROCESS_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a life is for.
 #[derive(Debug, Clone)]
@@ -52,6 +62,20 @@ impl Purpose {
         match self {
             Self::Run(order) => &order.launch,
             Self::Process { order, .. } => &order.launch,
+        }
+    }
+
+    /// Whose secrets it needs.
+    fn wanted(&self) -> Wanted {
+        match self {
+            Self::Run(order) => Wanted {
+                job: order.job,
+                version: order.job_version,
+            },
+            Self::Process { order, .. } => Wanted {
+                job: order.job,
+                version: order.job_version,
+            },
         }
     }
 
@@ -96,15 +120,24 @@ pub(crate) struct Launcher {
     pub(crate) policy: Arc<PolicyKeeper>,
     pub(crate) places: Places,
     users: Arc<Users>,
+    vault: Vault,
+    shared: Arc<LinkShared>,
 }
 
 impl Launcher {
-    pub(crate) fn new(host: Host, policy: Arc<PolicyKeeper>) -> Self {
+    pub(crate) fn new(
+        host: Host,
+        policy: Arc<PolicyKeeper>,
+        vault: Vault,
+        shared: Arc<LinkShared>,
+    ) -> Self {
         Self {
             host,
             policy,
             places: Places::default(),
             users: Arc::default(),
+            vault,
+            shared,
         }
     }
 
@@ -149,7 +182,27 @@ impl Launcher {
             OutputPolicy::Discard
         };
         permit(&self.policy, launch, &known, &mut spec).await?;
+        // Last: nobody is asked for values for a start that may not be.
+        spec.secrets = self
+            .vault
+            .secrets(purpose.wanted(), &launch.secrets, self.patience(purpose))
+            .await?;
         Ok(spec)
+    }
+
+    /// How long a start may wait for its secrets: a run a little less than until it would be too late.
+    fn patience(&self, purpose: &Purpose) -> Instant {
+        let now = Instant::now();
+        match purpose {
+            Purpose::Run(order) => {
+                let left = order
+                    .not_after
+                    .duration_since(self.shared.clock.now().center);
+                let left = Duration::try_from(left).unwrap_or_default();
+                now + left.saturating_sub(SECRETS_MARGIN)
+            }
+            Purpose::Process { .. } => now + PROCESS_PATIENCE,
+        }
     }
 
     async fn user(&self, name: &str) -> Result<KnownUser, NotStarted> {

@@ -6,9 +6,11 @@ mod permit;
 mod places;
 mod task;
 mod users;
+mod vault;
 
 pub(crate) use evidence::{Evidence, NotStarted};
 pub(crate) use launch::{Launcher, Purpose};
 pub(crate) use task::{
     LifeEvent, LifeHandle, News, OutputFlag, kill_orphans, launch, remove, watch,
 };
+pub(crate) use vault::{Vault, Wanted};

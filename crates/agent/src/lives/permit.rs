@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cronfleet_core::job::{Command, Launch};
 use cronfleet_core::policy::{Decision, Directory, Program, decide};
 use cronfleet_core::run::Reason;
+use cronfleet_core::secret::Given;
 use tokio::task::spawn_blocking;
 
 use super::evidence::NotStarted;
@@ -82,8 +83,23 @@ fn asked(launch: &Launch, known: &KnownUser, spec: &LifeSpec) -> Asked {
         program: words.first().map(OsString::from).unwrap_or_default(),
         is_script,
         directory: spec.directory.clone(),
-        environment: launch.environment.keys().cloned().collect(),
+        environment: variables(launch),
         path: path.map(|(_, value)| value.clone()).unwrap_or_default(),
         gains_privileges: !spec.no_new_privs,
     }
+}
+
+/// Names of the variables that the job sets, those of secrets among them.
+fn variables(launch: &Launch) -> Vec<String> {
+    let secrets = launch.secrets.iter();
+    let of_secrets = secrets.filter_map(|secret| match &secret.given {
+        Given::Environment(name) => Some(name),
+        Given::File(_) => None,
+    });
+    launch
+        .environment
+        .keys()
+        .chain(of_secrets)
+        .cloned()
+        .collect()
 }

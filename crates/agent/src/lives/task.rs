@@ -201,7 +201,12 @@ impl Task {
         purpose: &Purpose,
         wishes: &watch::Receiver<Wish>,
     ) -> Result<Armed, News> {
-        let spec = launcher.spec(purpose).await.map_err(News::ArmFailed)?;
+        let mut let_go = wishes.clone();
+        // What the launch needs may have to be waited for; nobody waits who is not wanted any more.
+        let spec = tokio::select! {
+            spec = launcher.spec(purpose) => spec.map_err(News::ArmFailed)?,
+            _ = let_go.wait_for(|wish| *wish == Wish::LetGo) => return Err(News::LetGo),
+        };
         let id = self.life.as_uuid();
         let mut retries = RETRIES.iter();
         loop {

@@ -323,6 +323,7 @@ impl Shared {
                 }
                 acks.then_some(Body::SlotsAck(v1::SlotsAck { sequence }))
             }
+            FromAgent::SecretsWanted(_) => None,
             FromAgent::Output(output) => {
                 for piece in output.pieces {
                     let life = convert::life_id(&piece.life).unwrap();

@@ -269,6 +269,7 @@ pub(crate) fn launch(script: &str) -> Launch {
         umask: 0o022,
         stragglers: Stragglers::Kill,
         limits: ProcessLimits::NONE,
+        secrets: Vec::new(),
         output: OutputPolicy {
             is_stored: true,
             cap_bytes: 1 << 20,

@@ -8,6 +8,7 @@ mod launch;
 mod limits;
 mod output;
 mod rig;
+mod secrets;
 mod survival;
 mod tree;
 mod unprivileged;

@@ -269,6 +269,10 @@ mod tests {
             crate::bus::EventBus::default(),
             crate::nudge::Nudges::default(),
             crate::mint::Mint::from_seed(1),
+            std::sync::Arc::new(crate::seal::Sealer::new(
+                &[7; 32],
+                crate::mint::Mint::from_seed(1),
+            )),
             super::super::Settings {
                 default_time_zone: "UTC".into(),
                 agent_address: "127.0.0.1:8781".into(),

@@ -121,6 +121,9 @@ pub enum ApiError {
     /// A password could not be hashed.
     #[error("a password could not be hashed")]
     Password(#[from] crate::password::PasswordError),
+    /// A secret could not be sealed.
+    #[error("a secret could not be sealed")]
+    Seal(#[from] crate::seal::SealError),
     /// A handler panicked.
     #[error("a defect of this version stopped the request")]
     Panicked,
@@ -202,7 +205,9 @@ impl ApiError {
                 (StatusCode::SERVICE_UNAVAILABLE, "store.unavailable")
             }
             Self::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "store.failed"),
-            Self::Password(_) | Self::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            Self::Password(_) | Self::Seal(_) | Self::Panicked => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal")
+            }
         };
         (status, code.to_owned())
     }
@@ -235,6 +240,7 @@ impl ApiError {
             | Self::Timeout
             | Self::Store(_)
             | Self::Password(_)
+            | Self::Seal(_)
             | Self::Panicked => return None,
         };
         Some(hint.to_owned())

@@ -21,6 +21,7 @@ use super::guard::{Editor, GroupPermission, Owner, Scope, SignedIn, Viewer};
 use super::job_actions::Patience;
 use super::job_rules::{self, Accepted};
 use super::paging;
+use super::secrets;
 use super::state::HttpState;
 use super::tell;
 use crate::bus::Change;
@@ -116,6 +117,7 @@ pub(super) async fn create_job(
     let id = JobId::from_uuid(state.mint.id(now));
     let zone = &state.settings.default_time_zone;
     let accepted = job_rules::accept(request.spec, zone, id, &group, None, now)?;
+    secrets::check_uses(&state, group.id, &accepted.spec).await?;
     let job = NewJob {
         id,
         group: group.id,
@@ -188,6 +190,7 @@ pub(super) async fn replace_job(
         let (now, asked) = (clock::now(), request.spec.clone());
         let Accepted { spec, timing } =
             job_rules::accept(asked, zone, id, &group, Some(&before.spec), now)?;
+        secrets::check_uses(&state, group.id, &spec).await?;
         match state
             .store
             .replace_job(id, expected, &spec, timing, scope.user(), now)

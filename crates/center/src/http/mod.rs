@@ -20,6 +20,7 @@ mod paging;
 mod plain_text;
 mod runs;
 mod schedules;
+mod secrets;
 mod serve;
 mod session;
 mod setup;
@@ -130,6 +131,9 @@ fn api() -> Api {
         .route(route!(groups::put_member))
         .route(route!(groups::delete_member))
         .route(route!(groups::list_candidates))
+        .route(route!(secrets::list_secrets))
+        .route(route!(secrets::put_secret))
+        .route(route!(secrets::delete_secret))
         .route(route!(agents::list_agents))
         .route(route!(agents::create_join_token))
         .route(route!(agents::get_agent))

@@ -9,6 +9,7 @@ use crate::bus::EventBus;
 use crate::mint::Mint;
 use crate::nudge::Nudges;
 use crate::password::Passwords;
+use crate::seal::Sealer;
 
 use super::streams::Streams;
 use super::throttle::Throttle;
@@ -36,6 +37,7 @@ pub struct HttpState {
     pub(super) bus: EventBus,
     pub(super) nudges: Nudges,
     pub(super) mint: Mint,
+    pub(super) sealer: Arc<Sealer>,
     pub(super) settings: Arc<Settings>,
     pub(super) passwords: Passwords,
     pub(super) throttle: Throttle,
@@ -50,6 +52,7 @@ impl HttpState {
         bus: EventBus,
         nudges: Nudges,
         mint: Mint,
+        sealer: Arc<Sealer>,
         settings: Settings,
         stop: CancellationToken,
     ) -> Self {
@@ -58,6 +61,7 @@ impl HttpState {
             bus,
             nudges,
             mint,
+            sealer,
             settings: Arc::new(settings),
             passwords: Passwords::default(),
             throttle: Throttle::default(),

@@ -23,6 +23,7 @@ use super::Parts;
 use super::outbox::Outbox;
 use super::output::OutputLives;
 use super::policy;
+use super::secrets;
 use super::session::{Activity, SessionEnd, tell as tell_agent};
 use crate::bus::Change;
 use crate::clock;
@@ -288,6 +289,7 @@ impl Desk {
                 In::Claims(claims) => next = self.take_claims(claims, from_reader).await?,
                 In::Output(output) => self.take_output(output).await?,
                 In::Slots(slots) => self.take_slots(slots).await?,
+                In::SecretsWanted(request) => self.give_secrets(&request).await?,
                 In::Policy(report) => self.take_policy(report).await?,
                 In::Hello(_) | In::Heartbeat(_) => {}
             }
@@ -405,6 +407,11 @@ impl Desk {
             self.parts.bus.publish_output(life);
         }
         Ok(())
+    }
+
+    async fn give_secrets(&self, request: &v1::SecretsWanted) -> Result<(), SessionEnd> {
+        let answer = secrets::answer(&self.parts, self.session.agent, request).await?;
+        Ok(self.outbox.send(Out::Secrets(answer)).await?)
     }
 
     async fn take_slots(&self, slots: v1::Slots) -> Result<(), SessionEnd> {

@@ -10,6 +10,7 @@ mod outbox;
 mod output;
 mod peer;
 mod policy;
+mod secrets;
 mod session;
 
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ use crate::heartbeats::Heartbeats;
 use crate::mint::Mint;
 use crate::nudge::Nudges;
 use crate::pki::Pki;
+use crate::seal::Sealer;
 
 /// What every session works with.
 pub(crate) struct Parts {
@@ -37,6 +39,7 @@ pub(crate) struct Parts {
     pub(crate) bus: EventBus,
     pub(crate) mint: Mint,
     pub(crate) pki: Pki,
+    pub(crate) sealer: Arc<Sealer>,
     pub(crate) heartbeats: Heartbeats,
     /// Name of this center in the store.
     pub(crate) center: String,

@@ -265,7 +265,13 @@ async fn read(
                     why: "a second hello in one session".to_owned(),
                 };
             }
-            Some(body @ (In::Claims(_) | In::Output(_) | In::Slots(_) | In::Policy(_))) => {
+            Some(
+                body @ (In::Claims(_)
+                | In::Output(_)
+                | In::Slots(_)
+                | In::Policy(_)
+                | In::SecretsWanted(_)),
+            ) => {
                 if to_desk.send(body).await.is_err() {
                     return SessionEnd::Closed;
                 }

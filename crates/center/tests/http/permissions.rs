@@ -12,7 +12,7 @@ use crate::world::{Side, Who, World, definition, user_id};
 struct Row {
     permission: &'static str,
     success: u16,
-    /// Values for `{id}` and `{user_id}`.
+    /// Values for `{id}` and for `{user_id}` or `{name}`.
     ids: Vec<String>,
     query: String,
     body: Option<Value>,
@@ -96,6 +96,17 @@ async fn row(world: &World, operation: &str, side: &Side) -> Row {
                 .put_member(side.group, guest, Role::Viewer)
                 .await;
             Row::new("owner", 204).id(side.group).id(guest)
+        }
+        "list_secrets" => Row::new("viewer", 200).id(side.group),
+        "put_secret" => Row::new("editor", 200)
+            .id(side.group)
+            .id("password")
+            .body(json!({ "value": "hunter22" })),
+        "delete_secret" => {
+            let name = format!("secret-{fresh}");
+            // A group that does not exist has no secrets.
+            let _ = world.add_secret(side.group, &name).await;
+            Row::new("editor", 204).id(side.group).id(name)
         }
         "create_join_token" => {
             Row::new("administrator", 201).body(json!({ "group_ids": [side.group.as_uuid()] }))
@@ -191,8 +202,11 @@ fn operations() -> Vec<(String, Method, String, String)> {
 
 async fn call(world: &World, who: Who, method: &Method, path: &str, row: &Row) -> (u16, String) {
     let mut path = path.to_owned();
-    for (name, id) in ["{id}", "{user_id}"].iter().zip(&row.ids) {
-        path = path.replace(name, id);
+    let names: [&[&str]; 2] = [&["{id}"], &["{user_id}", "{name}"]];
+    for (names, id) in names.iter().zip(&row.ids) {
+        for name in *names {
+            path = path.replace(name, id);
+        }
     }
     let mut request = world
         .request_by(who, method.clone(), &format!("{path}{}", row.query))

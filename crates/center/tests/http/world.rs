@@ -1,6 +1,7 @@
 //! A center's HTTP side with two groups in it: `ours`, in which there is a user of every role, and `theirs`.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cronfleet_api::convert::job_spec;
@@ -9,13 +10,14 @@ use cronfleet_center::bus::EventBus;
 use cronfleet_center::http::{HttpState, Settings, router, serve};
 use cronfleet_center::mint::Mint;
 use cronfleet_center::nudge::Nudges;
+use cronfleet_center::seal::Sealer;
 use cronfleet_core::access::Role;
 use cronfleet_core::id::{AgentId, GroupId, JobId, LifeId, RunId, UserId};
 use cronfleet_core::plan::PlannedRun;
 use cronfleet_core::run::{Cause, RunKey};
 use cronfleet_store::{
     AgentFacts, LifeChunks, ManualRuns, NewAgent, NewChunk, NewGroup, NewJob, NewSession, NewUser,
-    SecretHash, Store, Timing,
+    Sealed, SecretHash, SecretRow, Store, StoreError, Timing,
 };
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -128,6 +130,7 @@ impl Bare {
             bus.clone(),
             Nudges::default(),
             mint.clone(),
+            Arc::new(Sealer::new(&mint.secret(), mint.clone())),
             settings,
             stop.clone(),
         );
@@ -272,6 +275,21 @@ impl World {
         };
         self.store.create_group(&group, now()).await.unwrap();
         id
+    }
+
+    pub(crate) async fn add_secret(
+        &self,
+        group: GroupId,
+        name: &str,
+    ) -> Result<SecretRow, StoreError> {
+        let sealed = Sealed {
+            key_id: "0".repeat(16),
+            bytes: vec![7; 40],
+        };
+        let author = user_id("editor");
+        self.store
+            .put_secret(group, name, &sealed, author, now())
+            .await
     }
 
     pub(crate) async fn add_agent(&self, group: GroupId) -> AgentId {

@@ -5,6 +5,7 @@ use cronfleet_api::agent::Agent;
 use cronfleet_api::job::{Job, JobSpec, JobVersion, WhenFull};
 use cronfleet_api::limits::Stragglers;
 use cronfleet_api::run::Lapse;
+use cronfleet_api::secret::{SecretAs, SecretUse};
 
 use super::{limit_flags, list};
 use crate::client::{Client, find, id_of};
@@ -110,6 +111,10 @@ fn lines(job: &Job, target: String) -> Vec<(&'static str, String)> {
         if scheduled.retry.attempts_max > 1 {
             lines.push(("attempts", scheduled.retry.attempts_max.to_string()));
         }
+    }
+    if !spec.secrets.is_empty() {
+        let used = spec.secrets.iter().map(secret);
+        lines.push(("secrets", used.collect::<Vec<_>>().join(", ")));
     }
     let mut output = format!(
         "{}, at most {}",
@@ -224,5 +229,14 @@ impl Lapses {
         };
         let header = ["FROM", "TO", "COUNT", "REASON"];
         screen.table(&header, lapses.rows.iter().map(row).collect(), "no lapses")
+    }
+}
+
+/// A secret and where the process finds it.
+fn secret(used: &SecretUse) -> String {
+    let name = shown::plain(&used.name);
+    match &used.given {
+        SecretAs::Env(variable) => format!("{name} as ${}", shown::plain(variable)),
+        SecretAs::File(file) => format!("{name} as file {}", shown::plain(file)),
     }
 }

@@ -9,6 +9,7 @@ use cronfleet_api::job::{
     ScheduledSpec, Script, StopPolicy, Target, WhenFull,
 };
 use cronfleet_api::limits::{Limits, Stragglers};
+use cronfleet_api::secret::{SecretAs, SecretUse};
 
 use super::limit_flags::{Limit, LimitFlags, unset};
 use super::spec_file::read_text;
@@ -95,6 +96,9 @@ pub(crate) struct SpecFlags {
     /// Environment variable NAME=VALUE; can be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable, help_heading = "What")]
     env: Vec<(String, String)>,
+    /// Secret of the group for the process: NAME=env:VARIABLE or NAME=file:FILE; can be repeated
+    #[arg(long, value_name = "NAME=env:VARIABLE", value_parser = parse_secret, help_heading = "What")]
+    secret: Vec<SecretUse>,
     /// File mode mask in octal, e.g. 027
     #[arg(long, help_heading = "What")]
     umask: Option<String>,
@@ -139,6 +143,9 @@ pub(crate) struct SpecFlags {
     /// Remove an environment variable; can be repeated
     #[arg(long, value_name = "NAME")]
     unset_env: Vec<String>,
+    /// Give the process a secret no more; can be repeated
+    #[arg(long, value_name = "NAME")]
+    unset_secret: Vec<String>,
     /// Program and arguments, after --
     #[arg(last = true, value_name = "COMMAND")]
     argv: Vec<String>,
@@ -245,6 +252,7 @@ impl SpecFlags {
             run_as: String::new(),
             directory: None,
             environment: Default::default(),
+            secrets: Vec::new(),
             umask: None,
             target: Target {
                 all: false,
@@ -349,6 +357,11 @@ impl SpecFlags {
             spec.environment.remove(name);
         }
         spec.environment.extend(self.env.iter().cloned());
+        spec.secrets.retain(|used| {
+            let is_given_anew = self.secret.iter().any(|new| new.given == used.given);
+            !is_given_anew && !self.unset_secret.contains(&used.name)
+        });
+        spec.secrets.extend(self.secret.iter().cloned());
         Ok(())
     }
 
@@ -477,6 +490,20 @@ fn set_maybe<T>(field: &mut Option<T>, value: Option<T>) {
 
 fn set_ms(field: &mut u64, value: Option<Millis>) {
     set(field, value.map(|Millis(ms)| ms));
+}
+
+fn parse_secret(text: &str) -> Result<SecretUse, String> {
+    let refuse = || format!("{text:?} is not NAME=env:VARIABLE or NAME=file:FILE");
+    let (name, given) = text.split_once('=').ok_or_else(refuse)?;
+    let given = match given.split_once(':') {
+        Some(("env", variable)) => SecretAs::Env(variable.to_owned()),
+        Some(("file", file)) => SecretAs::File(file.to_owned()),
+        _ => return Err(refuse()),
+    };
+    Ok(SecretUse {
+        name: name.to_owned(),
+        given,
+    })
 }
 
 fn parse_variable(text: &str) -> Result<(String, String), String> {

@@ -95,6 +95,14 @@ pub(super) struct CenterFlags {
         help_heading = "Server"
     )]
     host_name: Vec<String>,
+    /// File of the key that seals secrets, mode 0400 [default: master.key in the data directory]
+    #[arg(
+        long,
+        env = "CRONFLEET_MASTER_KEY_FILE",
+        value_name = "FILE",
+        help_heading = "Server"
+    )]
+    master_key_file: Option<PathBuf>,
 }
 
 impl Center {
@@ -171,6 +179,7 @@ impl CenterFlags {
             tls,
             allow_insecure: insecure_http || file.insecure_http.unwrap_or(false),
             default_time_zone: zone,
+            master_key_file: self.master_key_file.or(file.master_key_file),
             host_names,
         })
     }

@@ -33,6 +33,7 @@ pub(super) struct CenterSection {
     pub(super) insecure_http: Option<bool>,
     pub(super) default_time_zone: Option<String>,
     pub(super) host_names: Option<Vec<String>>,
+    pub(super) master_key_file: Option<PathBuf>,
 }
 
 /// `[agent]`.

@@ -128,6 +128,7 @@ impl Sample {
                 umask: 0o022,
                 stragglers: Stragglers::Kill,
                 limits: ProcessLimits::NONE,
+                secrets: Vec::new(),
                 output: OutputPolicy {
                     is_stored: true,
                     cap_bytes: 1 << 20,

@@ -10,7 +10,7 @@ use super::io::{Effect, Input, Limits};
 use super::lane::{Lane, LaneKey, Rank};
 use super::settle::{not_started, settled_record};
 use super::stage::{Held, Settled, Stage};
-use crate::id::RunId;
+use crate::id::{JobId, RunId};
 use crate::job::Overlap;
 use crate::life::{Now, Wake};
 use crate::order::{Claim, Order};
@@ -131,6 +131,11 @@ impl OrderBook {
     /// The order of a run that is not over.
     pub fn order(&self, run: RunId) -> Option<&Arc<Order>> {
         self.held.get(&run).map(|held| &held.order)
+    }
+
+    /// Whether a run of this job is held.
+    pub fn has_job(&self, job: JobId) -> bool {
+        self.held.values().any(|held| held.order.job == job)
     }
 
     /// What the agent may truthfully say about a run now; `None` if it knows nothing of it.

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use crate::job::{Command, Launch};
 use crate::limits::ProcessLimits;
 use crate::record::LaunchDigest;
+use crate::secret::Given;
 
 /// The digest of a launch: equal for equal ones, on every agent and in every version of it. How a process is stopped and what
 /// becomes of its output is no part of it, for a running process need not be replaced for that.
@@ -37,6 +38,14 @@ pub fn digest(launch: &Launch) -> LaunchDigest {
     // Without limits the digest is what it was before there were any, so that no running process is replaced for them.
     if launch.limits != ProcessLimits::NONE {
         put_limits(&launch.limits, &mut put);
+    }
+    for secret in &launch.secrets {
+        put("secret");
+        put(&secret.name);
+        match &secret.given {
+            Given::Environment(name) => put(name),
+            Given::File(name) => put(&format!("file {name}")),
+        }
     }
     let mut short = [0_u8; 16];
     short.copy_from_slice(&hash.finalize()[..16]);

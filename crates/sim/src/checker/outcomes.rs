@@ -130,6 +130,7 @@ fn is_plausible(world: &World, run: RunId, row: &Row, reason: Reason) -> bool {
         | Reason::Deleted
         | Reason::AgentRemoved
         | Reason::UserUnknown
+        | Reason::SecretUnavailable
         | Reason::DirectoryMissing
         | Reason::DirectoryDenied
         | Reason::CommandMissing

@@ -35,6 +35,7 @@ mod plans;
 mod reach;
 mod retention;
 mod run_lists;
+mod secrets;
 mod sessions;
 mod slots;
 mod users;

@@ -84,6 +84,7 @@ pub(crate) fn scheduled(name: &str) -> JobSpec {
             umask: 0o022,
             stragglers: Stragglers::Kill,
             limits: ProcessLimits::NONE,
+            secrets: Vec::new(),
             output: OutputPolicy {
                 is_stored: true,
                 cap_bytes: 1 << 20,

@@ -8,6 +8,7 @@ import { Code } from '../../ui/Code'
 import { useAgentNames } from '../agent/useAgents'
 import { ioText } from './limits'
 import classes from './SpecChanges.module.css'
+import { secretText } from './secretText'
 import { complete } from './spec'
 
 /** The values that differ between two definitions. */
@@ -95,6 +96,7 @@ function show(path: string, value: unknown, names: ReadonlyMap<string, string>):
   if (path === 'limits.io_priority') return ioText(value as IoPriority)
   if (path === 'target.agent_ids' && Array.isArray(value))
     return value.map((id) => names.get(id) ?? id).join(', ') || '–'
+  if (path === 'secrets' && Array.isArray(value)) return value.map(secretText).join(', ') || '–'
   if (Array.isArray(value)) return joinArgv(value.map(String))
   if (typeof value === 'object') return JSON.stringify(value)
   const words = WORDS[path]

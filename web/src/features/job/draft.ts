@@ -21,6 +21,14 @@ import {
   UMASK,
 } from './spec'
 
+/** A secret that the process gets, as one row of the form. */
+export interface SecretRow {
+  name: string
+  kind: 'env' | 'file'
+  /** Variable or file name. */
+  place: string
+}
+
 /** A job as the editor holds it: everything a form can show at once, also what the chosen kind does not use. */
 export interface Draft {
   groupId: string
@@ -42,6 +50,7 @@ export interface Draft {
   runAs: string
   directory: string
   environment: [name: string, value: string][]
+  secrets: SecretRow[]
   umask: string
   isEveryAgent: boolean
   agentIds: string[]
@@ -78,6 +87,7 @@ export function emptyDraft(groupId: string, kind: JobKind, timeZone: string, run
     runAs,
     directory: '',
     environment: [],
+    secrets: [],
     umask: UMASK,
     isEveryAgent: true,
     agentIds: [],
@@ -117,6 +127,11 @@ export function draftOf(groupId: string, given: JobSpec, timeZone: string): Draf
     script: spec.command.script?.text ?? '',
     directory: spec.directory ?? '',
     environment: Object.entries(spec.environment ?? {}),
+    secrets: (spec.secrets ?? []).map((secret) =>
+      'env' in secret.as
+        ? { name: secret.name, kind: 'env', place: secret.as.env }
+        : { name: secret.name, kind: 'file', place: secret.as.file },
+    ),
     umask: spec.umask ?? UMASK,
     isEveryAgent: spec.target.all ?? false,
     agentIds: spec.target.agent_ids ?? [],
@@ -159,6 +174,12 @@ export function specOf(draft: Draft): JobSpec {
     run_as: draft.runAs,
     directory: draft.directory.trim() || null,
     environment: Object.fromEntries(draft.environment.filter(([name]) => name.trim() !== '')),
+    secrets: draft.secrets
+      .filter((row) => row.name.trim() !== '' || row.place.trim() !== '')
+      .map((row) => ({
+        name: row.name.trim(),
+        as: row.kind === 'env' ? { env: row.place.trim() } : { file: row.place.trim() },
+      })),
     umask: draft.umask.trim() || null,
     target: draft.isEveryAgent ? { all: true, agent_ids: [] } : { all: false, agent_ids: draft.agentIds },
     processes: draft.processes,

@@ -24,6 +24,7 @@ const INPUTS = [
   'run_as',
   'directory',
   'environment',
+  'secrets',
   'umask',
   'target',
   'processes',

@@ -57,6 +57,7 @@ export function complete(spec: JobSpec): JobSpec {
     daemon: spec.daemon ? { ...daemonDefaults, ...spec.daemon } : null,
     directory: spec.directory ?? null,
     environment: spec.environment ?? {},
+    secrets: spec.secrets ?? [],
     umask: spec.umask ?? UMASK,
     target: { all: spec.target.all ?? false, agent_ids: [...(spec.target.agent_ids ?? [])].sort() },
     processes: spec.processes ?? 1,

@@ -1,6 +1,6 @@
 export const editor = {
   advanced: 'Advanced',
-  advancedText: 'directory, environment, output, stop, resources',
+  advancedText: 'directory, environment, secrets, output, stop, resources',
   after: 'After',
   argv: 'Program and arguments',
   argvRead: 'Arguments as they are passed',
@@ -88,6 +88,7 @@ export const field = {
   run_as: 'Run as',
   directory: 'Working directory',
   environment: 'Environment',
+  secrets: 'Secrets',
   umask: 'Umask',
   target_all: 'Every agent of the group',
   target_agent_ids: 'Chosen agents',

@@ -6,6 +6,7 @@ import { errors, scheduleErrors } from './errors'
 import { jobs, kind, lapses } from './jobs'
 import { output } from './output'
 import { cause, cleanup, reason, runs, status } from './runs'
+import { secrets } from './secrets'
 import { common, connection, filter, nav, palette, role, shell, shortcut, time } from './shell'
 
 /** Every text of the console in English. Its shape is the law for the other languages. */
@@ -37,6 +38,7 @@ export const en = {
   runs,
   schedule,
   scheduleErrors,
+  secrets,
   setup,
   shell,
   shortcut,

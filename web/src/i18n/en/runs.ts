@@ -48,6 +48,7 @@ export const reason = {
   command_denied: 'the user may not execute the command',
   command_format: 'the command is neither a program nor a script that names its interpreter',
   identity_failed: 'the process could not take on the user’s identity',
+  secret_unavailable: 'a secret that it needs does not exist, or no center could be asked for it in time',
   spawn_failed: 'the process could not be created',
   limit_unsupported: 'the agent’s machine cannot enforce a limit of the job',
   oom_killed: 'memory ran out and the kernel killed it',

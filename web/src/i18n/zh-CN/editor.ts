@@ -1,6 +1,6 @@
 export const editor = {
   advanced: '高级',
-  advancedText: '目录、环境变量、输出、停止、资源限制',
+  advancedText: '目录、环境变量、密钥、输出、停止、资源限制',
   after: '修改后',
   argv: '程序和参数',
   argvRead: '实际传递的参数',
@@ -81,6 +81,7 @@ export const field = {
   run_as: '运行用户',
   directory: '工作目录',
   environment: '环境变量',
+  secrets: '密钥',
   umask: 'Umask',
   target_all: '分组内所有代理',
   target_agent_ids: '指定的代理',

@@ -8,6 +8,7 @@ import { errors, scheduleErrors } from './errors'
 import { jobs, kind, lapses } from './jobs'
 import { output } from './output'
 import { cause, cleanup, reason, runs, status } from './runs'
+import { secrets } from './secrets'
 import { common, connection, filter, nav, palette, role, shell, shortcut, time } from './shell'
 
 /** Every text of the console in Simplified Chinese. Chinese has one plural form, so the `_one` texts are absent. */
@@ -39,6 +40,7 @@ export const zhCN: Translation<Catalogue> = {
   runs,
   schedule,
   scheduleErrors,
+  secrets,
   setup,
   shell,
   shortcut,

@@ -47,6 +47,7 @@ export const reason = {
   command_denied: '运行用户无权执行该命令',
   command_format: '该命令既不是程序，也不是声明了解释器的脚本',
   identity_failed: '进程无法切换到运行用户',
+  secret_unavailable: '所需的密钥不存在，或未能及时向中心取得',
   spawn_failed: '无法创建进程',
   limit_unsupported: '代理所在机器无法执行作业的某项限制',
   oom_killed: '内存耗尽，被内核终止',

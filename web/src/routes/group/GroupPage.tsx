@@ -17,6 +17,7 @@ import { Failure, Loading } from '../../ui/States'
 import { GroupDialog } from '../groups/GroupDialog'
 import classes from './GroupPage.module.css'
 import { Members } from './Members'
+import { Secrets } from './Secrets'
 
 const route = getRouteApi('/shell/groups/$groupId')
 
@@ -47,7 +48,10 @@ export function GroupPage() {
     >
       {group.description && <p className={classes.description}>{group.description}</p>}
       <div className={classes.columns}>
-        <Members group={group} />
+        <div>
+          <Members group={group} />
+          <Secrets group={group} />
+        </div>
         <div>
           <Section
             title={t('nav.jobs')}

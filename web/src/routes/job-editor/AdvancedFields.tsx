@@ -7,6 +7,7 @@ import { SpanInput } from '../../ui/SpanInput'
 import type { FieldsProps } from './JobForm'
 import classes from './JobForm.module.css'
 import { LimitFields, limitPaths } from './LimitFields'
+import { SecretFields } from './SecretFields'
 
 const MIB = 1_048_576
 
@@ -14,6 +15,7 @@ const MIB = 1_048_576
 export const advancedPaths: readonly FieldPath[] = [
   'directory',
   'environment',
+  'secrets',
   'umask',
   'output.cap_bytes',
   'output.block_max_ms',
@@ -47,6 +49,7 @@ export function AdvancedFields({ draft, set, errorAt }: FieldsProps) {
         />
       </div>
       <EnvironmentFields draft={draft} set={set} errorAt={errorAt} />
+      <SecretFields draft={draft} set={set} errorAt={errorAt} />
       <div className={classes.pair}>
         <div>
           <div className={classes.label}>{t('field.output_mode')}</div>

@@ -7,6 +7,7 @@ import type { Job, Preview } from '../../api/types'
 import { AgentMark } from '../../features/agent/AgentMark'
 import { useTargets } from '../../features/agent/useAgents'
 import { limitTexts } from '../../features/job/limits'
+import { secretText } from '../../features/job/secretText'
 import { complete, limitDefaults } from '../../features/job/spec'
 import { sentence } from '../../features/job/words'
 import { Strip } from '../../features/run/Strip'
@@ -144,6 +145,10 @@ function Definition({ job, zone }: { job: Job; zone: string }) {
           environment.length > 0 && (
             <code>{environment.map(([name, value]) => `${name}=${value}`).join('  ')}</code>
           ),
+        ],
+        [
+          t('field.secrets'),
+          spec.secrets && spec.secrets.length > 0 && <code>{spec.secrets.map(secretText).join('  ')}</code>,
         ],
         [
           t('output.title'),
