@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
+use cronfleet_core::cgroup::{CgroupMode, CgroupSupport, Controller};
 use cronfleet_core::id::AgentId;
+use cronfleet_core::order::KillMeans;
 use cronfleet_core::policy::ExecMode;
 use cronfleet_core::run::{Outcome, Reason, RunState};
 use cronfleet_store::{
@@ -193,8 +195,15 @@ async fn a_key_joins_once(w: World) {
 
 async fn each_session_has_a_higher_epoch(w: World) {
     let agent = w.agent(1, &[]).await;
+    let cgroups = CgroupSupport {
+        mode: CgroupMode::Hybrid,
+        kill_means: KillMeans::ControlGroup,
+        controllers: vec![Controller::Memory, Controller::Pids],
+        detail: "no cpu".to_owned(),
+    };
     let facts = AgentFacts {
         hostname: "new".to_owned(),
+        cgroups: Some(cgroups.clone()),
         ..AgentFacts::default()
     };
     let mut epochs = Vec::new();
@@ -219,6 +228,7 @@ async fn each_session_has_a_higher_epoch(w: World) {
         ("new", 41, Some("b"))
     );
     assert_eq!(row.last_seen_at, Some(at(1)));
+    assert_eq!(row.facts.cgroups, Some(cgroups));
     let unknown = w
         .store
         .open_session(AgentId::from_u128(9), "c", "a", &facts, 0, at(1))

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use cronfleet_core::id::{JobId, RunId};
-use cronfleet_core::order::{Claim, ExitStatus, Start, StopCause};
+use cronfleet_core::order::{Claim, Cleanup, ExitStatus, KillMeans, Start, StopCause};
 use cronfleet_core::run::{Cause, Outcome, Reason, RunState};
 use cronfleet_store::{RunFilter, Session};
 use jiff::SignedDuration;
@@ -155,6 +155,15 @@ async fn everything_known_of_an_end_is_stored(w: World) {
         (RunState::Ended(Outcome::Killed), Some(9), None)
     );
     assert_eq!(row.duration, Some(Duration::from_millis(1_500)));
+    assert_eq!(
+        row.cleanup,
+        Cleanup {
+            stop_signal: Some(15),
+            kill_means: Some(KillMeans::Descent),
+            found: 2,
+            left: 1,
+        }
+    );
     let usage = row.usage.unwrap();
     assert_eq!(
         (usage.user_time, usage.memory_peak_bytes),
