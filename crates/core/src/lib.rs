@@ -19,3 +19,4 @@ pub mod run;
 pub mod schedule;
 pub mod secret;
 pub mod slot_book;
+mod stop;
