@@ -208,8 +208,12 @@ fn the_units_are_understood_and_the_center_is_hardened() {
         };
         let verified = analyze(&["verify", "--man=no"]);
         let complaints = String::from_utf8_lossy(&verified.stderr);
+        // Before version 254 systemd does not know this one, says so and goes on; the agent then does without limits.
+        let is_wrong = complaints
+            .lines()
+            .any(|line| line.contains(name) && !line.contains("'DelegateSubgroup'"));
         assert!(
-            verified.status.success() && !complaints.contains(name),
+            verified.status.success() && !is_wrong,
             "{name}: {complaints}"
         );
         if name == "cronfleet-center.service" {
