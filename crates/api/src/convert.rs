@@ -1,5 +1,7 @@
 //! Definitions of jobs between the shapes of the REST interface and those of the domain, and the words that both share.
 
+mod daemon;
+
 use std::time::Duration;
 
 use cronfleet_core::access;
@@ -7,18 +9,16 @@ use cronfleet_core::backoff::Backoff;
 use cronfleet_core::id::AgentId;
 use cronfleet_core::job as domain;
 use cronfleet_core::job::SpecError;
-use cronfleet_core::order;
 use cronfleet_core::run as domain_run;
 use cronfleet_core::secret as domain_secret;
 
 use crate::group::Role;
 use crate::job::{
-    Command, DaemonSpec, JobKind, JobSpec, OutputMode, OutputPolicy, Overlap, Restart, RetryPolicy,
-    ScheduledSpec, Script, StopPolicy, Target, WhenFull,
+    Command, JobKind, JobSpec, OutputMode, OutputPolicy, Overlap, RetryPolicy, ScheduledSpec,
+    Script, StopPolicy, Target, WhenFull,
 };
 use crate::run::{Cause, Outcome, RunState};
 use crate::secret::{SecretAs, SecretUse};
-use crate::slot::SlotState;
 
 /// File mode mask of a job that names none.
 const UMASK_DEFAULT: u32 = 0o022;
@@ -32,7 +32,7 @@ pub fn job_spec(spec: JobSpec, default_time_zone: &str) -> Result<domain::JobSpe
         (Some(scheduled), None) => {
             domain::JobKind::Scheduled(scheduled_spec(scheduled, default_time_zone))
         }
-        (None, Some(daemon)) => domain::JobKind::Daemon(daemon_spec(&daemon)),
+        (None, Some(daemon)) => domain::JobKind::Daemon(Box::new(daemon::daemon_spec(daemon)?)),
         (Some(_), Some(_)) => {
             return Err(refused(
                 "daemon",
@@ -103,19 +103,6 @@ fn scheduled_spec(spec: ScheduledSpec, default_time_zone: &str) -> domain::Sched
             attempts_max: spec.retry.attempts_max,
             backoff: backoff(spec.retry.backoff_initial_ms, spec.retry.backoff_max_ms),
         },
-    }
-}
-
-fn daemon_spec(spec: &DaemonSpec) -> domain::DaemonSpec {
-    domain::DaemonSpec {
-        restart: match spec.restart {
-            Restart::Always => domain::Restart::Always,
-            Restart::OnFailure => domain::Restart::OnFailure,
-        },
-        start_period: Duration::from_millis(spec.start_period_ms),
-        backoff: backoff(spec.backoff_initial_ms, spec.backoff_max_ms),
-        crash_loop_failures: spec.crash_loop_failures,
-        crash_loop_window: Duration::from_millis(spec.crash_loop_window_ms),
     }
 }
 
@@ -224,7 +211,7 @@ impl From<&domain::JobSpec> for JobSpec {
     fn from(spec: &domain::JobSpec) -> Self {
         let (scheduled, daemon) = match &spec.kind {
             domain::JobKind::Scheduled(scheduled) => (Some(scheduled.into()), None),
-            domain::JobKind::Daemon(daemon) => (None, Some(daemon.into())),
+            domain::JobKind::Daemon(daemon) => (None, Some((&**daemon).into())),
         };
         let launch = &spec.launch;
         Self {
@@ -309,22 +296,6 @@ impl From<&domain::ScheduledSpec> for ScheduledSpec {
                 backoff_initial_ms: millis(spec.retry.backoff.initial),
                 backoff_max_ms: millis(spec.retry.backoff.max),
             },
-        }
-    }
-}
-
-impl From<&domain::DaemonSpec> for DaemonSpec {
-    fn from(spec: &domain::DaemonSpec) -> Self {
-        Self {
-            restart: match spec.restart {
-                domain::Restart::Always => Restart::Always,
-                domain::Restart::OnFailure => Restart::OnFailure,
-            },
-            start_period_ms: millis(spec.start_period),
-            backoff_initial_ms: millis(spec.backoff.initial),
-            backoff_max_ms: millis(spec.backoff.max),
-            crash_loop_failures: spec.crash_loop_failures,
-            crash_loop_window_ms: millis(spec.crash_loop_window),
         }
     }
 }
@@ -434,19 +405,6 @@ impl From<domain_run::Cause> for Cause {
     }
 }
 
-impl From<order::SlotState> for SlotState {
-    fn from(state: order::SlotState) -> Self {
-        match state {
-            order::SlotState::Starting => Self::Starting,
-            order::SlotState::Running => Self::Running,
-            order::SlotState::Backoff => Self::Backoff,
-            order::SlotState::CrashLoop => Self::CrashLoop,
-            order::SlotState::Stopping => Self::Stopping,
-            order::SlotState::Stopped => Self::Stopped,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -486,7 +444,8 @@ mod tests {
     fn a_daemon_with_a_script_reads_back() {
         let mut value = minimal();
         value["scheduled"].take();
-        value["daemon"] = json!({ "restart": "on_failure", "backoff_initial_ms": 5 });
+        value["daemon"] =
+            json!({ "restart": "on_failure", "backoff_initial_ms": 5, "max_unavailable": 2 });
         value["command"] = json!({ "script": { "text": "echo hi" } });
         value["target"] = json!({ "agent_ids": ["00000000-0000-0000-0000-000000000002", "00000000-0000-0000-0000-000000000001"] });
         let spec = read(value).unwrap();

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub use crate::daemon::{DaemonSpec, Restart};
 use crate::limits::{Limits, Stragglers};
 use crate::run::Outcome;
 use crate::secret::SecretUse;
@@ -163,48 +164,6 @@ impl Default for RetryPolicy {
             backoff_max_ms: retry_backoff_max_ms(),
         }
     }
-}
-
-/// How a daemon job is kept alive.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct DaemonSpec {
-    /// When an ended process is started again.
-    pub restart: Restart,
-    /// A process alive this long counts as running, in milliseconds, 0 to 600,000. Default 1,000.
-    pub start_period_ms: u64,
-    /// First wait before a restart in milliseconds, 0 to 3,600,000. Default 500.
-    pub backoff_initial_ms: u64,
-    /// Longest wait before a restart in milliseconds. Default 60,000.
-    pub backoff_max_ms: u64,
-    /// Failures within `crash_loop_window_ms` that make the slot a crash loop, 2 to 100. Default 5.
-    pub crash_loop_failures: u32,
-    /// Window for `crash_loop_failures` in milliseconds, 1,000 to 86,400,000. Default 60,000.
-    pub crash_loop_window_ms: u64,
-}
-
-impl Default for DaemonSpec {
-    fn default() -> Self {
-        Self {
-            restart: Restart::Always,
-            start_period_ms: 1_000,
-            backoff_initial_ms: 500,
-            backoff_max_ms: 60_000,
-            crash_loop_failures: 5,
-            crash_loop_window_ms: 60_000,
-        }
-    }
-}
-
-/// When an ended daemon process is started again.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Restart {
-    /// However it ended.
-    #[default]
-    Always,
-    /// Unless it ended with exit status 0.
-    OnFailure,
 }
 
 /// Where a job runs: every active agent that is chosen and serves the job's group.

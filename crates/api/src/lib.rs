@@ -7,11 +7,13 @@
 pub mod agent;
 pub mod convert;
 mod convert_limits;
+pub mod daemon;
 pub mod error;
 pub mod event;
 pub mod group;
 pub mod job;
 pub mod limits;
+pub mod outlook;
 pub mod output;
 pub mod page;
 pub mod run;

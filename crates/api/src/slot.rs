@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::limits::Cleanup;
+use crate::outlook::{NextStep, Probe};
 
 /// State of a slot as its agent last reported it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -13,9 +14,9 @@ use crate::limits::Cleanup;
 pub enum SlotState {
     /// Wanted, nothing reported yet.
     Waiting,
-    /// The process lives, not yet for its start period.
+    /// The process lives, not yet for its start period or not yet ready.
     Starting,
-    /// The process lives.
+    /// The process lives and was found ready.
     Running,
     /// Ended; waits before the next start.
     Backoff,
@@ -66,6 +67,15 @@ pub struct Slot {
     /// When the next start is tried, in backoff or crash loop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
+    /// What the last probe of the live process found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
+    /// What comes next by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_step: Option<NextStep>,
+    /// When at the latest; absent if that depends on other slots.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<Timestamp>,
     /// How the last process ended, in words: `exit 1`, `signal KILL`, `command_missing`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_end: Option<String>,
@@ -102,7 +112,8 @@ pub struct Process {
     /// Signal that ended it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signal: Option<String>,
-    /// Why it ended or could not start, as a stable word: `exited`, `signalled`, `scaled_down`, `replaced`, `command_missing` …
+    /// Why it ended or could not start, as a stable word: `exited`, `signalled`, `scaled_down`, `replaced`, `unhealthy`,
+    /// `not_ready`, `recycled`, `command_missing` …
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// More about the reason for people, e.g. the path that is missing.
@@ -115,7 +126,8 @@ pub struct Process {
     pub cleanup: Option<Cleanup>,
 }
 
-/// `POST /slots/restart` (operator): stops the processes gracefully, one after the other, and starts them again.
+/// `POST /slots/restart` (operator): stops the processes gracefully, as many at a time as the job lets be
+/// unavailable, and starts them again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlotRestart {

@@ -18,7 +18,7 @@ use crate::shown::{self, NONE};
 pub(crate) enum Command {
     /// List slots with their state
     Ls(Filter),
-    /// Stop the processes of a daemon job gracefully, one after the other, and start them again
+    /// Stop the processes of a daemon job gracefully, a few at a time as the job says, and start them again
     Restart(Restart),
     /// List the processes that lived in the slots of a job, newest first
     Processes(Processes),
@@ -107,13 +107,33 @@ async fn list(filter: Filter, client: &Client, screen: &mut Screen) -> Result<()
             slot.pid
                 .map_or_else(|| NONE.to_owned(), |pid| pid.to_string()),
             slot.restarts.to_string(),
+            probe(slot),
+            next(slot),
             shown::maybe_plain(slot.last_end.as_deref()),
         ]
     };
     let header = [
-        "SLOT", "AGENT", "STATE", "SINCE", "PID", "RESTARTS", "LAST END",
+        "SLOT", "AGENT", "STATE", "SINCE", "PID", "RESTARTS", "PROBE", "NEXT", "LAST END",
     ];
     screen.table(&header, slots.rows.iter().map(row).collect(), "no slots")
+}
+
+/// `ok`, or what was wrong.
+fn probe(slot: &Slot) -> String {
+    match &slot.probe {
+        None => NONE.to_owned(),
+        Some(probe) if probe.is_ok => "ok".to_owned(),
+        Some(probe) => shown::maybe_plain(probe.detail.as_deref()),
+    }
+}
+
+/// What comes next by itself, and when.
+fn next(slot: &Slot) -> String {
+    match (&slot.next_step, slot.next_at) {
+        (None, _) => NONE.to_owned(),
+        (Some(step), None) => shown::word(step),
+        (Some(step), Some(at)) => format!("{} {}", shown::word(step), shown::instant(at)),
+    }
 }
 
 async fn restart(which: Restart, client: &Client, screen: &mut Screen) -> Result<(), Failure> {

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use cronfleet_api::slot::SlotState;
+use cronfleet_api::daemon::{Check, ReadinessSpec};
+use cronfleet_api::outlook::NextStep;
+use cronfleet_api::slot::{Slot, SlotState};
 use cronfleet_testkit::{Fleet, eventually};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -165,4 +167,80 @@ async fn daemons_outlive_their_agent() -> Result<()> {
         ensure!(after == before, "{before:?} {after:?}\n{}", fleet.logs());
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn a_change_waits_for_readiness_and_says_what_comes_next() -> Result<()> {
+    let fleet = fleet().await?;
+    let flag = fleet.path("ready");
+    let mut spec = Fleet::daemon("api", 3, "trap 'exit 0' TERM; while :; do sleep 0.1; done")?;
+    if let Some(daemon) = &mut spec.daemon {
+        daemon.readiness = Some(ReadinessSpec {
+            check: Check {
+                command: Some(vec![
+                    "/usr/bin/test".to_owned(),
+                    "-e".to_owned(),
+                    flag.to_string_lossy().into_owned(),
+                ]),
+                ..Check::default()
+            },
+            initial_delay_ms: 0,
+            period_ms: 200,
+            timeout_ms: 5_000,
+            successes: 1,
+            start_timeout_ms: 600_000,
+        });
+    }
+    let job = fleet.api.create(fleet.group, spec.clone()).await?;
+    let within = Duration::from_secs(30);
+    eventually("all are asked in vain", within, async || {
+        let slots = fleet.api.slots(job.id).await?;
+        let unready = slots.iter().filter(|slot| {
+            slot.state == SlotState::Starting
+                && slot.next_step == Some(NextStep::Ready)
+                && slot
+                    .probe
+                    .as_ref()
+                    .is_some_and(|probe| !probe.is_ok && probe.detail.as_deref() == Some("exit 1"))
+        });
+        Ok((unready.count() == 3).then_some(()))
+    })
+    .await
+    .with_context(|| fleet.logs())?;
+    std::fs::write(&flag, "")?;
+    let first = running(&fleet, job.id, 3).await?;
+
+    std::fs::remove_file(&flag)?;
+    spec.environment
+        .insert("CHANGED".to_owned(), "yes".to_owned());
+    let job = fleet.api.replace(&job, spec).await?;
+    eventually("one is replaced, two wait", within, async || {
+        let slots = fleet.api.slots(job.id).await?;
+        let waits = |slot: &&Slot| slot.next_step == Some(NextStep::Replace);
+        let old: Vec<&Slot> = slots.iter().filter(waits).collect();
+        ensure!(
+            old.iter()
+                .all(|slot| slot.pid == first.get(&slot.index).copied()),
+            "{slots:?}"
+        );
+        let is_fresh = slots
+            .iter()
+            .any(|slot| slot.state == SlotState::Starting && slot.job_version == Some(job.version));
+        Ok((old.len() == 2 && is_fresh).then_some(()))
+    })
+    .await
+    .with_context(|| fleet.logs())?;
+    std::fs::write(&flag, "")?;
+    eventually("all are replaced", within, async || {
+        let slots = fleet.api.slots(job.id).await?;
+        let fresh = slots.iter().filter(|slot| {
+            slot.state == SlotState::Running
+                && slot.job_version == Some(job.version)
+                && slot.next_step.is_none()
+                && slot.pid != first.get(&slot.index).copied()
+        });
+        Ok((fresh.count() == 3).then_some(()))
+    })
+    .await
+    .with_context(|| fleet.logs())
 }

@@ -38,14 +38,10 @@ const BELONGS_TO: [(&str, &[&str]); 6] = [
 const LINES_MAX: usize = 600;
 
 /// Files that may be longer, and why.
-const LONG_FILES: [(&str, &str); 3] = [
+const LONG_FILES: [(&str, &str); 2] = [
     (
         "crates/center/tests/http/jobs.rs",
         "one list of everything a job's routes must do",
-    ),
-    (
-        "crates/core/tests/slot_book.rs",
-        "every state against every event, case by case",
     ),
     (
         "crates/sim/src/center.rs",

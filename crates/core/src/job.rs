@@ -1,5 +1,7 @@
 //! Jobs: definitions of what to run, as whom, where and when, and the rules a definition must keep.
 
+mod daemon;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -8,6 +10,11 @@ use crate::id::AgentId;
 use crate::limits::{ProcessLimits, Stragglers};
 use crate::secret::{self, SecretUse};
 pub use crate::stop::{StopPolicy, StopSignal};
+
+pub(crate) use daemon::WELL_UPTIME_MIN;
+pub use daemon::{
+    ADDRESS_DEFAULT, Check, DaemonSpec, Endpoint, Health, Probe, Readiness, Recycle, Restart,
+};
 
 /// Definition of a job: everything that a job version freezes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +39,7 @@ pub enum JobKind {
     /// Runs at due instants.
     Scheduled(ScheduledSpec),
     /// Keeps N processes alive on each agent.
-    Daemon(DaemonSpec),
+    Daemon(Box<DaemonSpec>),
 }
 
 /// When and how to run a scheduled job.
@@ -69,31 +76,6 @@ pub struct RetryPolicy {
     pub attempts_max: u32,
     /// Wait before the next attempt, 100 ms to 1 day.
     pub backoff: Backoff,
-}
-
-/// How a daemon job is kept alive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DaemonSpec {
-    /// When an ended process is started again.
-    pub restart: Restart,
-    /// A process alive this long counts as running, up to 10 minutes.
-    pub start_period: Duration,
-    /// Wait before a restart, up to 1 hour.
-    pub backoff: Backoff,
-    /// Failures within the window that make the slot a crash loop, 2 to 100.
-    pub crash_loop_failures: u32,
-    /// The window, 1 s to 1 day.
-    pub crash_loop_window: Duration,
-}
-
-/// When an ended daemon process is started again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Restart {
-    /// However it ended.
-    #[default]
-    Always,
-    /// Unless it ended with exit status 0.
-    OnFailure,
 }
 
 /// Where a job runs, always within the active agents that serve its group.
@@ -221,7 +203,7 @@ pub fn validate(spec: &JobSpec) -> Result<(), SpecError> {
     )?;
     match &spec.kind {
         JobKind::Scheduled(scheduled) => check_scheduled(scheduled)?,
-        JobKind::Daemon(daemon) => check_daemon(daemon)?,
+        JobKind::Daemon(daemon) => daemon::check_daemon(daemon, spec.processes)?,
     }
     check_launch(&spec.launch)?;
     let is_daemon = matches!(spec.kind, JobKind::Daemon(_));
@@ -318,35 +300,6 @@ fn check_scheduled(spec: &ScheduledSpec) -> Result<(), SpecError> {
         "scheduled.retry.backoff_max_ms",
         spec.retry.backoff.max,
         initial,
-        86_400_000,
-    )
-}
-
-fn check_daemon(spec: &DaemonSpec) -> Result<(), SpecError> {
-    range_ms("daemon.start_period_ms", spec.start_period, 0, 600_000)?;
-    range_ms(
-        "daemon.backoff_initial_ms",
-        spec.backoff.initial,
-        0,
-        3_600_000,
-    )?;
-    let initial = spec.backoff.initial.as_millis() as u64;
-    range_ms(
-        "daemon.backoff_max_ms",
-        spec.backoff.max,
-        initial,
-        3_600_000,
-    )?;
-    range(
-        "daemon.crash_loop_failures",
-        u64::from(spec.crash_loop_failures),
-        2,
-        100,
-    )?;
-    range_ms(
-        "daemon.crash_loop_window_ms",
-        spec.crash_loop_window,
-        1_000,
         86_400_000,
     )
 }
@@ -594,20 +547,6 @@ mod tests {
         }
     }
 
-    fn daemon() -> DaemonSpec {
-        let backoff = Backoff {
-            initial: Duration::ZERO,
-            max: Duration::ZERO,
-        };
-        DaemonSpec {
-            restart: Restart::Always,
-            start_period: Duration::ZERO,
-            backoff,
-            crash_loop_failures: 2,
-            crash_loop_window: Duration::from_secs(1),
-        }
-    }
-
     #[test]
     fn an_ordinary_definition_is_accepted() {
         assert_eq!(validate(&spec()), Ok(()));
@@ -654,7 +593,7 @@ mod tests {
             }),
             ("stragglers", "job.stragglers_daemon", |s| {
                 s.launch.stragglers = Stragglers::Leave;
-                s.kind = JobKind::Daemon(daemon());
+                s.kind = JobKind::Daemon(Box::default());
             }),
             ("target.agent_ids", "job.no_agent", |s| {
                 s.target = Target::Agents(vec![])

@@ -175,6 +175,12 @@ pub enum StopCause {
     ScaledDown,
     /// A newer version of the job takes its place.
     Replaced,
+    /// Its health check failed too often.
+    Unhealthy,
+    /// It was not ready in time.
+    NotReady,
+    /// It was too old or had grown too large, and a fresh one takes its place.
+    Recycled,
 }
 
 /// Resources that a process and its waited-for children used.
@@ -241,14 +247,113 @@ pub struct SlotReport {
     pub restarts: u64,
     /// When the next start is tried, in backoff or crash loop.
     pub retry_at: Option<Timestamp>,
+    /// What the last probe of the live process found.
+    pub probe: Option<ProbeReport>,
+    /// What comes next by itself.
+    pub next: Option<Next>,
+}
+
+/// What a probe of a live process found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeReport {
+    /// What it was for.
+    pub kind: ProbeKind,
+    /// Whether the answer was the good one.
+    pub is_ok: bool,
+    /// Bad answers that count against it; always 0 for readiness.
+    pub failures: u32,
+    /// What was wrong, for people; empty if nothing was.
+    pub detail: String,
+}
+
+/// What a probe is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProbeKind {
+    /// Whether a new process serves yet.
+    Readiness,
+    /// Whether a running process still serves.
+    Health,
+}
+
+impl ProbeKind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Readiness, Self::Health];
+
+    /// The word in SQL and JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Readiness => "readiness",
+            Self::Health => "health",
+        }
+    }
+
+    /// Reads [`ProbeKind::word`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+}
+
+/// What comes next in a slot by itself, and when, on the center's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Next {
+    /// What.
+    pub step: NextStep,
+    /// When at the latest; `None` if that depends on others.
+    pub at: Option<Timestamp>,
+}
+
+/// What comes next in a slot by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NextStep {
+    /// A process is started.
+    Start,
+    /// The process is ready, or else is stopped.
+    Ready,
+    /// The process is replaced when its turn comes.
+    Replace,
+    /// The process would be replaced, but a new one of another slot is in a crash loop: replacing has stopped.
+    ReplaceHalted,
+    /// The process is replaced for its age.
+    Recycle,
+    /// The process is killed if it has not ended.
+    Kill,
+}
+
+impl NextStep {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Start,
+        Self::Ready,
+        Self::Replace,
+        Self::ReplaceHalted,
+        Self::Recycle,
+        Self::Kill,
+    ];
+
+    /// The word in SQL and JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Ready => "ready",
+            Self::Replace => "replace",
+            Self::ReplaceHalted => "replace_halted",
+            Self::Recycle => "recycle",
+            Self::Kill => "kill",
+        }
+    }
+
+    /// Reads [`NextStep::word`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| step.word() == word)
+    }
 }
 
 /// State of a daemon slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SlotState {
-    /// The process lives (or is being started), not yet for its start period.
+    /// The process lives (or is being started), not yet for its start period or not yet ready.
     Starting,
-    /// The process lives.
+    /// The process lives and was found ready.
     Running,
     /// Ended; waits before the next start.
     Backoff,

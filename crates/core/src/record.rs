@@ -60,6 +60,18 @@ pub enum Record {
         /// Why.
         cause: StopCause,
     },
+    /// A daemon process was found ready.
+    LifeReady {
+        /// Process.
+        process: ProcessId,
+    },
+    /// A daemon process is to be replaced when its turn comes.
+    LifeReplaceAsked {
+        /// Process.
+        process: ProcessId,
+        /// Why.
+        cause: StopCause,
+    },
     /// A daemon process is over.
     LifeEnded(Box<ProcessReport>),
     /// Nothing needs to be known any more about a daemon process.
@@ -131,6 +143,8 @@ impl Record {
             | Self::DaemonsWanted { .. }
             | Self::LifeStarted(_)
             | Self::LifeStopAsked { .. }
+            | Self::LifeReady { .. }
+            | Self::LifeReplaceAsked { .. }
             | Self::LifeEnded(_)
             | Self::LifeForgotten { .. }
             | Self::SlotFinished { .. } => None,

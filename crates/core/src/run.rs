@@ -371,7 +371,13 @@ pub fn outcome_of(end: &End) -> (Outcome, Option<Reason>) {
         (
             _,
             Some(
-                StopCause::Kill | StopCause::Shutdown | StopCause::ScaledDown | StopCause::Replaced,
+                StopCause::Kill
+                | StopCause::Shutdown
+                | StopCause::ScaledDown
+                | StopCause::Replaced
+                | StopCause::Unhealthy
+                | StopCause::NotReady
+                | StopCause::Recycled,
             ),
         ) => (Outcome::Killed, None),
         (ExitStatus::Exited(0), None) => (Outcome::Succeeded, None),

@@ -11,6 +11,7 @@
 mod agent;
 mod center;
 mod checker;
+pub mod daemons;
 mod database;
 mod faults;
 mod host;

@@ -7,7 +7,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use cronfleet_sim::{Options, Report, Tally, run_seed};
+use cronfleet_sim::{Options, Report, Tally, daemons, run_seed};
 
 /// Seeds whose promises are broken that are shown.
 const SHOWN_MAX: usize = 5;
@@ -61,6 +61,7 @@ fn simulate(args: &Args) -> ExitCode {
     let begun = Instant::now();
     let mut tally = Tally::default();
     let mut broken = Vec::new();
+    let (mut slot_starts, mut replaced) = (0, 0);
     for seed in args.from..args.from.saturating_add(args.seeds) {
         let report = run_seed(
             seed,
@@ -71,7 +72,13 @@ fn simulate(args: &Args) -> ExitCode {
         );
         tally.add(&report.tally);
         report.log.iter().for_each(|line| println!("{line}"));
-        if !report.violations.is_empty() {
+        let slots = daemons::run_seed(seed, None);
+        slot_starts += slots.starts;
+        replaced += slots.replaced;
+        if !slots.violations.is_empty() {
+            println!("seed {seed}, daemons: {:#?}", slots.violations);
+            broken.push(seed);
+        } else if !report.violations.is_empty() {
             broken.push(seed);
             if broken.len() <= SHOWN_MAX {
                 show(seed);
@@ -95,6 +102,7 @@ fn simulate(args: &Args) -> ExitCode {
         .map(|(end, count)| format!("{end} {count}"))
         .collect();
     println!("{}", ends.join(", "));
+    println!("daemons: {slot_starts} starts, {replaced} replaced");
     if broken.is_empty() {
         println!("every promise was kept");
         return ExitCode::SUCCESS;

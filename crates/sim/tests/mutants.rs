@@ -1,4 +1,5 @@
 //! Each mistake that is built in on purpose must be found within so many seeds; without one, nothing may be found.
+use cronfleet_sim::daemons::{self, SlotMutant};
 use cronfleet_sim::{Mutant, Options, run_seed};
 
 /// Within so many seeds each mutant must be found. The slowest needed fewer than half of them.
@@ -38,4 +39,32 @@ fn a_seed_tells_the_same_story_twice() {
     for seed in [3, 17] {
         assert_eq!(run_seed(seed, options).log, run_seed(seed, options).log);
     }
+}
+
+#[test]
+fn every_mutant_of_the_daemons_is_found() {
+    let mut missed = Vec::new();
+    for mutant in SlotMutant::ALL {
+        let mut outcomes = (0..SEEDS_MAX).map(|seed| daemons::run_seed(seed, Some(mutant)));
+        match outcomes.position(|outcome| !outcome.violations.is_empty()) {
+            Some(seed) => println!("{mutant:?}: seed {seed}"),
+            None => missed.push(mutant),
+        }
+    }
+    assert_eq!(missed, [], "not found within {SEEDS_MAX} seeds");
+}
+
+#[test]
+fn daemons_are_kept_alive_once_and_replaced_a_few_at_a_time() {
+    let (mut starts, mut replaced) = (0, 0);
+    for seed in 0..200 {
+        let outcome = daemons::run_seed(seed, None);
+        assert_eq!(outcome.violations, [""; 0], "seed {seed}");
+        starts += outcome.starts;
+        replaced += outcome.replaced;
+    }
+    assert!(
+        starts > 1_000 && replaced > 200,
+        "{starts} starts, {replaced} replaced"
+    );
 }

@@ -301,7 +301,7 @@ CREATE TABLE slots (
     last_detail TEXT,
     restarts BIGINT NOT NULL,
     retry_at BIGINT,
-    reported_at BIGINT NOT NULL,
+    reported_at BIGINT NOT NULL, probe_kind VARCHAR(16), probe_is_ok BIGINT, probe_failures BIGINT, probe_detail TEXT, next_step VARCHAR(16), next_at BIGINT,
     PRIMARY KEY (job_id, agent_id, slot_index)
 );
 

@@ -225,7 +225,7 @@ impl Store {
                 job_name: spec.name,
                 job_version,
                 processes: spec.processes,
-                policy,
+                policy: *policy,
                 launch: spec.launch,
             })
         })

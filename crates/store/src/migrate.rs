@@ -42,6 +42,11 @@ const SQLITE: &[Migration] = &[
         name: "secrets",
         sql: include_str!("../migrations/sqlite/0005_secrets.sql"),
     },
+    Migration {
+        number: 6,
+        name: "slot_probes",
+        sql: include_str!("../migrations/sqlite/0006_slot_probes.sql"),
+    },
 ];
 
 const fn migrations(engine: Engine) -> &'static [Migration] {

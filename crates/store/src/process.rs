@@ -136,12 +136,15 @@ const LIVES_MAX: u32 = 50;
 /// Most lives that are forgotten in one go.
 const FORGET_MAX: u32 = 200;
 
-const STOP_CAUSES: [(StopCause, &str); 5] = [
+const STOP_CAUSES: [(StopCause, &str); 8] = [
     (StopCause::Kill, "kill"),
     (StopCause::Timeout, "timeout"),
     (StopCause::Shutdown, "shutdown"),
     (StopCause::ScaledDown, "scaled_down"),
     (StopCause::Replaced, "replaced"),
+    (StopCause::Unhealthy, "unhealthy"),
+    (StopCause::NotReady, "not_ready"),
+    (StopCause::Recycled, "recycled"),
 ];
 
 stored!(

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cronfleet_core::access::Reach;
 use cronfleet_core::id::{AgentId, GroupId, JobId};
-use cronfleet_core::order::{ExitStatus, SlotReport, SlotState, Start};
+use cronfleet_core::order::{
+    ExitStatus, Next, ProbeKind, ProbeReport, SlotReport, SlotState, Start,
+};
 use jiff::Timestamp;
 use sea_orm::ConnectionTrait;
 
@@ -163,7 +165,8 @@ impl SlotRow {
 
 /// The columns that [`read_report`] reads, of table alias `s`.
 const REPORT_COLUMNS: &str = "s.job_id, s.slot_index, s.state, s.since, s.job_version, s.process_id, s.started_at, s.pid, \
-    s.last_exit_code, s.last_signal_number, s.last_has_core, s.last_reason, s.last_detail, s.restarts, s.retry_at";
+    s.last_exit_code, s.last_signal_number, s.last_has_core, s.last_reason, s.last_detail, s.restarts, s.retry_at, \
+    s.probe_kind, s.probe_is_ok, s.probe_failures, s.probe_detail, s.next_step, s.next_at";
 
 fn read_report(row: &mut Row) -> Result<SlotReport, StoreError> {
     Ok(SlotReport {
@@ -177,7 +180,27 @@ fn read_report(row: &mut Row) -> Result<SlotReport, StoreError> {
         last_end: read_last_end(row)?,
         restarts: row.next()?,
         retry_at: row.maybe()?,
+        probe: read_probe(row)?,
+        next: read_next(row)?,
     })
+}
+
+/// Reads `probe_kind, probe_is_ok, probe_failures, probe_detail`.
+fn read_probe(row: &mut Row) -> Result<Option<ProbeReport>, StoreError> {
+    let (kind, is_ok): (Option<ProbeKind>, Option<bool>) = (row.maybe()?, row.maybe()?);
+    let (failures, detail): (Option<u32>, Option<String>) = (row.maybe()?, row.maybe()?);
+    Ok(kind.map(|kind| ProbeReport {
+        kind,
+        is_ok: is_ok.unwrap_or_default(),
+        failures: failures.unwrap_or_default(),
+        detail: detail.unwrap_or_default(),
+    }))
+}
+
+/// Reads `next_step, next_at`.
+fn read_next(row: &mut Row) -> Result<Option<Next>, StoreError> {
+    let (step, at) = (row.maybe()?, row.maybe()?);
+    Ok(step.map(|step| Next { step, at }))
 }
 
 /// Reads `started_at, pid`.
@@ -230,6 +253,7 @@ async fn put_report(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let end = report.last_end.as_ref();
+    let probe = report.probe.as_ref();
     let (code, signal, has_core, reason) = match end {
         Some(ExitStatus::Exited(code)) => (Some(*code), None, None, None),
         Some(ExitStatus::Signalled { signal, has_core }) => {
@@ -240,10 +264,10 @@ async fn put_report(
     };
     Sql::new(
         "INSERT INTO slots (job_id, agent_id, slot_index, state, since, job_version, process_id, started_at, pid, \
-         last_exit_code, last_signal_number, last_has_core, last_reason, last_detail, restarts, retry_at, reported_at) \
-         VALUES ",
+         last_exit_code, last_signal_number, last_has_core, last_reason, last_detail, restarts, retry_at, probe_kind, \
+         probe_is_ok, probe_failures, probe_detail, next_step, next_at, reported_at) VALUES ",
     )
-    .tuples(1, 17)
+    .tuples(1, 23)
     .bind(report.job)
     .bind(agent)
     .bind(report.index)
@@ -260,13 +284,19 @@ async fn put_report(
     .bind(end.and_then(detail_of))
     .bind(report.restarts)
     .bind(report.retry_at)
+    .bind(probe.map(|probe| probe.kind))
+    .bind(probe.map(|probe| probe.is_ok))
+    .bind(probe.map(|probe| probe.failures))
+    .bind(probe.map(|probe| probe.detail.as_str()))
+    .bind(report.next.map(|next| next.step))
+    .bind(report.next.and_then(|next| next.at))
     .bind(now)
     .text(&tx.engine.or_update(
         "job_id, agent_id, slot_index",
         &[
             "state", "since", "job_version", "process_id", "started_at", "pid", "last_exit_code",
             "last_signal_number", "last_has_core", "last_reason", "last_detail", "restarts", "retry_at",
-            "reported_at",
+            "probe_kind", "probe_is_ok", "probe_failures", "probe_detail", "next_step", "next_at", "reported_at",
         ],
     ))
     .execute(&**tx)

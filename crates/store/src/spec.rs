@@ -1,20 +1,23 @@
 //! Stored form of a job's definition: JSON with its own types, so that renaming a field of the domain cannot change what is
 //! stored. Fields may be added with a default; none may change its meaning. A reader ignores fields that it does not know.
 
+mod daemon;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cronfleet_core::backoff::Backoff;
 use cronfleet_core::id::AgentId;
 use cronfleet_core::job::{
-    Command, DaemonSpec, JobKind, JobSpec, Launch, OutputPolicy, Overlap, Restart, RetryPolicy,
-    ScheduledSpec, StopPolicy, StopSignal, Target, WhenFull,
+    Command, JobKind, JobSpec, Launch, OutputPolicy, Overlap, RetryPolicy, ScheduledSpec,
+    StopPolicy, StopSignal, Target, WhenFull,
 };
 use cronfleet_core::limits::Stragglers;
 use cronfleet_core::secret::{Given, SecretUse};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use self::daemon::StoredDaemon;
 use crate::error::StoreError;
 use crate::spec_limits::{StoredLimits, is_default};
 
@@ -71,13 +74,7 @@ enum StoredKind {
         attempts_max: u32,
         backoff: StoredBackoff,
     },
-    Daemon {
-        is_restart_on_failure_only: bool,
-        start_period_us: u64,
-        backoff: StoredBackoff,
-        crash_loop_failures: u32,
-        crash_loop_window_us: u64,
-    },
+    Daemon(Box<StoredDaemon>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -185,13 +182,7 @@ impl From<&JobKind> for StoredKind {
                 attempts_max: scheduled.retry.attempts_max,
                 backoff: scheduled.retry.backoff.into(),
             },
-            JobKind::Daemon(daemon) => Self::Daemon {
-                is_restart_on_failure_only: daemon.restart == Restart::OnFailure,
-                start_period_us: micros(daemon.start_period),
-                backoff: daemon.backoff.into(),
-                crash_loop_failures: daemon.crash_loop_failures,
-                crash_loop_window_us: micros(daemon.crash_loop_window),
-            },
+            JobKind::Daemon(daemon) => Self::Daemon(Box::new((&**daemon).into())),
         }
     }
 }
@@ -276,23 +267,7 @@ impl From<StoredKind> for JobKind {
                     backoff: backoff.into(),
                 },
             }),
-            StoredKind::Daemon {
-                is_restart_on_failure_only,
-                start_period_us,
-                backoff,
-                crash_loop_failures,
-                crash_loop_window_us,
-            } => Self::Daemon(DaemonSpec {
-                restart: if is_restart_on_failure_only {
-                    Restart::OnFailure
-                } else {
-                    Restart::Always
-                },
-                start_period: Duration::from_micros(start_period_us),
-                backoff: backoff.into(),
-                crash_loop_failures,
-                crash_loop_window: Duration::from_micros(crash_loop_window_us),
-            }),
+            StoredKind::Daemon(daemon) => Self::Daemon(Box::new((*daemon).into())),
         }
     }
 }
@@ -370,16 +345,7 @@ mod tests {
     #[test]
     fn definitions_read_back_what_was_stored() {
         let mut daemon = scheduled();
-        daemon.kind = JobKind::Daemon(DaemonSpec {
-            restart: Restart::OnFailure,
-            start_period: Duration::from_secs(1),
-            backoff: Backoff {
-                initial: Duration::ZERO,
-                max: Duration::from_secs(60),
-            },
-            crash_loop_failures: 5,
-            crash_loop_window: Duration::from_secs(60),
-        });
+        daemon.kind = JobKind::Daemon(Box::new(daemon::tests::everything()));
         daemon.launch.command = Command::Script {
             interpreter: vec!["/bin/sh".into()],
             text: "echo ü\n".into(),

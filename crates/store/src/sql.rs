@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cronfleet_core::access::{Reach, Role};
 use cronfleet_core::id::{AgentId, GroupId, JobId, LifeId, ProcessId, RunId, UserId};
-use cronfleet_core::order::SlotState;
+use cronfleet_core::order::{NextStep, ProbeKind, SlotState};
 use cronfleet_core::run::{Cause, Outcome, Reason};
 use jiff::Timestamp;
 use sea_orm::{ConnectionTrait, QueryResult, Statement, TryGetable, Value};
@@ -318,4 +318,5 @@ macro_rules! stored_word {
 
 pub(crate) use {stored, stored_word};
 
-stored_word!(Role "role", Cause "cause", Outcome "outcome", Reason "reason", SlotState "slot state");
+stored_word!(Role "role", Cause "cause", Outcome "outcome", Reason "reason", SlotState "slot state",
+    ProbeKind "kind of probe", NextStep "next step");

@@ -1,17 +1,18 @@
 //! Messages ↔ domain types. Reading checks everything; writing cannot fail.
 
+mod daemon;
+mod slot;
+
 use std::time::Duration;
 
 use bytes::Bytes;
-use cronfleet_core::backoff::Backoff;
 use cronfleet_core::id::{AgentId, JobId, LifeId, ProcessId, RunId};
 use cronfleet_core::job::{
-    Command, DaemonSpec, Launch, OutputPolicy, Overlap, Restart, StopPolicy, StopSignal, WhenFull,
+    Command, Launch, OutputPolicy, Overlap, StopPolicy, StopSignal, WhenFull,
 };
 use cronfleet_core::limits::{ProcessLimits, Stragglers};
 use cronfleet_core::order::{
-    Claim, Cleanup, DaemonOrder, End, ExitStatus, Order, OutputTotals, ProcessReport, SlotReport,
-    SlotState, Start, StopCause, Usage,
+    Claim, Cleanup, End, ExitStatus, Order, OutputTotals, ProcessReport, Start, StopCause, Usage,
 };
 use cronfleet_core::run::Reason;
 use cronfleet_core::secret::{Given, SecretUse, is_name};
@@ -258,55 +259,6 @@ impl TryFrom<v1::Order> for Order {
     }
 }
 
-impl From<&DaemonOrder> for v1::DaemonOrder {
-    fn from(order: &DaemonOrder) -> Self {
-        Self {
-            job: id_bytes(order.job.as_uuid()),
-            job_name: order.job_name.clone(),
-            job_version: order.job_version,
-            processes: order.processes,
-            restart_on_failure_only: order.policy.restart == Restart::OnFailure,
-            start_period_us: duration_us(order.policy.start_period),
-            backoff_initial_us: duration_us(order.policy.backoff.initial),
-            backoff_max_us: duration_us(order.policy.backoff.max),
-            crash_loop_failures: order.policy.crash_loop_failures,
-            crash_loop_window_us: duration_us(order.policy.crash_loop_window),
-            launch: Some((&order.launch).into()),
-        }
-    }
-}
-
-impl TryFrom<v1::DaemonOrder> for DaemonOrder {
-    type Error = MessageError;
-
-    fn try_from(order: v1::DaemonOrder) -> Result<Self, MessageError> {
-        Ok(Self {
-            job: job_id(&order.job)?,
-            job_name: order.job_name,
-            job_version: order.job_version,
-            processes: order.processes,
-            policy: DaemonSpec {
-                restart: if order.restart_on_failure_only {
-                    Restart::OnFailure
-                } else {
-                    Restart::Always
-                },
-                start_period: duration("daemon.start_period_us", order.start_period_us)?,
-                backoff: Backoff {
-                    initial: duration("daemon.backoff_initial_us", order.backoff_initial_us)?,
-                    max: duration("daemon.backoff_max_us", order.backoff_max_us)?,
-                },
-                crash_loop_failures: order.crash_loop_failures,
-                crash_loop_window: duration(
-                    "daemon.crash_loop_window_us",
-                    order.crash_loop_window_us,
-                )?,
-            },
-            launch: order.launch.ok_or(wrong("daemon.launch"))?.try_into()?,
-        })
-    }
-}
-
 impl From<Start> for v1::Start {
     fn from(start: Start) -> Self {
         Self {
@@ -364,15 +316,10 @@ impl From<&End> for v1::End {
         Self {
             at_us: time_us(end.at),
             status: Some(status(&end.status)),
-            stopped_for: match end.stopped_for {
-                None => v1::StopCause::None,
-                Some(StopCause::Kill) => v1::StopCause::Kill,
-                Some(StopCause::Timeout) => v1::StopCause::Timeout,
-                Some(StopCause::Shutdown) => v1::StopCause::Shutdown,
-                Some(StopCause::ScaledDown) => v1::StopCause::ScaledDown,
-                Some(StopCause::Replaced) => v1::StopCause::Replaced,
-            }
-            .into(),
+            stopped_for: end
+                .stopped_for
+                .map_or(v1::StopCause::None, stop_cause)
+                .into(),
             duration_us: duration_us(end.duration),
             user_time_us: duration_us(end.usage.user_time),
             system_time_us: duration_us(end.usage.system_time),
@@ -390,15 +337,7 @@ impl TryFrom<v1::End> for End {
     type Error = MessageError;
 
     fn try_from(end: v1::End) -> Result<Self, MessageError> {
-        let stopped_for = match v1::StopCause::try_from(end.stopped_for) {
-            Ok(v1::StopCause::None) => None,
-            Ok(v1::StopCause::Kill) => Some(StopCause::Kill),
-            Ok(v1::StopCause::Timeout) => Some(StopCause::Timeout),
-            Ok(v1::StopCause::Shutdown) => Some(StopCause::Shutdown),
-            Ok(v1::StopCause::ScaledDown) => Some(StopCause::ScaledDown),
-            Ok(v1::StopCause::Replaced) => Some(StopCause::Replaced),
-            Err(_) => return Err(wrong("end.stopped_for")),
-        };
+        let stopped_for = read_stop_cause(end.stopped_for).map_err(|_| wrong("end.stopped_for"))?;
         Ok(Self {
             at: time("end.at_us", end.at_us)?,
             status: read_status(end.status.ok_or(wrong("end.status"))?)?,
@@ -418,6 +357,39 @@ impl TryFrom<v1::End> for End {
             cleanup: end.cleanup.map(read_cleanup).unwrap_or_default(),
         })
     }
+}
+
+/// Writes why a process was asked to stop.
+pub fn stop_cause(cause: StopCause) -> v1::StopCause {
+    match cause {
+        StopCause::Kill => v1::StopCause::Kill,
+        StopCause::Timeout => v1::StopCause::Timeout,
+        StopCause::Shutdown => v1::StopCause::Shutdown,
+        StopCause::ScaledDown => v1::StopCause::ScaledDown,
+        StopCause::Replaced => v1::StopCause::Replaced,
+        StopCause::Unhealthy => v1::StopCause::Unhealthy,
+        StopCause::NotReady => v1::StopCause::NotReady,
+        StopCause::Recycled => v1::StopCause::Recycled,
+    }
+}
+
+/// Reads [`stop_cause`]; `None` for a process that was not asked to stop.
+///
+/// # Errors
+/// An unknown number.
+pub fn read_stop_cause(number: i32) -> Result<Option<StopCause>, MessageError> {
+    Ok(match v1::StopCause::try_from(number) {
+        Ok(v1::StopCause::None) => None,
+        Ok(v1::StopCause::Kill) => Some(StopCause::Kill),
+        Ok(v1::StopCause::Timeout) => Some(StopCause::Timeout),
+        Ok(v1::StopCause::Shutdown) => Some(StopCause::Shutdown),
+        Ok(v1::StopCause::ScaledDown) => Some(StopCause::ScaledDown),
+        Ok(v1::StopCause::Replaced) => Some(StopCause::Replaced),
+        Ok(v1::StopCause::Unhealthy) => Some(StopCause::Unhealthy),
+        Ok(v1::StopCause::NotReady) => Some(StopCause::NotReady),
+        Ok(v1::StopCause::Recycled) => Some(StopCause::Recycled),
+        Err(_) => return Err(wrong("stop_cause")),
+    })
 }
 
 /// Writes a claim.
@@ -469,51 +441,6 @@ pub fn read_claim(message: v1::Claim) -> Result<(RunId, Claim), MessageError> {
         },
     };
     Ok((run, claim))
-}
-
-impl From<&SlotReport> for v1::SlotReport {
-    fn from(report: &SlotReport) -> Self {
-        Self {
-            job: id_bytes(report.job.as_uuid()),
-            index: report.index,
-            state: report.state.word().to_owned(),
-            since_us: time_us(report.since),
-            job_version: report.job_version,
-            process: report.process.map(|process| id_bytes(process.as_uuid())),
-            start: report.start.map(v1::Start::from),
-            last_end: report.last_end.as_ref().map(|end| v1::End {
-                status: Some(status(end)),
-                ..v1::End::default()
-            }),
-            restarts: report.restarts,
-            retry_at_us: report.retry_at.map(time_us),
-        }
-    }
-}
-
-impl TryFrom<v1::SlotReport> for SlotReport {
-    type Error = MessageError;
-
-    fn try_from(report: v1::SlotReport) -> Result<Self, MessageError> {
-        Ok(Self {
-            job: job_id(&report.job)?,
-            index: report.index,
-            state: SlotState::from_word(&report.state).ok_or(wrong("slot.state"))?,
-            since: time("slot.since_us", report.since_us)?,
-            job_version: report.job_version,
-            process: report.process.as_deref().map(process_id).transpose()?,
-            start: start(report.start)?,
-            last_end: report
-                .last_end
-                .map(|end| read_status(end.status.ok_or(wrong("slot.last_end"))?))
-                .transpose()?,
-            restarts: report.restarts,
-            retry_at: report
-                .retry_at_us
-                .map(|us| time("slot.retry_at_us", us))
-                .transpose()?,
-        })
-    }
 }
 
 impl From<&ProcessReport> for v1::ProcessReport {

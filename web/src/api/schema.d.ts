@@ -596,7 +596,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Stops the processes of a daemon job gracefully, one after the other, and starts them again. */
+        /**
+         * Stops the processes of a daemon job gracefully, as many at a time as the job lets be unavailable, and starts them again. A
+         *     single slot is restarted at once.
+         */
         post: operations["restart_slots"];
         delete?: never;
         options?: never;
@@ -835,6 +838,16 @@ export interface components {
             /** @description `unified` (version 2), `hybrid` (version 2 for the processes, version 1 for limits), `legacy` (version 1), `none`. */
             mode: string;
         };
+        /** @description What is asked of a process. Exactly one of `command`, `tcp` and `http`. */
+        Check: {
+            /**
+             * @description Program and arguments, run as the job's user in its directory and environment, with `CRONFLEET_SLOT` and `CRONFLEET_PID`;
+             *     exit status 0 is the good answer.
+             */
+            command?: string[] | null;
+            http?: components["schemas"]["HttpCheck"] | null;
+            tcp?: components["schemas"]["TcpCheck"] | null;
+        };
         /** @description What it took to end a process and everything that it had started. */
         Cleanup: {
             /**
@@ -877,7 +890,7 @@ export interface components {
             backoff_max_ms: number;
             /**
              * Format: int32
-             * @description Failures within `crash_loop_window_ms` that make the slot a crash loop, 2 to 100. Default 5.
+             * @description Failures within `crash_loop_window_ms`, or in a row, that make the slot a crash loop, 2 to 100. Default 5.
              * @default 5
              */
             crash_loop_failures: number;
@@ -888,13 +901,45 @@ export interface components {
              */
             crash_loop_window_ms: number;
             /**
+             * @description Exit statuses that count as a good end, 1 to 32 of them. Default 0.
+             * @default [
+             *       0
+             *     ]
+             */
+            expected_exit_codes: number[];
+            /** @default null */
+            health: components["schemas"]["HealthSpec"] | null;
+            /**
+             * Format: int64
+             * @description A process is replaced by a fresh one at this age or up to a fifth earlier, in milliseconds, 1,000 to 31,536,000,000; never
+             *     when absent.
+             * @default null
+             */
+            max_age_ms: number | null;
+            /**
+             * Format: int64
+             * @description A process is replaced by a fresh one once it and its descendants use more memory, in bytes, at least 1,048,576; never when
+             *     absent.
+             * @default null
+             */
+            max_memory_bytes: number | null;
+            /**
+             * Format: int32
+             * @description Processes per agent that may be down at a time because they are being replaced, 1 to 1,000. Default 1.
+             * @default 1
+             */
+            max_unavailable: number;
+            /** @default null */
+            readiness: components["schemas"]["ReadinessSpec"] | null;
+            /**
              * @description When an ended process is started again.
              * @default always
              */
             restart: components["schemas"]["Restart"];
             /**
              * Format: int64
-             * @description A process alive this long counts as running, in milliseconds, 0 to 600,000. Default 1,000.
+             * @description A process alive this long counts as running, in milliseconds, 0 to 600,000; with `readiness` only once that says so, too.
+             *     Default 1,000.
              * @default 1000
              */
             start_period_ms: number;
@@ -1088,6 +1133,55 @@ export interface components {
             name?: string | null;
             /** @description New whole list of run-as users. */
             run_as?: string[] | null;
+        };
+        /** @description How a running process proves that it still serves. One that does not is stopped and started again as `restart` says. */
+        HealthSpec: {
+            /** @description What is asked. */
+            check: components["schemas"]["Check"];
+            /**
+             * Format: int32
+             * @description Bad answers that make the process unhealthy, 1 to 100. Default 3.
+             */
+            failures?: number;
+            /**
+             * Format: int64
+             * @description Wait before the first question in milliseconds, 0 to 600,000. Default 0.
+             */
+            initial_delay_ms?: number;
+            /**
+             * Format: int64
+             * @description Time from one question to the next in milliseconds, 100 to 3,600,000. Default 10,000.
+             */
+            period_ms?: number;
+            /**
+             * Format: int32
+             * @description Good answers in a row after which bad ones are forgotten, 1 to 100. Default 1.
+             */
+            successes?: number;
+            /**
+             * Format: int64
+             * @description An answer that takes longer is a bad one; in milliseconds, 10 to 60,000. Default 1,000.
+             */
+            timeout_ms?: number;
+        };
+        /** @description A request that has to be answered well. */
+        HttpCheck: {
+            /** @description IP address on the agent's machine; `127.0.0.1` when absent. */
+            address?: string | null;
+            /** @description Whether the slot's index is added to the port, so that each process has its own. */
+            adds_slot?: boolean;
+            /**
+             * Format: int32
+             * @description The good answer, 100 to 599; any of 200 to 399 when absent.
+             */
+            expected_status?: number | null;
+            /** @description Path and query. Default `/`. */
+            path?: string;
+            /**
+             * Format: int32
+             * @description Port, 1 to 65,535.
+             */
+            port: number;
         };
         /**
          * @description Class of an io priority.
@@ -1389,6 +1483,11 @@ export interface components {
             /** @description The role to give. */
             role: components["schemas"]["Role"];
         };
+        /**
+         * @description What comes next in a slot by itself.
+         * @enum {string}
+         */
+        NextStep: "start" | "ready" | "replace" | "replace_halted" | "recycle" | "kill";
         /**
          * @description How a run ended.
          * @enum {string}
@@ -1770,7 +1869,10 @@ export interface components {
                  * @description Process id on the agent.
                  */
                 pid?: number | null;
-                /** @description Why it ended or could not start, as a stable word: `exited`, `signalled`, `scaled_down`, `replaced`, `command_missing` … */
+                /**
+                 * @description Why it ended or could not start, as a stable word: `exited`, `signalled`, `scaled_down`, `replaced`, `unhealthy`,
+                 *     `not_ready`, `recycled`, `command_missing` …
+                 */
                 reason?: string | null;
                 /** @description Signal that ended it. */
                 signal?: string | null;
@@ -1990,10 +2092,17 @@ export interface components {
                 /** @description Last lines that the last ended process wrote, at most 2 KiB. */
                 last_output?: string | null;
                 /**
+                 * Format: date-time
+                 * @description When at the latest; absent if that depends on other slots.
+                 */
+                next_at?: string | null;
+                next_step?: components["schemas"]["NextStep"] | null;
+                /**
                  * Format: int32
                  * @description Process id on the agent.
                  */
                 pid?: number | null;
+                probe?: components["schemas"]["Probe"] | null;
                 /**
                  * Format: uuid
                  * @description The current or, without one, the last process; names its output.
@@ -2103,6 +2212,25 @@ export interface components {
             /** @description IANA time zone name. */
             time_zone: string;
         };
+        /** @description What a probe of a live process found. */
+        Probe: {
+            /** @description What was wrong, for people. */
+            detail?: string | null;
+            /**
+             * Format: int32
+             * @description Bad answers that count against the process; 0 for readiness.
+             */
+            failures: number;
+            /** @description Whether the answer was the good one. */
+            is_ok: boolean;
+            /** @description What it was for. */
+            kind: components["schemas"]["ProbeKind"];
+        };
+        /**
+         * @description What a probe is for.
+         * @enum {string}
+         */
+        ProbeKind: "readiness" | "health";
         /** @description One life of a command in a slot. */
         Process: {
             /**
@@ -2153,7 +2281,10 @@ export interface components {
              * @description Process id on the agent.
              */
             pid?: number | null;
-            /** @description Why it ended or could not start, as a stable word: `exited`, `signalled`, `scaled_down`, `replaced`, `command_missing` … */
+            /**
+             * @description Why it ended or could not start, as a stable word: `exited`, `signalled`, `scaled_down`, `replaced`, `unhealthy`,
+             *     `not_ready`, `recycled`, `command_missing` …
+             */
             reason?: string | null;
             /** @description Signal that ended it. */
             signal?: string | null;
@@ -2162,6 +2293,36 @@ export interface components {
              * @description When it started.
              */
             started_at?: string | null;
+        };
+        /** @description How a new process proves that it serves. */
+        ReadinessSpec: {
+            /** @description What is asked. */
+            check: components["schemas"]["Check"];
+            /**
+             * Format: int64
+             * @description Wait before the first question in milliseconds, 0 to 600,000. Default 0.
+             */
+            initial_delay_ms?: number;
+            /**
+             * Format: int64
+             * @description Time from one question to the next in milliseconds, 100 to 3,600,000. Default 1,000.
+             */
+            period_ms?: number;
+            /**
+             * Format: int64
+             * @description A process that is not ready after this long has failed and is stopped; in milliseconds, 1,000 to 3,600,000. Default 60,000.
+             */
+            start_timeout_ms?: number;
+            /**
+             * Format: int32
+             * @description Good answers in a row that make the process ready, 1 to 100. Default 1.
+             */
+            successes?: number;
+            /**
+             * Format: int64
+             * @description An answer that takes longer is a bad one; in milliseconds, 10 to 60,000. Default 1,000.
+             */
+            timeout_ms?: number;
         };
         /** @description One bar in the strip of last runs. */
         RecentRun: {
@@ -2186,7 +2347,7 @@ export interface components {
          * @description When an ended daemon process is started again.
          * @enum {string}
          */
-        Restart: "always" | "on_failure";
+        Restart: "always" | "on_failure" | "never";
         /** @description When a failed or timed-out run is tried again. A `lost` run never is. */
         RetryPolicy: {
             /**
@@ -2529,10 +2690,17 @@ export interface components {
             /** @description Last lines that the last ended process wrote, at most 2 KiB. */
             last_output?: string | null;
             /**
+             * Format: date-time
+             * @description When at the latest; absent if that depends on other slots.
+             */
+            next_at?: string | null;
+            next_step?: components["schemas"]["NextStep"] | null;
+            /**
              * Format: int32
              * @description Process id on the agent.
              */
             pid?: number | null;
+            probe?: components["schemas"]["Probe"] | null;
             /**
              * Format: uuid
              * @description The current or, without one, the last process; names its output.
@@ -2561,7 +2729,10 @@ export interface components {
             /** @description State. */
             state: components["schemas"]["SlotState"];
         };
-        /** @description `POST /slots/restart` (operator): stops the processes gracefully, one after the other, and starts them again. */
+        /**
+         * @description `POST /slots/restart` (operator): stops the processes gracefully, as many at a time as the job lets be
+         *     unavailable, and starts them again.
+         */
         SlotRestart: {
             /**
              * Format: uuid
@@ -2631,6 +2802,18 @@ export interface components {
             agent_ids?: string[];
             /** @description True: every agent that serves the group, also those to come. Then `agent_ids` must be empty. */
             all?: boolean;
+        };
+        /** @description A connection that has to be accepted. */
+        TcpCheck: {
+            /** @description IP address on the agent's machine; `127.0.0.1` when absent. */
+            address?: string | null;
+            /** @description Whether the slot's index is added to the port, so that each process has its own. */
+            adds_slot?: boolean;
+            /**
+             * Format: int32
+             * @description Port, 1 to 65,535.
+             */
+            port: number;
         };
         /** @description A user. */
         User: {

@@ -454,6 +454,22 @@ function sampleOutput(start: number, nth: number): OutputChunk[] {
   }))
 }
 
+/** One job is being replaced; one process of it does not answer. */
+function outlook(
+  world: World,
+  job: string,
+  state: Slot['state'],
+  place: number,
+  index: number,
+): Pick<Slot, 'probe' | 'next_step' | 'next_at'> {
+  if (state !== 'running') return { next_step: 'start', next_at: iso(world.now + 22_000) }
+  const isIll = place === 0 && index === 1
+  const probe: Slot['probe'] = isIll
+    ? { kind: 'health', is_ok: false, failures: 2, detail: '127.0.0.1:8081: connection refused' }
+    : { kind: 'health', is_ok: true, failures: 0 }
+  return { probe, next_step: job === 'order-consumer' && place === 1 ? 'replace' : undefined }
+}
+
 function addSlots(world: World, job: Job): void {
   const group = world.groups.find((each) => each.id === job.group_id)
   const agents = world.agents.filter((agent) => group?.agent_ids.includes(agent.id))
@@ -497,6 +513,7 @@ function addSlots(world: World, job: Job): void {
         started_at: state === 'running' ? process.started_at : undefined,
         restarts: state === 'crash_loop' ? 61 : state === 'backoff' ? 2 : 0,
         retry_at: state === 'running' ? undefined : iso(world.now + 22_000),
+        ...outlook(world, job.spec.name, state, place, index),
         last_end: state === 'running' ? undefined : 'exit 1',
         last_output:
           state === 'running'

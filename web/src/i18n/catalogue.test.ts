@@ -66,6 +66,13 @@ describe('every stable word of the center has a text', () => {
     }
   })
 
+  it('what comes next in a slot, and what probes are for', () => {
+    for (const word of words(source('api/src/outlook.rs'), /^ {4}(\w+),$/gm)) {
+      const snake = word.replace(/(?<!^)[A-Z]/g, (letter) => `_${letter}`).toLowerCase()
+      expect(english.has(`next.${snake}`) || english.has(`probe.${snake}`), snake).toBe(true)
+    }
+  })
+
   it('ends of daemon processes', () => {
     const ends = words(source('center/src/http/slots.rs'), /(?:Some|None)[^\n]*=> "([a-z_]+)"/g)
     expect(ends.length).toBeGreaterThan(4)
@@ -79,7 +86,12 @@ describe('every stable word of the center has a text', () => {
   })
 
   it('refused requests', () => {
-    const files = ['center/src/http/error.rs', 'center/src/http/job_rules.rs', 'core/src/job.rs']
+    const files = [
+      'center/src/http/error.rs',
+      'center/src/http/job_rules.rs',
+      'core/src/job.rs',
+      'core/src/job/daemon.rs',
+    ]
     const codes = files.flatMap((file) =>
       words(source(file), /"((?:job|auth|user|group|agent|setup)\.[a-z_]+)"/g),
     )

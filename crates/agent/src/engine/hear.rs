@@ -217,6 +217,23 @@ impl Engine {
             }
             News::Started(started, control) => self.hear_start(life, kind, &started, control),
             News::Output => self.outputs.grown(life),
+            News::Probed(probe, answer) => {
+                if let Kind::Process(process) = kind {
+                    self.slot_input(SlotInput::Probed {
+                        process,
+                        kind: probe,
+                        answer,
+                    });
+                }
+            }
+            News::Measured(memory_bytes) => {
+                if let Kind::Process(process) = kind {
+                    self.slot_input(SlotInput::Measured {
+                        process,
+                        memory_bytes,
+                    });
+                }
+            }
             News::ArmFailed(failed) => {
                 self.lives.remove(&life);
                 self.folders.remove(&life);
@@ -255,6 +272,7 @@ impl Engine {
         tracing::debug!(life.id = %life, process.pid = start.pid, "process started");
         if let Some(held) = self.lives.get_mut(&life) {
             held.handle.control = Some(control);
+            held.handle.shim_pid = Some(started.shim.pid);
             if held.handle.is_output_stored {
                 self.outputs.open(life, held.handle.output.clone(), 0);
             }

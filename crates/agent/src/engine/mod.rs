@@ -6,6 +6,7 @@
 
 mod closing;
 mod hear;
+mod measure;
 mod perform;
 mod recover;
 mod tell;
@@ -111,6 +112,8 @@ pub(crate) struct Engine {
     draws: StdRng,
     todo: Vec<Action>,
     routine_at: Instant,
+    /// When memory of daemon processes was measured last.
+    measured_at: Option<Instant>,
     closing: Option<Closing>,
 }
 
@@ -216,6 +219,7 @@ impl Engine {
         self.vault
             .retain(|job| orders.has_job(job) || slots.wanted(job).is_some());
         self.shared.spool.set(self.outputs.level());
+        self.measure();
         let progress = self.outputs.progress();
         self.todo.extend(progress.into_iter().map(Action::Append));
         let unwritten = std::mem::take(&mut self.unwritten);

@@ -1,17 +1,21 @@
 //! Doing what the books ask for.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use cronfleet_core::id::LifeId;
+use cronfleet_core::id::{JobId, LifeId, ProcessId};
+use cronfleet_core::order::ProbeKind;
 use cronfleet_core::order_book::{Effect, Input};
 use cronfleet_core::record::Record;
 use cronfleet_core::slot_book::{SlotEffect, SlotInput};
+use rand::RngExt;
+use uuid::Builder;
 
 use super::{Engine, Held, Kind};
 use crate::chores::Chore;
 use crate::host::LifeControl;
 use crate::ledger::Entry;
-use crate::lives::{Purpose, launch};
+use crate::lives::{Purpose, Question, launch, probe};
 
 /// Entries kept for another try.
 const UNWRITTEN_MAX: usize = 1_000;
@@ -182,6 +186,12 @@ impl Engine {
             }
             SlotEffect::Stop { process, .. } => self.signal(process.into(), LifeControl::stop),
             SlotEffect::KillAll { process } => self.signal(process.into(), LifeControl::kill_all),
+            SlotEffect::Probe {
+                process,
+                job,
+                index,
+                kind,
+            } => self.probe(process, job, index, kind),
             SlotEffect::ReportSlot { job, index } => {
                 if self.session.is_some() {
                     self.outbox.slot(job, index);
@@ -209,6 +219,31 @@ impl Engine {
         }
         self.folders.insert(life);
         self.lives.insert(life, Held { kind, handle });
+        self.tasks.spawn(task);
+    }
+
+    /// Puts a question to a process. The answer comes as news of its life.
+    fn probe(&mut self, process: ProcessId, job: JobId, index: u32, kind: ProbeKind) {
+        let Some(order) = self.slots.wanted(job) else {
+            return;
+        };
+        let start = self
+            .slots
+            .slot_report(job, index)
+            .and_then(|report| report.start);
+        let question = Question {
+            order: Arc::clone(order),
+            process,
+            index,
+            kind,
+            pid: start.map_or(0, |start| start.pid),
+            command: LifeId::from_uuid(Builder::from_random_bytes(self.draws.random()).into_uuid()),
+        };
+        let task = probe(
+            self.launcher.clone(),
+            question,
+            self.life_events_out.clone(),
+        );
         self.tasks.spawn(task);
     }
 
@@ -268,6 +303,7 @@ impl Action {
                 | SlotEffect::ReportSlot { .. }
                 | SlotEffect::SlotGone { .. } => None,
                 SlotEffect::Start { process, .. }
+                | SlotEffect::Probe { process, .. }
                 | SlotEffect::Stop { process, .. }
                 | SlotEffect::KillAll { process }
                 | SlotEffect::ReportProcess { process }
@@ -292,8 +328,11 @@ fn subject(entry: &Entry) -> Option<Kind> {
             Some(Kind::Process(*process))
         }
         Record::LifeEnded(report) => Some(Kind::Process(report.process)),
-        Record::SessionEpoch(_) | Record::DaemonsWanted { .. } | Record::SlotFinished { .. } => {
-            None
-        }
+        // The next two are written again later; nothing rests on them meanwhile.
+        Record::LifeReady { .. }
+        | Record::LifeReplaceAsked { .. }
+        | Record::SessionEpoch(_)
+        | Record::DaemonsWanted { .. }
+        | Record::SlotFinished { .. } => None,
     }
 }

@@ -107,6 +107,8 @@ impl Replay {
             | Record::Acked { .. }
             | Record::DaemonsWanted { .. }
             | Record::LifeStopAsked { .. }
+            | Record::LifeReady { .. }
+            | Record::LifeReplaceAsked { .. }
             | Record::LifeForgotten { .. }
             | Record::SlotFinished { .. } => {}
         }
@@ -359,6 +361,7 @@ impl Engine {
             draws,
             todo: Vec::new(),
             routine_at: Instant::now(),
+            measured_at: None,
             closing: None,
         };
         for (kind, life) in sighted.alive {

@@ -23,9 +23,9 @@ const KILL_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// One line of the process table.
 #[derive(Debug, Clone, Copy)]
-struct Process {
-    id: ProcessId,
-    parent: i32,
+pub(super) struct Process {
+    pub(super) id: ProcessId,
+    pub(super) parent: i32,
     session: i32,
     is_zombie: bool,
 }
@@ -94,7 +94,8 @@ fn kill(process: ProcessId) {
     }
 }
 
-fn process_table() -> Vec<Process> {
+/// All processes there are.
+pub(super) fn process_table() -> Vec<Process> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };

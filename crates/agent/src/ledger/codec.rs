@@ -96,6 +96,10 @@ fn record_message(record: &Record) -> What {
         Record::LifeStopAsked { process, cause } => {
             What::LifeStopAsked(stop_asked((*process).into(), *cause))
         }
+        Record::LifeReady { process } => What::LifeReady(id(process.as_uuid())),
+        Record::LifeReplaceAsked { process, cause } => {
+            What::LifeReplaceAsked(stop_asked((*process).into(), *cause))
+        }
         Record::LifeEnded(report) => What::LifeEnded(link::ProcessReport::from(&**report)),
         Record::LifeForgotten { process } => What::LifeForgotten(id(process.as_uuid())),
         Record::SlotFinished { job, index, launch } => What::SlotFinished(v1::SlotFinished {
@@ -141,6 +145,13 @@ fn read_record(what: What) -> Result<Record, MessageError> {
         },
         What::LifeStarted(started) => Record::LifeStarted(read_life_started(&started)?),
         What::LifeStopAsked(asked) => Record::LifeStopAsked {
+            process: convert::process_id(&asked.life)?,
+            cause: cause(asked.cause)?,
+        },
+        What::LifeReady(process) => Record::LifeReady {
+            process: convert::process_id(&process)?,
+        },
+        What::LifeReplaceAsked(asked) => Record::LifeReplaceAsked {
             process: convert::process_id(&asked.life)?,
             cause: cause(asked.cause)?,
         },
@@ -198,29 +209,15 @@ fn digest(bytes: &[u8]) -> Result<LaunchDigest, MessageError> {
         .map_err(|_| wrong("launch"))
 }
 
-fn stop_asked(life: LifeId, asked: StopCause) -> v1::StopAsked {
-    let cause = match asked {
-        StopCause::Kill => link::StopCause::Kill,
-        StopCause::Timeout => link::StopCause::Timeout,
-        StopCause::Shutdown => link::StopCause::Shutdown,
-        StopCause::ScaledDown => link::StopCause::ScaledDown,
-        StopCause::Replaced => link::StopCause::Replaced,
-    };
+fn stop_asked(life: LifeId, cause: StopCause) -> v1::StopAsked {
     v1::StopAsked {
         life: id(life.as_uuid()),
-        cause: cause.into(),
+        cause: convert::stop_cause(cause).into(),
     }
 }
 
 fn cause(number: i32) -> Result<StopCause, MessageError> {
-    match link::StopCause::try_from(number) {
-        Ok(link::StopCause::Kill) => Ok(StopCause::Kill),
-        Ok(link::StopCause::Timeout) => Ok(StopCause::Timeout),
-        Ok(link::StopCause::Shutdown) => Ok(StopCause::Shutdown),
-        Ok(link::StopCause::ScaledDown) => Ok(StopCause::ScaledDown),
-        Ok(link::StopCause::Replaced) => Ok(StopCause::Replaced),
-        Ok(link::StopCause::None) | Err(_) => Err(wrong("stop_asked.cause")),
-    }
+    convert::read_stop_cause(number)?.ok_or(wrong("stop_asked.cause"))
 }
 
 fn id(uuid: Uuid) -> Bytes {
@@ -235,7 +232,6 @@ const fn wrong(field: &'static str) -> MessageError {
 mod tests {
     use std::collections::BTreeMap;
 
-    use cronfleet_core::backoff::Backoff;
     use cronfleet_core::id::{JobId, ProcessId, RunId};
     use cronfleet_core::job::{
         Command, DaemonSpec, Launch, OutputPolicy, Overlap, Restart, WhenFull,
@@ -347,13 +343,7 @@ mod tests {
             processes: 4,
             policy: DaemonSpec {
                 restart: Restart::OnFailure,
-                start_period: Duration::from_secs(1),
-                backoff: Backoff {
-                    initial: Duration::from_secs(1),
-                    max: Duration::from_secs(9),
-                },
-                crash_loop_failures: 5,
-                crash_loop_window: Duration::from_secs(60),
+                ..DaemonSpec::default()
             },
             launch: launch(),
         }
@@ -421,6 +411,11 @@ mod tests {
             Record::LifeStopAsked {
                 process,
                 cause: StopCause::Replaced,
+            },
+            Record::LifeReady { process },
+            Record::LifeReplaceAsked {
+                process,
+                cause: StopCause::Recycled,
             },
             Record::LifeEnded(Box::new(report)),
             Record::LifeForgotten { process },

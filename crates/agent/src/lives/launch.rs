@@ -10,6 +10,7 @@ use cronfleet_core::job::{Command, Launch, WhenFull};
 use cronfleet_core::limits::{ProcessLimits, Stragglers};
 use cronfleet_core::order::{DaemonOrder, Order};
 use cronfleet_core::run::Reason;
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
@@ -31,6 +32,8 @@ const SECRETS_MARGIN: Duration = Duration::from_millis(500);
 
 /// Longest wait of a daemon's process for its secrets; then its slot tries again after its backoff.
 const PROCESS_PATIENCE: Duration = Duration::from_secs(10);
+/// Probes under way at a time; more wait. Waiting is no part of a probe's time limit.
+const PROBES_AT_ONCE: usize = 32;
 
 /// What a life is for.
 #[derive(Debug, Clone)]
@@ -46,6 +49,21 @@ pub(crate) enum Purpose {
         /// Its slot.
         index: u32,
     },
+    /// A command that asks a daemon process how it is.
+    Probe {
+        /// The life of the command itself.
+        life: LifeId,
+        /// What is wanted.
+        order: Arc<DaemonOrder>,
+        /// The process that is asked about.
+        process: ProcessId,
+        /// Its slot.
+        index: u32,
+        /// Its number.
+        pid: i32,
+        /// The job's launch with the probe's command.
+        launch: Box<Launch>,
+    },
 }
 
 impl Purpose {
@@ -54,6 +72,7 @@ impl Purpose {
         match self {
             Self::Run(order) => order.run.into(),
             Self::Process { process, .. } => (*process).into(),
+            Self::Probe { life, .. } => *life,
         }
     }
 
@@ -62,6 +81,7 @@ impl Purpose {
         match self {
             Self::Run(order) => &order.launch,
             Self::Process { order, .. } => &order.launch,
+            Self::Probe { launch, .. } => launch,
         }
     }
 
@@ -72,7 +92,7 @@ impl Purpose {
                 job: order.job,
                 version: order.job_version,
             },
-            Self::Process { order, .. } => Wanted {
+            Self::Process { order, .. } | Self::Probe { order, .. } => Wanted {
                 job: order.job,
                 version: order.job_version,
             },
@@ -98,19 +118,38 @@ impl Purpose {
                 order,
                 process,
                 index,
-            } => vec![
-                ("CRONFLEET_PROCESS_ID", process.to_string()),
-                ("CRONFLEET_JOB_ID", order.job.to_string()),
-                ("CRONFLEET_JOB_NAME", order.job_name.clone()),
-                ("CRONFLEET_SLOT", index.to_string()),
-                ("CRONFLEET_SLOTS", order.processes.to_string()),
-            ],
+            } => process_variables(order, *process, *index),
+            Self::Probe {
+                order,
+                process,
+                index,
+                pid,
+                ..
+            } => {
+                let mut variables = process_variables(order, *process, *index);
+                variables.push(("CRONFLEET_PID", pid.to_string()));
+                variables
+            }
         };
         variables
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
             .collect()
     }
+}
+
+fn process_variables(
+    order: &DaemonOrder,
+    process: ProcessId,
+    index: u32,
+) -> Vec<(&'static str, String)> {
+    vec![
+        ("CRONFLEET_PROCESS_ID", process.to_string()),
+        ("CRONFLEET_JOB_ID", order.job.to_string()),
+        ("CRONFLEET_JOB_NAME", order.job_name.clone()),
+        ("CRONFLEET_SLOT", index.to_string()),
+        ("CRONFLEET_SLOTS", order.processes.to_string()),
+    ]
 }
 
 /// What all lives are launched with. Cheap to clone.
@@ -122,6 +161,8 @@ pub(crate) struct Launcher {
     users: Arc<Users>,
     vault: Vault,
     shared: Arc<LinkShared>,
+    /// Room for probes under way.
+    pub(super) probes: Arc<Semaphore>,
 }
 
 impl Launcher {
@@ -138,6 +179,7 @@ impl Launcher {
             users: Arc::default(),
             vault,
             shared,
+            probes: Arc::new(Semaphore::new(PROBES_AT_ONCE)),
         }
     }
 
@@ -201,7 +243,7 @@ impl Launcher {
                 let left = Duration::try_from(left).unwrap_or_default();
                 now + left.saturating_sub(SECRETS_MARGIN)
             }
-            Purpose::Process { .. } => now + PROCESS_PATIENCE,
+            Purpose::Process { .. } | Purpose::Probe { .. } => now + PROCESS_PATIENCE,
         }
     }
 

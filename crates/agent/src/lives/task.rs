@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cronfleet_core::id::LifeId;
+use cronfleet_core::order::ProbeKind;
 use cronfleet_core::run::Reason;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
@@ -28,7 +29,8 @@ pub(crate) struct LifeEvent {
     pub(crate) news: News,
 }
 
-/// What happened to a life. All but the first three and [`News::Output`] are the last news of it.
+/// What happened to a life. All but [`News::Armed`], [`News::Started`], [`News::Output`], [`News::Probed`] and [`News::Measured`]
+/// are the last news of it.
 #[derive(Debug)]
 pub(crate) enum News {
     /// It is prepared.
@@ -37,6 +39,10 @@ pub(crate) enum News {
     Started(Box<StartedRecord>, LifeControl),
     /// Its spool has grown.
     Output,
+    /// It answered a probe; `Err` says what was wrong.
+    Probed(ProbeKind, Result<(), String>),
+    /// Memory that it and its descendants use, in bytes.
+    Measured(u64),
     /// It could not be prepared; nothing of it is left, unless it exists already.
     ArmFailed(NotStarted),
     /// Its command could not be executed.
@@ -80,6 +86,8 @@ pub(crate) struct LifeHandle {
     wish: watch::Sender<Wish>,
     /// Present once the command runs.
     pub(crate) control: Option<LifeControl>,
+    /// Number of the shim, once the command runs.
+    pub(crate) shim_pid: Option<i32>,
     /// Shared with the life's task.
     pub(crate) output: OutputFlag,
     /// Whether its output is kept.
@@ -123,6 +131,7 @@ pub(crate) fn watch(
 ) -> (LifeHandle, impl Future<Output = ()> + Send + 'static) {
     let (mut handle, _) = handle(is_output_stored);
     handle.control = Some(life.control());
+    handle.shim_pid = Some(life.started().shim.pid);
     let id = LifeId::from_uuid(life.id());
     let task = Task {
         life: id,
@@ -142,6 +151,7 @@ fn handle(is_output_stored: bool) -> (LifeHandle, watch::Receiver<Wish>) {
         LifeHandle {
             wish,
             control: None,
+            shim_pid: None,
             output: OutputFlag::default(),
             is_output_stored,
         },

@@ -8,6 +8,7 @@ mod daemons;
 mod disk;
 mod figures;
 mod joining;
+mod keeping;
 mod pki;
 mod policy;
 mod rig;

@@ -14,8 +14,7 @@ use cronfleet_agent::{Agent, AgentError, AgentHandle, Config, OnStop, join};
 use cronfleet_core::backoff::Backoff;
 use cronfleet_core::id::{AgentId, JobId, RunId};
 use cronfleet_core::job::{
-    Command as JobCommand, DaemonSpec, Launch, OutputPolicy, Overlap, Restart, StopPolicy,
-    StopSignal,
+    Command as JobCommand, DaemonSpec, Launch, OutputPolicy, Overlap, StopPolicy, StopSignal,
 };
 use cronfleet_core::limits::{ProcessLimits, Stragglers};
 use cronfleet_core::order::{DaemonOrder, Order};
@@ -119,19 +118,46 @@ impl Rig {
     }
 }
 
+impl Rig {
+    /// Ends everything that agents have left, the shims first, and empties the memory: what a restart of the machine does.
+    pub(crate) fn reboot(&self) {
+        let shims = self.shims();
+        let commands: Vec<i32> = shims.iter().flat_map(|shim| children(*shim)).collect();
+        for pid in shims.into_iter().chain(commands) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        fs::remove_dir_all(self.runtime_dir()).unwrap();
+    }
+
+    /// Shims that name our directory.
+    fn shims(&self) -> Vec<i32> {
+        let mine = self.run.path().to_str().unwrap().as_bytes();
+        let is_mine = |entry: &fs::DirEntry| {
+            let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            command.windows(14).any(|w| w == b"cronfleet-shim")
+                && command.windows(mine.len()).any(|w| w == mine)
+        };
+        let entries = fs::read_dir("/proc").unwrap().flatten();
+        entries
+            .filter(is_mine)
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .collect()
+    }
+}
+
+fn children(pid: i32) -> Vec<i32> {
+    let listed = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    listed
+        .split_ascii_whitespace()
+        .map(|pid| pid.parse().unwrap())
+        .collect()
+}
+
 /// Only processes whose shim names our directory are touched.
 impl Drop for Rig {
     fn drop(&mut self) {
-        let mine = self.run.path().to_str().unwrap().as_bytes();
-        for entry in fs::read_dir("/proc").unwrap().flatten() {
-            let Ok(command) = fs::read(entry.path().join("cmdline")) else {
-                continue;
-            };
-            let is_shim = command.windows(14).any(|w| w == b"cronfleet-shim");
-            if is_shim && command.windows(mine.len()).any(|w| w == mine) {
-                let pid = entry.file_name().to_str().unwrap().parse().unwrap();
-                let _ = kill(Pid::from_raw(pid), Signal::SIGUSR1);
-            }
+        for pid in self.shims() {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGUSR1);
         }
     }
 }
@@ -320,14 +346,13 @@ pub(crate) fn daemon(script: &str, processes: u32) -> DaemonOrder {
         job_version: 1,
         processes,
         policy: DaemonSpec {
-            restart: Restart::Always,
             start_period: Duration::from_millis(100),
             backoff: Backoff {
                 initial: Duration::from_millis(100),
                 max: Duration::from_secs(2),
             },
             crash_loop_failures: 3,
-            crash_loop_window: Duration::from_secs(60),
+            ..DaemonSpec::default()
         },
         launch: launch(script),
     }

@@ -89,7 +89,8 @@ pub(super) async fn list_slots(
     Ok(Json(page))
 }
 
-/// Stops the processes of a daemon job gracefully, one after the other, and starts them again.
+/// Stops the processes of a daemon job gracefully, as many at a time as the job lets be unavailable, and starts them again. A
+/// single slot is restarted at once.
 #[utoipa::path(
     post, path = "/api/v1/slots/restart", tag = "slots", request_body = SlotRestart,
     responses((status = 202, description = "The agents are told", body = SlotRestartAnswer))
@@ -202,6 +203,7 @@ fn shown(state: &HttpState, slot: SlotRow) -> Slot {
         )
     });
     let start = report.and_then(|report| report.start).filter(|_| is_live);
+    let next = report.and_then(|report| report.next);
     Slot {
         job_id: slot.job.as_uuid(),
         job_name: slot.job_name,
@@ -220,6 +222,11 @@ fn shown(state: &HttpState, slot: SlotRow) -> Slot {
         started_at: start.map(|start| start.at),
         restarts: report.map_or(0, |report| report.restarts),
         retry_at: report.and_then(|report| report.retry_at),
+        probe: report
+            .and_then(|report| report.probe.as_ref())
+            .map(Into::into),
+        next_step: next.map(|next| next.step.into()),
+        next_at: next.and_then(|next| next.at),
         last_end: report
             .and_then(|report| report.last_end.as_ref())
             .map(end_in_words),
@@ -264,6 +271,9 @@ fn end_reason(process: &ProcessRow) -> Option<String> {
         (Some(StopCause::Shutdown), _) => "shut_down",
         (Some(StopCause::ScaledDown), _) => "scaled_down",
         (Some(StopCause::Replaced), _) => "replaced",
+        (Some(StopCause::Unhealthy), _) => "unhealthy",
+        (Some(StopCause::NotReady), _) => "not_ready",
+        (Some(StopCause::Recycled), _) => "recycled",
         (None, Some(reason)) => reason.word(),
         (None, None) if process.exit_code.is_some() => "exited",
         (None, None) if process.signal.is_some() => "signalled",

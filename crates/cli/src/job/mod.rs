@@ -1,6 +1,7 @@
 //! `cronfleet job`.
 
 mod create;
+mod daemon_flags;
 mod edit;
 mod limit_flags;
 mod list;

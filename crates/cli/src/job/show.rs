@@ -2,11 +2,12 @@
 
 use clap::Args;
 use cronfleet_api::agent::Agent;
-use cronfleet_api::job::{Job, JobSpec, JobVersion, WhenFull};
+use cronfleet_api::job::{DaemonSpec, Job, JobSpec, JobVersion, WhenFull};
 use cronfleet_api::limits::Stragglers;
 use cronfleet_api::run::Lapse;
 use cronfleet_api::secret::{SecretAs, SecretUse};
 
+use super::daemon_flags::check_in_words;
 use super::{limit_flags, list};
 use crate::client::{Client, find, id_of};
 use crate::failure::Failure;
@@ -116,6 +117,9 @@ fn lines(job: &Job, target: String) -> Vec<(&'static str, String)> {
         let used = spec.secrets.iter().map(secret);
         lines.push(("secrets", used.collect::<Vec<_>>().join(", ")));
     }
+    if let Some(daemon) = &spec.daemon {
+        lines.extend(daemon_lines(daemon));
+    }
     let mut output = format!(
         "{}, at most {}",
         shown::word(&spec.output.mode),
@@ -148,6 +152,51 @@ fn lines(job: &Job, target: String) -> Vec<(&'static str, String)> {
         "version",
         format!("{}, saved {saved} by {author}", job.version),
     ));
+    lines
+}
+
+fn daemon_lines(daemon: &DaemonSpec) -> Vec<(&'static str, String)> {
+    let codes: Vec<String> = daemon
+        .expected_exit_codes
+        .iter()
+        .map(u8::to_string)
+        .collect();
+    let mut lines = vec![(
+        "restart",
+        format!(
+            "{}, good exit status {}",
+            shown::word(&daemon.restart),
+            codes.join(", ")
+        ),
+    )];
+    if let Some(readiness) = &daemon.readiness {
+        let within = shown::duration_ms(readiness.start_timeout_ms);
+        let check = shown::plain(&check_in_words(&readiness.check));
+        lines.push(("ready", format!("{check}, within {within}")));
+    }
+    if let Some(health) = &daemon.health {
+        let period = shown::duration_ms(health.period_ms);
+        let check = shown::plain(&check_in_words(&health.check));
+        let failures = health.failures;
+        lines.push((
+            "health",
+            format!("{check} every {period}, restarted after {failures} failures"),
+        ));
+    }
+    let age = daemon.max_age_ms.map(shown::duration_ms);
+    let memory = daemon.max_memory_bytes.map(shown::bytes);
+    let limits: Vec<String> = [
+        age.map(|age| format!("at the age of {age}")),
+        memory.map(|memory| format!("above {memory} of memory")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if !limits.is_empty() {
+        lines.push(("recycled", limits.join(", ")));
+    }
+    let down = daemon.max_unavailable;
+    lines.push(("replaced", format!("{down} at a time")));
     lines
 }
 

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use cronfleet_api::agent::Agent;
 use cronfleet_api::job::{
-    Command, DaemonSpec, JobSpec, OutputMode, OutputPolicy, Overlap, Restart, RetryPolicy,
-    ScheduledSpec, Script, StopPolicy, Target, WhenFull,
+    Command, JobSpec, OutputMode, OutputPolicy, Overlap, RetryPolicy, ScheduledSpec, Script,
+    StopPolicy, Target, WhenFull,
 };
 use cronfleet_api::limits::{Limits, Stragglers};
 use cronfleet_api::secret::{SecretAs, SecretUse};
 
+use super::daemon_flags::DaemonFlags;
 use super::limit_flags::{Limit, LimitFlags, unset};
 use super::spec_file::read_text;
 use crate::client::{Client, ids_of};
@@ -58,24 +59,8 @@ pub(crate) struct SpecFlags {
     /// Makes a daemon job, whose processes are kept alive
     #[arg(long, conflicts_with = "cron", help_heading = "Daemon")]
     daemon: bool,
-    /// When an ended process is started again
-    #[arg(long, value_enum, help_heading = "Daemon")]
-    restart: Option<RestartWord>,
-    /// A process alive this long counts as running
-    #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "Daemon")]
-    start_period: Option<Millis>,
-    /// First wait before a restart
-    #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "Daemon")]
-    backoff: Option<Millis>,
-    /// Longest wait before a restart
-    #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "Daemon")]
-    backoff_max: Option<Millis>,
-    /// Failures within the window that make a crash loop
-    #[arg(long, value_name = "COUNT", help_heading = "Daemon")]
-    crash_loop_failures: Option<u32>,
-    /// Window for the failures of a crash loop
-    #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "Daemon")]
-    crash_loop_window: Option<Millis>,
+    #[command(flatten, next_help_heading = "Daemon")]
+    daemon_flags: DaemonFlags,
     /// Run this script (- for standard input) instead of a command
     #[arg(
         long,
@@ -157,14 +142,6 @@ enum OverlapWord {
     Forbid,
     /// Start it all the same
     Allow,
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum RestartWord {
-    /// However it ended
-    Always,
-    /// Unless it ended with exit status 0
-    OnFailure,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -386,8 +363,14 @@ impl SpecFlags {
             None => self.refuse_flags(self.scheduled_flags(), "a scheduled job (--cron)")?,
         }
         match &mut spec.daemon {
-            Some(daemon) => self.apply_daemon(daemon),
-            None => self.refuse_flags(self.daemon_flags(), "a daemon job (--daemon)")?,
+            Some(daemon) => self.daemon_flags.apply(daemon)?,
+            None if self.daemon_flags.is_any() => {
+                return Err(needless(
+                    "a flag of the group Daemon",
+                    "a daemon job (--daemon)",
+                ));
+            }
+            None => {}
         }
         Ok(())
     }
@@ -418,20 +401,6 @@ impl SpecFlags {
         }
     }
 
-    fn apply_daemon(&self, daemon: &mut DaemonSpec) {
-        if let Some(word) = self.restart {
-            daemon.restart = match word {
-                RestartWord::Always => Restart::Always,
-                RestartWord::OnFailure => Restart::OnFailure,
-            };
-        }
-        set_ms(&mut daemon.start_period_ms, self.start_period);
-        set_ms(&mut daemon.backoff_initial_ms, self.backoff);
-        set_ms(&mut daemon.backoff_max_ms, self.backoff_max);
-        set(&mut daemon.crash_loop_failures, self.crash_loop_failures);
-        set_ms(&mut daemon.crash_loop_window_ms, self.crash_loop_window);
-    }
-
     fn scheduled_flags(&self) -> [(&'static str, bool); 7] {
         [
             ("--tz", self.tz.is_some()),
@@ -441,17 +410,6 @@ impl SpecFlags {
             ("--retry", self.retry.is_some()),
             ("--retry-backoff", self.retry_backoff.is_some()),
             ("--retry-backoff-max", self.retry_backoff_max.is_some()),
-        ]
-    }
-
-    fn daemon_flags(&self) -> [(&'static str, bool); 6] {
-        [
-            ("--restart", self.restart.is_some()),
-            ("--start-period", self.start_period.is_some()),
-            ("--backoff", self.backoff.is_some()),
-            ("--backoff-max", self.backoff_max.is_some()),
-            ("--crash-loop-failures", self.crash_loop_failures.is_some()),
-            ("--crash-loop-window", self.crash_loop_window.is_some()),
         ]
     }
 
@@ -476,7 +434,7 @@ fn needless(flag: &str, of: &str) -> Failure {
     }
 }
 
-fn set<T>(field: &mut T, value: Option<T>) {
+pub(super) fn set<T>(field: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *field = value;
     }
@@ -488,7 +446,7 @@ fn set_maybe<T>(field: &mut Option<T>, value: Option<T>) {
     }
 }
 
-fn set_ms(field: &mut u64, value: Option<Millis>) {
+pub(super) fn set_ms(field: &mut u64, value: Option<Millis>) {
     set(field, value.map(|Millis(ms)| ms));
 }
 

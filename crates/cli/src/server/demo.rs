@@ -8,8 +8,8 @@ use cronfleet_center::Center;
 use cronfleet_core::backoff::Backoff;
 use cronfleet_core::id::GroupId;
 use cronfleet_core::job::{
-    Command, DaemonSpec, JobKind, JobSpec, Launch, OutputPolicy, Overlap, Restart, RetryPolicy,
-    START_DEADLINE_DEFAULT, ScheduledSpec, StopPolicy, StopSignal, Target,
+    Command, JobKind, JobSpec, Launch, OutputPolicy, Overlap, RetryPolicy, START_DEADLINE_DEFAULT,
+    ScheduledSpec, StopPolicy, StopSignal, Target,
 };
 use cronfleet_core::limits::{ProcessLimits, Stragglers};
 
@@ -163,16 +163,7 @@ fn scheduled(expression: &str, time_zone: &str, attempts_max: u32) -> JobKind {
 }
 
 fn daemon() -> JobKind {
-    JobKind::Daemon(DaemonSpec {
-        restart: Restart::Always,
-        start_period: Duration::from_secs(1),
-        backoff: Backoff {
-            initial: Duration::from_millis(500),
-            max: Duration::from_secs(60),
-        },
-        crash_loop_failures: 5,
-        crash_loop_window: Duration::from_secs(60),
-    })
+    JobKind::Daemon(Box::default())
 }
 
 const HEARTBEAT: &str = r#"read -r one five fifteen rest </proc/loadavg

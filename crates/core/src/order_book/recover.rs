@@ -79,6 +79,8 @@ impl Replay {
                 | Record::DaemonsWanted { .. }
                 | Record::LifeStarted(_)
                 | Record::LifeStopAsked { .. }
+                | Record::LifeReady { .. }
+                | Record::LifeReplaceAsked { .. }
                 | Record::LifeEnded(_)
                 | Record::LifeForgotten { .. }
                 | Record::SlotFinished { .. } => {}

@@ -109,6 +109,15 @@ impl SlotBook {
             SlotInput::Vanished { process, start } => {
                 self.vanished(now, draws, process, start, &mut out)
             }
+            SlotInput::Probed {
+                process,
+                kind,
+                answer,
+            } => self.probed(now, draws, process, kind, answer, &mut out),
+            SlotInput::Measured {
+                process,
+                memory_bytes,
+            } => self.measured(now, draws, process, memory_bytes, &mut out),
             SlotInput::Acked { process } => self.acked(process, &mut out),
             SlotInput::Shutdown { with_processes } => self.shut_down(now, with_processes, &mut out),
         }
@@ -167,6 +176,18 @@ impl SlotBook {
         self.by_process.keys().copied()
     }
 
+    /// The live processes whose memory matters.
+    pub fn memory_limited(&self) -> impl Iterator<Item = ProcessId> {
+        self.by_process
+            .iter()
+            .filter(|(_, (job, _))| {
+                self.jobs
+                    .get(job)
+                    .is_some_and(|wanted| wanted.order.policy.recycle.max_memory_bytes.is_some())
+            })
+            .map(|(process, _)| *process)
+    }
+
     /// Records that make the same book again: a compacted ledger.
     pub fn snapshot(&self) -> Vec<Record> {
         let orders = self.jobs.values().map(|wanted| Arc::clone(&wanted.order));
@@ -202,10 +223,17 @@ impl SlotBook {
             stop: life.stop,
             restarts: slot.restarts,
         });
-        let asked = life.asked.map(|cause| Record::LifeStopAsked {
-            process: life.process,
-            cause,
-        });
-        std::iter::once(started).chain(asked).collect()
+        let process = life.process;
+        let ready = life.watch.is_ready.then_some(Record::LifeReady { process });
+        let replace = life
+            .replace_for
+            .map(|cause| Record::LifeReplaceAsked { process, cause });
+        let asked = life
+            .asked
+            .map(|cause| Record::LifeStopAsked { process, cause });
+        [Some(started), ready, replace, asked]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 }

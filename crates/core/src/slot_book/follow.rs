@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::book::{Draws, SlotBook};
 use super::io::SlotEffect;
 use super::slot::{Life, Rest, Slot, SlotKey};
+use super::watch::{Watch, age_max};
 use crate::id::ProcessId;
-use crate::job::{DaemonSpec, Restart};
+use crate::job::{DaemonSpec, Restart, WELL_UPTIME_MIN};
 use crate::life::Now;
 use crate::order::{End, ExitStatus, ProcessReport, Start, StopCause};
 use crate::order_book::not_started;
@@ -15,11 +16,12 @@ use crate::record::Record;
 use crate::run::Reason;
 
 /// How a life ended, as far as its slot cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Over {
-    /// With exit status 0.
-    Well,
-    /// Some other way, or nobody knows.
-    Badly,
+    /// It ran; with its exit status, if it exited and that is known.
+    Ran(Option<i32>),
+    /// It did not run.
+    NotStarted,
     /// It cannot be started at all, and will not be the next time either.
     Hopeless,
     /// The agent's policy denied it.
@@ -49,6 +51,7 @@ impl SlotBook {
             return;
         }
         life.start = Some((start, boot));
+        life.watch = Watch::new(false, boot);
         slot.last_start = Some(start);
         out.push(SlotEffect::ReportSlot {
             job: key.0,
@@ -94,13 +97,12 @@ impl SlotBook {
         };
         end.stopped_for = life.asked.or(end.stopped_for);
         let over = match &end.status {
-            ExitStatus::Exited(0) => Over::Well,
+            ExitStatus::Exited(code) => Over::Ran(Some(*code)),
+            ExitStatus::Signalled { .. } => Over::Ran(None),
             ExitStatus::NotStarted {
                 reason: Reason::SpawnFailed,
                 ..
-            }
-            | ExitStatus::Exited(_)
-            | ExitStatus::Signalled { .. } => Over::Badly,
+            } => Over::NotStarted,
             ExitStatus::NotStarted {
                 reason: Reason::PolicyDenied,
                 ..
@@ -128,7 +130,15 @@ impl SlotBook {
         };
         out.push(SlotEffect::Append(Record::LifeForgotten { process }));
         out.push(SlotEffect::Forget { process });
-        self.settle(now, draws, key, &life, Over::Badly, Duration::ZERO, out);
+        self.settle(
+            now,
+            draws,
+            key,
+            &life,
+            Over::NotStarted,
+            Duration::ZERO,
+            out,
+        );
     }
 
     pub(super) fn vanished(
@@ -153,7 +163,7 @@ impl SlotBook {
             .start
             .map_or(Duration::ZERO, |(_, boot)| now.boot.saturating_sub(boot));
         self.report_end(key, &life, start, None, Some(reason), out);
-        self.settle(now, draws, key, &life, Over::Badly, uptime, out);
+        self.settle(now, draws, key, &life, Over::Ran(None), uptime, out);
     }
 
     /// The center has stored an end.
@@ -193,7 +203,15 @@ impl SlotBook {
         if life.start.is_none() && life.asked.is_none() {
             // It was never handed to the host.
             if let Some((key, life)) = self.take_life(process) {
-                self.settle(now, draws, key, &life, Over::Badly, Duration::ZERO, out);
+                self.settle(
+                    now,
+                    draws,
+                    key,
+                    &life,
+                    Over::NotStarted,
+                    Duration::ZERO,
+                    out,
+                );
             }
         } else {
             // That somebody asked could not be written; the stop itself goes on all the same.
@@ -262,20 +280,30 @@ impl SlotBook {
         uptime: Duration,
         out: &mut Vec<SlotEffect>,
     ) {
-        let limits = self.limits;
         let Some(slot) = self.slots.get_mut(&key) else {
             return;
         };
-        let same = self
-            .jobs
-            .get(&key.0)
-            .filter(|wanted| life.asked.is_none() && wanted.launch == life.launch);
-        let Some(policy) = same.map(|wanted| wanted.order.policy) else {
+        let good_uptime = self.limits.good_uptime;
+        let same = self.jobs.get(&key.0).filter(|wanted| {
+            let policy = &wanted.order.policy;
+            let has_failed = life.has_failed(policy, uptime, good_uptime);
+            (life.asked.is_none() || has_failed) && wanted.launch == life.launch
+        });
+        let Some(policy) = same.map(|wanted| &wanted.order.policy) else {
             slot.forgive();
             self.show_end(now, draws, key, out);
             return;
         };
-        if matches!(over, Over::Well) && policy.restart == Restart::OnFailure {
+        let is_well =
+            life.asked.is_none() && matches!(over, Over::Ran(Some(code)) if policy.expects(code));
+        let is_finished = match policy.restart {
+            Restart::Always => false,
+            Restart::OnFailure => is_well,
+            Restart::Never => {
+                matches!(over, Over::Ran(_)) && life.asked != Some(StopCause::Recycled)
+            }
+        };
+        if is_finished {
             slot.forgive();
             slot.rest = Rest::Finished;
             let finished = Record::SlotFinished {
@@ -288,8 +316,17 @@ impl SlotBook {
             slot.forgive();
             slot.rest = Rest::Denied;
         } else {
-            let good_uptime = limits.good_uptime.max(policy.start_period);
-            let wait = slot.fail(&policy, now.boot, uptime, good_uptime, &over, unit(draws()));
+            // One that never became ready was never up.
+            let is_proven = life.watch.is_ready || policy.readiness.is_none();
+            let uptime = if is_proven { uptime } else { Duration::ZERO };
+            let is_on_purpose = is_well && !slot.is_crash_loop;
+            let wait = if is_on_purpose && uptime >= policy.start_period.max(WELL_UPTIME_MIN) {
+                slot.streak = 0;
+                Duration::ZERO
+            } else {
+                let good_uptime = good_uptime.max(policy.start_period);
+                slot.fail(policy, now.boot, uptime, good_uptime, over, unit(draws()))
+            };
             let (boot, center) = (now.boot.saturating_add(wait), later(now.center, wait));
             slot.rest = Rest::Until { boot, center };
         }
@@ -306,6 +343,31 @@ impl SlotBook {
     }
 }
 
+impl Life {
+    /// Whether it was stopped for a failure of its own. What was stopped for another reason just starts again.
+    fn has_failed(&self, policy: &DaemonSpec, uptime: Duration, good_uptime: Duration) -> bool {
+        match self.asked {
+            Some(StopCause::Unhealthy | StopCause::NotReady) => true,
+            // One that grows too large at once, again and again, has to wait like one that crashes.
+            Some(StopCause::Recycled) => {
+                let is_old = policy
+                    .recycle
+                    .max_age
+                    .is_some_and(|max_age| uptime >= age_max(max_age, self.process));
+                !is_old && uptime < good_uptime
+            }
+            Some(
+                StopCause::Kill
+                | StopCause::Timeout
+                | StopCause::Shutdown
+                | StopCause::ScaledDown
+                | StopCause::Replaced,
+            )
+            | None => false,
+        }
+    }
+}
+
 impl Slot {
     /// Counts a failure and gives the wait before the next start.
     fn fail(
@@ -314,7 +376,7 @@ impl Slot {
         boot: Duration,
         uptime: Duration,
         good_uptime: Duration,
-        over: &Over,
+        over: Over,
         draw: f64,
     ) -> Duration {
         if uptime >= good_uptime {
@@ -331,8 +393,9 @@ impl Slot {
         {
             self.failures.pop_front();
         }
-        let is_too_often = self.failures.len() >= policy.crash_loop_failures as usize;
-        self.is_crash_loop = self.is_crash_loop || is_too_often || matches!(over, Over::Hopeless);
+        let is_too_often = self.failures.len() >= policy.crash_loop_failures as usize
+            || self.streak >= policy.crash_loop_failures;
+        self.is_crash_loop = self.is_crash_loop || is_too_often || over == Over::Hopeless;
         while self.failures.len() > policy.crash_loop_failures as usize {
             self.failures.pop_front();
         }

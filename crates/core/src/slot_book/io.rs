@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::id::{JobId, ProcessId};
 use crate::job::StopSignal;
-use crate::order::{DaemonOrder, End, Start};
+use crate::order::{DaemonOrder, End, ProbeKind, Start};
 use crate::record::Record;
 use crate::run::Reason;
 
@@ -92,6 +92,22 @@ pub enum SlotInput {
         /// Its start, if that much is known.
         start: Option<Start>,
     },
+    /// A probe was answered.
+    Probed {
+        /// Process.
+        process: ProcessId,
+        /// What the probe was for.
+        kind: ProbeKind,
+        /// Whether the answer was the good one; otherwise what was wrong, for people.
+        answer: Result<(), String>,
+    },
+    /// The memory of the process and its descendants was measured.
+    Measured {
+        /// Process.
+        process: ProcessId,
+        /// What they use.
+        memory_bytes: u64,
+    },
     /// The center has stored the end of the process.
     Acked {
         /// Process.
@@ -130,6 +146,17 @@ pub enum SlotEffect {
     KillAll {
         /// Process.
         process: ProcessId,
+    },
+    /// Put the question of the job's policy to the process and say [`SlotInput::Probed`].
+    Probe {
+        /// Process.
+        process: ProcessId,
+        /// Job.
+        job: JobId,
+        /// Slot index.
+        index: u32,
+        /// What it is for.
+        kind: ProbeKind,
     },
     /// Tell the center [`SlotBook::slot_report`](super::SlotBook::slot_report), if there is a session.
     ReportSlot {

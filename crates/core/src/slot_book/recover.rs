@@ -1,11 +1,12 @@
 //! Making the book again after a restart: from the ledger and from what the host found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::book::{Draws, SlotBook};
 use super::io::{SlotEffect, SlotLimits};
 use super::slot::{Life, Rest, Slot, SlotKey};
+use super::watch::Watch;
 use crate::id::ProcessId;
 use crate::job::Restart;
 use crate::life::{Found, Now};
@@ -30,6 +31,8 @@ struct Replay {
     orders: Vec<Arc<DaemonOrder>>,
     lives: BTreeMap<ProcessId, LifeStarted>,
     asked: BTreeMap<ProcessId, StopCause>,
+    ready: BTreeSet<ProcessId>,
+    replace_for: BTreeMap<ProcessId, StopCause>,
     reports: Vec<ProcessReport>,
     finished: BTreeMap<SlotKey, LaunchDigest>,
 }
@@ -48,6 +51,12 @@ impl Replay {
                 }
                 Record::LifeStopAsked { process, cause } => {
                     replay.asked.insert(process, cause);
+                }
+                Record::LifeReady { process } => {
+                    replay.ready.insert(process);
+                }
+                Record::LifeReplaceAsked { process, cause } => {
+                    replay.replace_for.insert(process, cause);
                 }
                 Record::LifeEnded(report) => {
                     replay.lives.remove(&report.process);
@@ -95,12 +104,17 @@ impl SlotBook {
         book.is_recovering = true;
         let mut found = survey.processes;
         for (process, started) in replay.lives {
-            let asked = replay.asked.get(&process).copied();
+            let life = Life {
+                asked: replay.asked.get(&process).copied(),
+                replace_for: replay.replace_for.get(&process).copied(),
+                watch: Watch::new(replay.ready.contains(&process), now.boot),
+                ..Life::new(&started)
+            };
             book.resume(
                 now,
                 draws,
                 &started,
-                asked,
+                life,
                 found.remove(&process),
                 survey.boot,
                 &mut out,
@@ -127,7 +141,7 @@ impl SlotBook {
         now: Now,
         draws: Draws<'_>,
         started: &LifeStarted,
-        asked: Option<StopCause>,
+        life: Life,
         found: Option<Found>,
         boot: SurveyedBoot,
         out: &mut Vec<SlotEffect>,
@@ -139,19 +153,14 @@ impl SlotBook {
             .or_insert_with(|| Slot::new(now.center));
         slot.restarts = slot.restarts.max(started.restarts);
         slot.last = Some((process, started.job_version));
-        slot.life = Some(Life {
-            asked,
-            ..Life::new(started)
-        });
+        slot.life = Some(life);
         self.by_process.insert(process, key);
         match found {
             Some(Found::Alive { start, boot }) => {
                 slot.last_start = Some(start);
-                slot.life = Some(Life {
-                    asked,
-                    start: Some((start, boot)),
-                    ..Life::new(started)
-                });
+                if let Some(life) = slot.life.as_mut() {
+                    life.start = Some((start, boot));
+                }
                 self.begin_stop(now, key, out);
                 self.show(now, key, out);
             }
@@ -185,7 +194,7 @@ impl SlotBook {
     fn keep_finished(&mut self, finished: &BTreeMap<SlotKey, LaunchDigest>) {
         for (key, launch) in finished {
             let is_same = self.jobs.get(&key.0).is_some_and(|wanted| {
-                wanted.launch == *launch && wanted.order.policy.restart == Restart::OnFailure
+                wanted.launch == *launch && wanted.order.policy.restart != Restart::Always
             });
             if let Some(slot) = self
                 .slots

@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::watch::{Watch, too_old_at};
 use crate::id::{JobId, ProcessId};
 use crate::job::{DaemonSpec, StopPolicy};
-use crate::life::Stopping;
-use crate::order::{ExitStatus, SlotReport, SlotState, Start, StopCause};
-use crate::record::LaunchDigest;
+use crate::life::{Now, Stopping};
+use crate::order::{
+    ExitStatus, Next, NextStep, ProbeReport, SlotReport, SlotState, Start, StopCause,
+};
+use crate::plan::later;
+use crate::record::{LaunchDigest, LifeStarted};
 
 /// Place of a slot: job and index.
 pub(super) type SlotKey = (JobId, u32);
@@ -27,8 +31,36 @@ pub(super) struct Life {
     pub(super) asked: Option<StopCause>,
     /// The stop under way.
     pub(super) stopping: Option<Stopping>,
-    /// Whether somebody asked for its replacement.
-    pub(super) is_to_be_replaced: bool,
+    /// Why it is to be replaced when its turn comes, though what it runs is still wanted.
+    pub(super) replace_for: Option<StopCause>,
+    /// What probes say about it.
+    pub(super) watch: Watch,
+}
+
+impl Life {
+    /// A life that is about to start, or was.
+    pub(super) const fn new(started: &LifeStarted) -> Self {
+        Self {
+            process: started.process,
+            job_version: started.job_version,
+            launch: started.launch,
+            stop: started.stop,
+            start: None,
+            asked: None,
+            stopping: None,
+            replace_for: None,
+            watch: Watch::new(false, Duration::ZERO),
+        }
+    }
+}
+
+/// What an outdated life waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Others serve again.
+    Waits,
+    /// Fresh ones are in a crash loop no longer.
+    Halted,
 }
 
 /// What a slot without a life does.
@@ -43,7 +75,7 @@ pub(super) enum Rest {
         /// The same instant on the center's clock, for people.
         center: Timestamp,
     },
-    /// Ended well, and restarts on failure only.
+    /// Ended in a way after which it is not started again.
     Finished,
     /// Denied by the agent's policy: rests until that or the job changes.
     Denied,
@@ -64,9 +96,13 @@ pub(super) struct Slot {
     pub(super) last: Option<(ProcessId, u32)>,
     pub(super) last_start: Option<Start>,
     pub(super) last_end: Option<ExitStatus>,
-    /// What was shown last, and since when.
+    /// What its outdated life waits for.
+    pub(super) turn: Option<Turn>,
+    /// What was shown last, and since when that state.
     pub(super) shown: SlotState,
     pub(super) since: Timestamp,
+    pub(super) shown_next: Option<Next>,
+    pub(super) shown_probe: Option<ProbeReport>,
     /// When the book looks at it again, since boot.
     pub(super) alarm: Option<Duration>,
 }
@@ -83,8 +119,11 @@ impl Slot {
             last: None,
             last_start: None,
             last_end: None,
+            turn: None,
             shown: SlotState::Stopped,
             since,
+            shown_next: None,
+            shown_probe: None,
             alarm: None,
         }
     }
@@ -97,16 +136,17 @@ impl Slot {
         self.rest = Rest::Ready;
     }
 
-    /// How long its life must be up to count as running.
-    fn proof(&self, policy: Option<&DaemonSpec>) -> Duration {
-        let proof = |policy: &DaemonSpec| {
-            if self.is_crash_loop {
-                policy.crash_loop_window
-            } else {
-                policy.start_period
-            }
-        };
-        policy.map_or(Duration::ZERO, proof)
+    /// When its life counts as running, since boot; `None` if time alone does not make it so.
+    fn proven_at(&self, policy: Option<&DaemonSpec>) -> Option<Duration> {
+        let life = self.life.as_ref()?;
+        let (_, start) = life.start?;
+        if !life.watch.is_ready {
+            return life.watch.ready_at(policy?, start);
+        }
+        let window = policy
+            .filter(|_| self.is_crash_loop)
+            .map_or(Duration::ZERO, |policy| policy.crash_loop_window);
+        Some(start.saturating_add(window))
     }
 
     /// Its state at a time since boot; without a policy if its job is not wanted any more.
@@ -120,9 +160,7 @@ impl Slot {
                 Rest::Until { .. } => SlotState::Backoff,
             };
         };
-        let is_proven = life
-            .start
-            .is_some_and(|(_, start)| start.saturating_add(self.proof(policy)) <= boot);
+        let is_proven = life.watch.is_ready && self.proven_at(policy).is_some_and(|at| at <= boot);
         if life.asked.is_some() {
             SlotState::Stopping
         } else if is_proven {
@@ -134,27 +172,55 @@ impl Slot {
         }
     }
 
-    /// When it has something to do, since boot.
+    /// When it has something to do, since boot. What was due until `boot` is done.
     pub(super) fn next_alarm(
         &self,
         policy: Option<&DaemonSpec>,
         boot: Duration,
     ) -> Option<Duration> {
-        match (&self.life, self.rest) {
-            (
-                Some(Life {
-                    stopping: Some(stopping),
-                    ..
-                }),
-                _,
-            ) => Some(stopping.next_kill),
-            (Some(life), _) => {
-                let proven = life.start?.1.saturating_add(self.proof(policy));
-                (proven > boot).then_some(proven)
-            }
-            (None, Rest::Until { boot, .. }) => Some(boot),
-            (None, Rest::Ready | Rest::Finished | Rest::Denied) => None,
+        let Some(life) = &self.life else {
+            return match self.rest {
+                Rest::Until { boot, .. } => Some(boot),
+                Rest::Ready | Rest::Finished | Rest::Denied => None,
+            };
+        };
+        if let Some(stopping) = &life.stopping {
+            return Some(stopping.next_kill);
         }
+        life.start?;
+        let probe = policy.and_then(|policy| life.watch.ask_at(policy));
+        let times = [
+            self.proven_at(policy),
+            policy.and_then(|policy| life.watch.ready_by(policy)),
+            probe.map(|(at, _)| at),
+            policy.and_then(|policy| too_old_at(policy, life)),
+        ];
+        times.into_iter().flatten().filter(|at| *at > boot).min()
+    }
+
+    /// What comes next by itself, on the center's clock.
+    pub(super) fn next(&self, policy: Option<&DaemonSpec>, now: Now) -> Option<Next> {
+        let at = |boot: Duration| Some(later(now.center, boot.saturating_sub(now.boot)));
+        let next = |step, at| Some(Next { step, at });
+        let Some(life) = &self.life else {
+            return match self.rest {
+                Rest::Until { center, .. } => next(NextStep::Start, Some(center)),
+                Rest::Ready | Rest::Finished | Rest::Denied => None,
+            };
+        };
+        if let Some(stopping) = &life.stopping {
+            return next(NextStep::Kill, at(stopping.next_kill));
+        }
+        match self.turn.filter(|_| life.asked.is_none()) {
+            Some(Turn::Waits) => return next(NextStep::Replace, None),
+            Some(Turn::Halted) => return next(NextStep::ReplaceHalted, None),
+            None => {}
+        }
+        let policy = policy.filter(|_| life.start.is_some())?;
+        if let Some(by) = life.watch.ready_by(policy) {
+            return next(NextStep::Ready, at(by));
+        }
+        next(NextStep::Recycle, at(too_old_at(policy, life)?))
     }
 
     /// What the center is told. `wanted` is the wanted version and what it runs.
@@ -193,6 +259,8 @@ impl Slot {
             last_end: self.last_end.clone(),
             restarts: self.restarts,
             retry_at,
+            probe: self.shown_probe.clone(),
+            next: self.shown_next,
         }
     }
 }

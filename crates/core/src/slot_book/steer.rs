@@ -1,4 +1,4 @@
-//! Towards what is wanted: starting, stopping, replacing, scaling.
+//! Towards what is wanted: starting, stopping, scaling.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -51,55 +51,29 @@ impl SlotBook {
         }
     }
 
-    /// Puts new orders in the place of the old ones. A changed launch forgives the slots that wait.
+    /// Puts new orders in the place of the old ones. What has changed is tried as if for the first time.
     pub(super) fn replace_wanted(&mut self, now: Now, orders: Vec<Arc<DaemonOrder>>) {
         let before = std::mem::take(&mut self.jobs);
         for order in orders {
             let wanted = Wanted::new(order);
             let job = wanted.order.job;
-            let is_changed = before
-                .get(&job)
-                .is_some_and(|old| old.launch != wanted.launch);
+            let old = before.get(&job);
+            let is_new_launch = old.is_some_and(|old| old.launch != wanted.launch);
+            let is_new_policy = old.is_some_and(|old| old.order.policy != wanted.order.policy);
+            let may_go_on = wanted.order.policy.restart == Restart::Always;
             for index in 0..wanted.order.processes {
                 let slot = self
                     .slots
                     .entry((job, index))
                     .or_insert_with(|| Slot::new(now.center));
-                let may_go_on = wanted.order.policy.restart == Restart::Always;
-                let is_stuck = slot.rest == Rest::Finished && may_go_on;
-                if slot.life.is_none() && (is_changed || is_stuck) {
+                // What is over stays over unless there is something else to run.
+                let is_over = slot.life.is_none() && slot.rest == Rest::Finished && !may_go_on;
+                if is_new_launch || (is_new_policy && !is_over) {
                     slot.forgive();
                 }
             }
             self.jobs.insert(job, wanted);
         }
-    }
-
-    /// Somebody asks for a restart of one slot, or of all of a job's.
-    pub(super) fn restart(
-        &mut self,
-        now: Now,
-        draws: Draws<'_>,
-        job: JobId,
-        index: Option<u32>,
-        out: &mut Vec<SlotEffect>,
-    ) {
-        let chosen = index.map_or((job, 0)..=(job, u32::MAX), |index| {
-            (job, index)..=(job, index)
-        });
-        let mut at_once = None;
-        for (key, slot) in self.slots.range_mut(chosen) {
-            match slot.life.as_mut() {
-                Some(_) if index.is_some() => at_once = Some(*key),
-                Some(life) => life.is_to_be_replaced = true,
-                None => slot.forgive(),
-            }
-        }
-        if let Some(key) = at_once {
-            self.ask_to_stop(now, key, StopCause::Kill, out);
-            self.show(now, key, out);
-        }
-        self.steer(now, draws, job, out);
     }
 
     /// The agent's policy has changed: slots that it denied try again.
@@ -201,50 +175,6 @@ impl SlotBook {
         self.show(now, key, out);
     }
 
-    /// Stops one life that is outdated, if that leaves every other slot of the job running.
-    fn replace_next(&mut self, now: Now, job: JobId, wanted: &Wanted, out: &mut Vec<SlotEffect>) {
-        let mut outdated_down = None;
-        let mut outdated_up = None;
-        let mut are_others_up = true;
-        for (key, slot) in self.slots.range((job, 0)..(job, wanted.order.processes)) {
-            let state = slot.state(Some(&wanted.order.policy), now.boot);
-            let is_outdated = slot.life.as_ref().is_some_and(|life| {
-                life.asked.is_none() && (life.is_to_be_replaced || life.launch != wanted.launch)
-            });
-            match state {
-                SlotState::Running if is_outdated => outdated_up = outdated_up.or(Some(*key)),
-                SlotState::Running | SlotState::Stopped => {}
-                SlotState::Starting | SlotState::CrashLoop if is_outdated => {
-                    outdated_down = outdated_down.or(Some(*key));
-                }
-                SlotState::Starting
-                | SlotState::Backoff
-                | SlotState::CrashLoop
-                | SlotState::Stopping => {
-                    are_others_up = false;
-                }
-            }
-        }
-        // One that does not serve anyway costs nothing.
-        let next = outdated_down.or(outdated_up.filter(|_| are_others_up));
-        if let Some(key) = next {
-            let is_asked_for = self
-                .life(key)
-                .is_some_and(|life| life.launch == wanted.launch);
-            let cause = if is_asked_for {
-                StopCause::Kill
-            } else {
-                StopCause::Replaced
-            };
-            self.ask_to_stop(now, key, cause, out);
-            self.show(now, key, out);
-        }
-    }
-
-    fn life(&self, key: SlotKey) -> Option<&Life> {
-        self.slots.get(&key)?.life.as_ref()
-    }
-
     /// Records that a life is asked to stop, and begins to stop it.
     pub(super) fn ask_to_stop(
         &mut self,
@@ -303,20 +233,30 @@ impl SlotBook {
         }
     }
 
-    /// Brings what is shown of a slot up to date, reports it if it changed, and sets its alarm.
+    /// Does what is due in a slot, brings what is shown of it up to date, reports it if it changed, and sets its alarm.
     pub(super) fn show(&mut self, now: Now, key: SlotKey, out: &mut Vec<SlotEffect>) {
-        let policy = self.jobs.get(&key.0).map(|wanted| wanted.order.policy);
+        self.tend(now, key, out);
+        let policy = self.jobs.get(&key.0).map(|wanted| &wanted.order.policy);
         let Some(slot) = self.slots.get_mut(&key) else {
             return;
         };
-        let state = slot.state(policy.as_ref(), now.boot);
+        let state = slot.state(policy, now.boot);
         if state == SlotState::Running && slot.is_crash_loop {
             slot.is_crash_loop = false;
             slot.failures.clear();
         }
+        let next = slot.next(policy, now);
+        let probe = slot.life.as_ref().and_then(|life| life.watch.last());
+        let is_news = state != slot.shown
+            || next.map(|next| next.step) != slot.shown_next.map(|next| next.step)
+            || probe != slot.shown_probe.as_ref();
+        slot.shown_probe = probe.cloned();
+        slot.shown_next = next;
         if state != slot.shown {
             slot.shown = state;
             slot.since = now.center;
+        }
+        if is_news {
             out.push(SlotEffect::ReportSlot {
                 job: key.0,
                 index: key.1,
@@ -326,25 +266,9 @@ impl SlotBook {
             self.alarms.remove(&(before, key));
         }
         slot.alarm = slot
-            .next_alarm(policy.as_ref(), now.boot)
+            .next_alarm(policy, now.boot)
             .filter(|_| !self.is_closing || slot.life.is_some());
         self.alarms.extend(slot.alarm.map(|at| (at, key)));
-    }
-}
-
-impl Life {
-    /// A life that is about to start, or was.
-    pub(super) const fn new(started: &LifeStarted) -> Self {
-        Self {
-            process: started.process,
-            job_version: started.job_version,
-            launch: started.launch,
-            stop: started.stop,
-            start: None,
-            asked: None,
-            stopping: None,
-            is_to_be_replaced: false,
-        }
     }
 }
 

@@ -56,6 +56,8 @@ async fn what_is_not_mine_does_not_exist(w: World) {
         last_end: None,
         restarts: 0,
         retry_at: None,
+        probe: None,
+        next: None,
     };
     w.store
         .put_slot_reports(&session, &[report], true, at(6))

@@ -1,5 +1,8 @@
 use cronfleet_core::id::{JobId, LifeId, ProcessId};
-use cronfleet_core::order::{ExitStatus, ProcessReport, SlotReport, SlotState, Start, StopCause};
+use cronfleet_core::order::{
+    ExitStatus, Next, NextStep, ProbeKind, ProbeReport, ProcessReport, SlotReport, SlotState,
+    Start, StopCause,
+};
 use cronfleet_core::run::Reason;
 use cronfleet_store::{Conflict, LifeChunks, LifeKind, NewChunk, SlotFilter, StoreError};
 
@@ -28,6 +31,8 @@ fn report(job: JobId, index: u32, state: SlotState) -> SlotReport {
         last_end: None,
         restarts: 2,
         retry_at: None,
+        probe: None,
+        next: None,
     }
 }
 
@@ -128,6 +133,16 @@ async fn a_report_reads_back(w: World) {
         .map(|(index, last_end)| SlotReport {
             last_end,
             retry_at: (index == 2).then(|| at(9)),
+            probe: (index < 2).then(|| ProbeReport {
+                kind: ProbeKind::ALL[index],
+                is_ok: index == 0,
+                failures: index as u32,
+                detail: "x".repeat(index),
+            }),
+            next: NextStep::ALL.get(index).map(|step| Next {
+                step: *step,
+                at: (index != 2).then(|| at(12)),
+            }),
             start: (index != 3).then_some(Start { at: at(4), pid: 5 }),
             process: (index != 3).then(|| ProcessId::from_u128(index as u128)),
             ..report(job, index as u32, SlotState::ALL[index])

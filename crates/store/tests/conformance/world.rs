@@ -7,8 +7,8 @@ use cronfleet_core::access::{Reach, Role};
 use cronfleet_core::backoff::Backoff;
 use cronfleet_core::id::{AgentId, GroupId, JobId, RunId, UserId};
 use cronfleet_core::job::{
-    Command, DaemonSpec, JobKind, JobSpec, Launch, OutputPolicy, Overlap, Restart, RetryPolicy,
-    ScheduledSpec, StopPolicy, StopSignal, Target,
+    Command, JobKind, JobSpec, Launch, OutputPolicy, Overlap, RetryPolicy, ScheduledSpec,
+    StopPolicy, StopSignal, Target,
 };
 use cronfleet_core::limits::{ProcessLimits, Stragglers};
 use cronfleet_core::order::{
@@ -112,16 +112,7 @@ pub(crate) fn retried(name: &str, attempts_max: u32) -> JobSpec {
 /// A daemon job.
 pub(crate) fn daemon(name: &str, processes: u32) -> JobSpec {
     JobSpec {
-        kind: JobKind::Daemon(DaemonSpec {
-            restart: Restart::Always,
-            start_period: Duration::from_secs(1),
-            backoff: Backoff {
-                initial: Duration::from_secs(1),
-                max: Duration::from_secs(60),
-            },
-            crash_loop_failures: 5,
-            crash_loop_window: Duration::from_secs(60),
-        }),
+        kind: JobKind::Daemon(Box::default()),
         processes,
         ..scheduled(name)
     }

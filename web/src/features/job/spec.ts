@@ -1,8 +1,10 @@
 import type {
   DaemonSpec,
+  HealthSpec,
   JobSpec,
   Limits,
   OutputPolicy,
+  ReadinessSpec,
   RetryPolicy,
   ScheduledSpec,
   StopPolicy,
@@ -20,11 +22,35 @@ export const retryDefaults: Required<RetryPolicy> = {
 
 export const daemonDefaults: Required<DaemonSpec> = {
   restart: 'always',
+  expected_exit_codes: [0],
   start_period_ms: 1_000,
   backoff_initial_ms: 500,
   backoff_max_ms: 60_000,
   crash_loop_failures: 5,
   crash_loop_window_ms: 60_000,
+  readiness: null,
+  health: null,
+  max_age_ms: null,
+  max_memory_bytes: null,
+  max_unavailable: 1,
+}
+
+export const readinessDefaults: Required<ReadinessSpec> = {
+  check: {},
+  initial_delay_ms: 0,
+  period_ms: 1_000,
+  timeout_ms: 1_000,
+  successes: 1,
+  start_timeout_ms: 60_000,
+}
+
+export const healthDefaults: Required<HealthSpec> = {
+  check: {},
+  initial_delay_ms: 0,
+  period_ms: 10_000,
+  timeout_ms: 1_000,
+  failures: 3,
+  successes: 1,
 }
 
 export const outputDefaults: Required<OutputPolicy> = {

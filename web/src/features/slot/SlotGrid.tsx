@@ -1,5 +1,5 @@
 import { ActionIcon, Tooltip } from '@mantine/core'
-import { IconReload } from '@tabler/icons-react'
+import { IconAlertTriangleFilled, IconReload, IconRotateClockwise } from '@tabler/icons-react'
 import { Link } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import type { Slot } from '../../api/types'
@@ -11,7 +11,7 @@ import { OnlineMark } from '../agent/AgentMark'
 import classes from './SlotGrid.module.css'
 import { SlotIcon, SlotMark, slotTone } from './SlotMark'
 import { useRestart } from './useRestart'
-import { endWords } from './words'
+import { endWords, probeWords, rollout } from './words'
 
 /** The slots of one job, agent by agent; below an agent the evidence for what is not well. */
 export function SlotGrid({ slots, canOperate }: { slots: readonly Slot[]; canOperate: boolean }) {
@@ -19,39 +19,60 @@ export function SlotGrid({ slots, canOperate }: { slots: readonly Slot[]; canOpe
   const restart = useRestart()
   const agents = groupBy(slots, (slot) => slot.agent_id)
   return (
-    <ul className={classes.agents}>
-      {[...agents].map(([agentId, list]) => {
-        const first = list[0]
-        if (!first) return null
-        return (
-          <li key={agentId} className={classes.agent}>
-            <div className={classes.agentName}>
-              <Link to="/agents/$agentId" params={{ agentId }} className="clip">
-                {first.agent_name}
-              </Link>
-              {!first.is_agent_online && <OnlineMark isOnline={false} />}
-              {canOperate && (
-                <Tooltip label={t('daemons.restartAgent')}>
-                  <ActionIcon
-                    size={22}
-                    aria-label={t('daemons.restartNamed', { job: first.job_name, agent: first.agent_name })}
-                    onClick={() => restart(list)}
-                  >
-                    <IconReload size={14} stroke={1.6} />
-                  </ActionIcon>
-                </Tooltip>
-              )}
-            </div>
-            <div className={classes.slots} data-stale={!first.is_agent_online || undefined}>
-              {list.map((slot) => (
-                <SlotCell key={slot.index} slot={slot} />
-              ))}
-            </div>
-            <Evidence slots={list} />
-          </li>
-        )
-      })}
-    </ul>
+    <>
+      <Rollout slots={slots} />
+      <ul className={classes.agents}>
+        {[...agents].map(([agentId, list]) => {
+          const first = list[0]
+          if (!first) return null
+          return (
+            <li key={agentId} className={classes.agent}>
+              <div className={classes.agentName}>
+                <Link to="/agents/$agentId" params={{ agentId }} className="clip">
+                  {first.agent_name}
+                </Link>
+                {!first.is_agent_online && <OnlineMark isOnline={false} />}
+                {canOperate && (
+                  <Tooltip label={t('daemons.restartAgent')}>
+                    <ActionIcon
+                      size={22}
+                      aria-label={t('daemons.restartNamed', { job: first.job_name, agent: first.agent_name })}
+                      onClick={() => restart(list)}
+                    >
+                      <IconReload size={14} stroke={1.6} />
+                    </ActionIcon>
+                  </Tooltip>
+                )}
+              </div>
+              <div className={classes.slots} data-stale={!first.is_agent_online || undefined}>
+                {list.map((slot) => (
+                  <SlotCell key={slot.index} slot={slot} />
+                ))}
+              </div>
+              <Evidence slots={list} />
+            </li>
+          )
+        })}
+      </ul>
+    </>
+  )
+}
+
+/** How far replacing is, while it goes on or has stopped. */
+function Rollout({ slots }: { slots: readonly Slot[] }) {
+  const { t } = useTranslation()
+  const progress = rollout(slots)
+  if (!progress) return null
+  return (
+    <p className={classes.rollout} data-halted={progress.isHalted || undefined} role="status">
+      {progress.isHalted ? (
+        <IconAlertTriangleFilled size={14} aria-hidden />
+      ) : (
+        <IconRotateClockwise size={14} aria-hidden />
+      )}
+      {t(progress.isHalted ? 'daemons.rollingHalted' : 'daemons.rolling', progress)}
+      <progress max={progress.count} value={progress.done} aria-hidden />
+    </p>
   )
 }
 
@@ -82,7 +103,30 @@ function SlotCell({ slot }: { slot: Slot }) {
           {slot.restarts > 0 && <span title={t('daemons.restarts')}> ↻{slot.restarts}</span>}
         </span>
       </span>
+      <Outlook slot={slot} />
     </Link>
+  )
+}
+
+/** What is not as it should be or about to change: a bad answer, the next step. */
+function Outlook({ slot }: { slot: Slot }) {
+  const { t } = useTranslation()
+  const isIll = slot.probe != null && !slot.probe.is_ok
+  const step = slot.next_step === 'recycle' || slot.next_step === 'start' ? undefined : slot.next_step
+  if (!isIll && !step) return null
+  return (
+    <span className={classes.outlook}>
+      {isIll && slot.probe && (
+        <span className={classes.ill} title={probeWords(slot.probe, t)}>
+          {probeWords(slot.probe, t)}
+        </span>
+      )}
+      {step && (
+        <span>
+          {t(`next.${step}`)} {slot.next_at && <Ago at={slot.next_at} />}
+        </span>
+      )}
+    </span>
   )
 }
 

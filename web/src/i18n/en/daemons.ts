@@ -8,6 +8,31 @@ export const slot = {
   stopped: 'Stopped',
 }
 
+/** What comes next in a slot by itself. */
+export const next = {
+  start: 'starts',
+  ready: 'must be ready',
+  replace: 'waits to be replaced',
+  replace_halted: 'not replaced: new processes fail',
+  recycle: 'replaced for its age',
+  kill: 'killed unless it ends',
+}
+
+/** What a process is asked, and what for. */
+export const probe = {
+  readiness: 'readiness',
+  health: 'health',
+  good: '{{kind}} ok',
+  bad: '{{kind}}: {{detail}}',
+  badOften: '{{kind}}: {{detail}} ({{count}} in a row)',
+  none: 'nothing',
+  command: 'command',
+  tcp: 'TCP',
+  http: 'HTTP',
+  addsSlot: 'plus the number of the slot',
+  anyStatus: '200 to 399',
+}
+
 export const daemons = {
   one: 'Process',
   agents_one: '{{count}} agent',
@@ -31,7 +56,7 @@ export const daemons = {
     action: 'Restart',
     title_one: 'Restart the process of “{{job}}” on {{where}}?',
     title_other: 'Restart {{count}} processes of “{{job}}” on {{where}}?',
-    consequence: 'One after the other gets the stop signal, ends in peace and is started again.',
+    consequence: 'A few at a time, as the job says, get the stop signal, end in peace and are started again.',
     done_one: 'The restart is on its way.',
     done_other: 'The restart of {{count}} processes is on its way.',
   },
@@ -40,6 +65,10 @@ export const daemons = {
   restartAllNamed: 'Restart {{job}} on all agents',
   restartNamed: 'Restart {{job}} on {{agent}}',
   restarts: 'Restarts',
+  next: 'What comes next',
+  probe: 'Last answer',
+  rolling: 'Replacing: {{done}} of {{count}} done',
+  rollingHalted: 'Replacing has stopped after {{done}} of {{count}}: new processes are in a crash loop.',
   share: '{{running}} of {{wanted}} running',
   since: 'In this state',
   uptime: 'Up',

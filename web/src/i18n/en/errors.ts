@@ -53,6 +53,7 @@ export const errors = {
   job_environment_name: 'Names hold letters, digits and _, and do not begin with a digit.',
   job_environment_refused: 'This variable may not be set.',
   job_environment_length: 'The environment is too large.',
+  job_probe_path: 'Begin the path with /, without spaces.',
   job_umask: 'Use three octal digits, such as 027.',
   job_user_name: 'This is not a name of a user.',
   job_run_as_refused: 'Jobs of this group may not run as this user.',

@@ -1,6 +1,6 @@
 import { account, groups, setup, signIn, users } from './access'
 import { agents, cgroups } from './agents'
-import { daemons, slot } from './daemons'
+import { daemons, next, probe, slot } from './daemons'
 import { editor, field, limits, overlap, restart, schedule, stragglers } from './editor'
 import { errors, scheduleErrors } from './errors'
 import { jobs, kind, lapses } from './jobs'
@@ -29,9 +29,11 @@ export const en = {
   lapses,
   limits,
   nav,
+  next,
   output,
   overlap,
   palette,
+  probe,
   reason,
   restart,
   role,

@@ -59,6 +59,9 @@ export const reason = {
   shut_down: 'it was shut down',
   scaled_down: 'fewer processes were wanted',
   replaced: 'a newer version of the job replaced it',
+  unhealthy: 'its health check failed too often',
+  not_ready: 'it was not ready in time',
+  recycled: 'it had become too old or too large',
 }
 
 export const runs = {

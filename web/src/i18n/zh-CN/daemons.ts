@@ -8,6 +8,29 @@ export const slot = {
   stopped: '已停止',
 }
 
+export const next = {
+  start: '启动',
+  ready: '须就绪',
+  replace: '等待替换',
+  replace_halted: '暂停替换：新进程失败',
+  recycle: '到期替换',
+  kill: '若未结束则强制终止',
+}
+
+export const probe = {
+  readiness: '就绪检查',
+  health: '健康检查',
+  good: '{{kind}}正常',
+  bad: '{{kind}}失败：{{detail}}',
+  badOften: '{{kind}}失败：{{detail}}（连续 {{count}} 次）',
+  none: '不检查',
+  command: '命令',
+  tcp: 'TCP 连接',
+  http: 'HTTP 请求',
+  addsSlot: '加上槽位编号',
+  anyStatus: '200 至 399',
+}
+
 export const daemons = {
   one: '进程',
   agents_other: '{{count}} 个代理',
@@ -29,7 +52,7 @@ export const daemons = {
   restart: {
     action: '重启',
     title_other: '重启 {{where}} 上“{{job}}”的 {{count}} 个进程？',
-    consequence: '进程会逐个收到停止信号，平稳结束后再启动。',
+    consequence: '进程会按作业设定分批收到停止信号，平稳结束后再启动。',
     done_other: '已发起 {{count}} 个进程的重启。',
   },
   restartAgent: '在该代理上重启',
@@ -37,6 +60,10 @@ export const daemons = {
   restartAllNamed: '在所有代理上重启 {{job}}',
   restartNamed: '在 {{agent}} 上重启 {{job}}',
   restarts: '重启次数',
+  next: '接下来',
+  probe: '最近一次检查',
+  rolling: '正在替换：已完成 {{done}} / {{count}}',
+  rollingHalted: '替换在 {{done}} / {{count}} 处停止：新进程陷入崩溃循环。',
   share: '{{running}} / {{wanted}} 运行中',
   since: '处于此状态',
   uptime: '已运行',

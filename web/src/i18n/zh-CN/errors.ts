@@ -51,6 +51,7 @@ export const errors = {
   job_environment_name: '变量名由字母、数字和 _ 组成，且不以数字开头。',
   job_environment_refused: '不允许设置该变量。',
   job_environment_length: '环境变量过大。',
+  job_probe_path: '路径须以 / 开头，不含空格。',
   job_umask: '请填写三位八进制数，例如 027。',
   job_user_name: '这不是有效的用户名。',
   job_run_as_refused: '该分组的作业不允许以此用户运行。',

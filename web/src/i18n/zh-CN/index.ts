@@ -2,7 +2,7 @@ import type { Translation } from '../catalogue'
 import type { Catalogue } from '../en'
 import { account, groups, setup, signIn, users } from './access'
 import { agents, cgroups } from './agents'
-import { daemons, slot } from './daemons'
+import { daemons, next, probe, slot } from './daemons'
 import { editor, field, limits, overlap, restart, schedule, stragglers } from './editor'
 import { errors, scheduleErrors } from './errors'
 import { jobs, kind, lapses } from './jobs'
@@ -31,9 +31,11 @@ export const zhCN: Translation<Catalogue> = {
   lapses,
   limits,
   nav,
+  next,
   output,
   overlap,
   palette,
+  probe,
   reason,
   restart,
   role,

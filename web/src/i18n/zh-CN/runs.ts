@@ -58,6 +58,9 @@ export const reason = {
   shut_down: '已关停',
   scaled_down: '所需进程数减少',
   replaced: '已被作业的新版本替换',
+  unhealthy: '健康检查失败次数过多',
+  not_ready: '未能及时就绪',
+  recycled: '运行过久或占用内存过多',
 }
 
 export const runs = {

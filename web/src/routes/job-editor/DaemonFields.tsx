@@ -1,12 +1,25 @@
 import { NumberInput, SegmentedControl } from '@mantine/core'
 import { useTranslation } from 'react-i18next'
-import type { DaemonSpec } from '../../api/types'
+import type { DaemonSpec, Restart } from '../../api/types'
 import { SpanInput } from '../../ui/SpanInput'
+import { CheckFields } from './CheckFields'
+import { ExitCodesInput } from './ExitCodesInput'
 import { type FieldsProps, Part } from './JobForm'
 import classes from './JobForm.module.css'
+import { ReplacingFields } from './ReplacingFields'
 
 /** How many processes a daemon job keeps alive, and how it brings them back. */
 export function DaemonFields({ draft, set, errorAt }: FieldsProps) {
+  return (
+    <>
+      <KeepAlive draft={draft} set={set} errorAt={errorAt} />
+      <CheckFields draft={draft} set={set} errorAt={errorAt} />
+      <ReplacingFields draft={draft} set={set} errorAt={errorAt} />
+    </>
+  )
+}
+
+function KeepAlive({ draft, set, errorAt }: FieldsProps) {
   const { t } = useTranslation()
   const daemon = draft.daemon
   const change = (part: Partial<DaemonSpec>) => set({ daemon: { ...daemon, ...part } })
@@ -29,10 +42,11 @@ export function DaemonFields({ draft, set, errorAt }: FieldsProps) {
           <SegmentedControl
             aria-label={t('field.daemon_restart')}
             value={daemon.restart}
-            onChange={(restart) => change({ restart: restart === 'on_failure' ? 'on_failure' : 'always' })}
+            onChange={(restart) => change({ restart: restart as Restart })}
             data={[
               { value: 'always', label: t('restart.always') },
               { value: 'on_failure', label: t('restart.on_failure') },
+              { value: 'never', label: t('restart.never') },
             ]}
           />
         </div>
@@ -70,6 +84,11 @@ export function DaemonFields({ draft, set, errorAt }: FieldsProps) {
           value={daemon.crash_loop_window_ms}
           onChange={(ms) => ms !== undefined && change({ crash_loop_window_ms: ms })}
           error={errorAt('daemon.crash_loop_window_ms')}
+        />
+        <ExitCodesInput
+          value={daemon.expected_exit_codes}
+          onChange={(codes) => change({ expected_exit_codes: codes })}
+          error={errorAt('daemon.expected_exit_codes')}
         />
       </div>
     </Part>

@@ -102,3 +102,32 @@ it('notices that somebody else has saved meanwhile', async () => {
   await user.click(screen.getByRole('button', { name: 'Save as new version' }))
   await waitFor(() => expect(job?.version).toBe(8))
 })
+
+it('asks a daemon how it is', async () => {
+  const { user, center } = open('/jobs/new')
+  await screen.findByLabelText('Name')
+  await user.click(screen.getByRole('radio', { name: 'Daemon' }))
+  type('Name', 'api')
+  type('Command line', '/srv/api')
+  const readiness = within(screen.getByRole('radiogroup', { name: 'Readiness check' }))
+  await user.click(readiness.getByRole('radio', { name: 'HTTP' }))
+  type('Port', '9000')
+  await user.click(screen.getByLabelText('plus the number of the slot'))
+  type('Path', '/ready')
+  type('Ready within', '30s')
+  type('Exit statuses that count as a good end', '0, 3')
+  type('Replace at the age of', '1d')
+  await user.click(screen.getByRole('button', { name: 'Create job' }))
+  await waitFor(() => expect(center.world.jobs.some((job) => job.spec.name === 'api')).toBe(true))
+  const daemon = center.world.jobs.find((job) => job.spec.name === 'api')?.spec.daemon
+  expect(daemon).toMatchObject({
+    expected_exit_codes: [0, 3],
+    readiness: {
+      check: { http: { port: 9_000, adds_slot: true, path: '/ready' } },
+      start_timeout_ms: 30_000,
+    },
+    health: null,
+    max_age_ms: 86_400_000,
+    max_unavailable: 1,
+  })
+})

@@ -11,7 +11,7 @@ import { CleanupText } from '../../features/run/CleanupText'
 import { reasonText } from '../../features/run/words'
 import { SlotMark } from '../../features/slot/SlotMark'
 import { useRestart } from '../../features/slot/useRestart'
-import { endWords } from '../../features/slot/words'
+import { endWords, probeWords } from '../../features/slot/words'
 import { allows } from '../../lib/roles'
 import { duration } from '../../lib/time'
 import { Facts } from '../../ui/Facts'
@@ -91,7 +91,15 @@ export function SlotPage() {
                 [t('daemons.since'), slot.since && <AtAndAgo at={slot.since} />],
                 [t('daemons.restarts'), slot.restarts],
                 [t('daemons.lastEnd'), slot.last_end && endWords(slot.last_end, t)],
-                [t('daemons.nextTry'), slot.retry_at && <Ago at={slot.retry_at} />],
+                [t('daemons.probe'), slot.probe && probeWords(slot.probe, t)],
+                [
+                  t('daemons.next'),
+                  slot.next_step && (
+                    <>
+                      {t(`next.${slot.next_step}`)} {slot.next_at && <Ago at={slot.next_at} />}
+                    </>
+                  ),
+                ],
                 [t('runs.version'), slot.job_version != null && <Label>v{slot.job_version}</Label>],
               ]}
             />
