@@ -1,7 +1,7 @@
 //! What an agent lets its center do: rules that the administrator of its machine wrote, and the one function that applies them.
 //!
 //! The center has no part in this: it cannot read, change or get round a policy. The shell looks up what a start is about (the
-//! user with its groups, the real file behind the program, the real directory) and asks [`decide`]; [`judge`] gives the same
+//! user with its groups, the real file behind the program, the real directory) and asks [`decide`]; [`judge()`] gives the same
 //! answer rule by rule, for people.
 //!
 //! ```text
