@@ -284,8 +284,11 @@ impl Fleet {
     }
 }
 
-/// Writes a policy that lets the fleet's agent run everything as everybody: what is under test is elsewhere.
-fn write_policy(path: &Path) -> anyhow::Result<()> {
+/// Writes a policy that lets an agent run everything as everybody: what is under test is elsewhere.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_policy(path: &Path) -> anyhow::Result<()> {
     let text = "version = 1\n[run_as]\nmin_uid = 0\ndeny_root = false\ndeny_groups = []\n[exec]\nprivileges = true\n";
     std::fs::write(path, text)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))?;

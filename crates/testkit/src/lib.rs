@@ -7,6 +7,6 @@ mod program;
 mod wait;
 
 pub use api::{Api, RunQuery};
-pub use fleet::{Fleet, GROUP};
+pub use fleet::{Fleet, GROUP, write_policy};
 pub use program::Program;
 pub use wait::{eventually, sleep_until};

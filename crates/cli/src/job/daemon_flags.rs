@@ -94,9 +94,28 @@ enum Without {
 }
 
 impl DaemonFlags {
-    /// Whether any flag was given.
-    pub(super) fn is_any(&self) -> bool {
-        *self != Self::default()
+    /// The flags, and which of them were given.
+    pub(super) fn given(&self) -> [(&'static str, bool); 18] {
+        [
+            ("--restart", self.restart.is_some()),
+            ("--expected-exit", !self.expected_exit.is_empty()),
+            ("--start-period", self.start_period.is_some()),
+            ("--backoff", self.backoff.is_some()),
+            ("--backoff-max", self.backoff_max.is_some()),
+            ("--crash-loop-failures", self.crash_loop_failures.is_some()),
+            ("--crash-loop-window", self.crash_loop_window.is_some()),
+            ("--readiness", self.readiness.is_some()),
+            ("--readiness-period", self.readiness_period.is_some()),
+            ("--start-timeout", self.start_timeout.is_some()),
+            ("--health", self.health.is_some()),
+            ("--health-period", self.health_period.is_some()),
+            ("--health-timeout", self.health_timeout.is_some()),
+            ("--health-failures", self.health_failures.is_some()),
+            ("--max-age", self.max_age.is_some()),
+            ("--max-memory", self.max_memory.is_some()),
+            ("--max-unavailable", self.max_unavailable.is_some()),
+            ("--without", !self.without.is_empty()),
+        ]
     }
 
     /// Changes a policy as the flags say.

@@ -364,13 +364,7 @@ impl SpecFlags {
         }
         match &mut spec.daemon {
             Some(daemon) => self.daemon_flags.apply(daemon)?,
-            None if self.daemon_flags.is_any() => {
-                return Err(needless(
-                    "a flag of the group Daemon",
-                    "a daemon job (--daemon)",
-                ));
-            }
-            None => {}
+            None => self.refuse_flags(self.daemon_flags.given(), "a daemon job (--daemon)")?,
         }
         Ok(())
     }

@@ -113,6 +113,8 @@ fn a_second_agent_joins_and_waits_for_approval() -> Result<()> {
     rig.cli(&again)?.refused(1, "cronfleet agent token")?;
 
     let run = rig.path("run-second");
+    let policy = rig.path("policy-second.toml");
+    cronfleet_testkit::write_policy(&policy)?;
     let arguments = [
         "agent",
         "run",
@@ -120,6 +122,8 @@ fn a_second_agent_joins_and_waits_for_approval() -> Result<()> {
         text(&data)?,
         "--runtime-dir",
         text(&run)?,
+        "--policy",
+        text(&policy)?,
     ];
     let mut agent = Program::start(Path::new(CRONFLEET), &arguments, &rig.path("agent.log"))?;
     let pending = || -> Result<Option<String>> {
