@@ -252,7 +252,8 @@ async fn fill_recent(
     on: &impl ConnectionTrait,
     jobs: &mut [&mut JobRow],
 ) -> Result<(), StoreError> {
-    // One short index walk per job; a window function would read all runs of every job.
+    // One short index walk per job; a window function would read all runs of every job. What is planned ahead is passed over:
+    // of a job that runs many times a second it would be all that shows.
     let mut sql = Sql::new("");
     for (index, job) in jobs.iter().enumerate() {
         let union = if index == 0 { "" } else { " UNION ALL " };
@@ -261,7 +262,7 @@ async fn fill_recent(
             .with(
                 &format!(
                     "SELECT * FROM (SELECT job_id, id, due, outcome, duration_us FROM runs WHERE job_id = ? \
-                     ORDER BY id DESC LIMIT {RECENT_MAX}) AS r{index}"
+                     AND (started_at IS NOT NULL OR outcome IS NOT NULL) ORDER BY id DESC LIMIT {RECENT_MAX}) AS r{index}"
                 ),
                 job.id,
             );
