@@ -97,7 +97,8 @@ test('the editor shows what a schedule means, and an error at its character', as
   await expression.fill('0 30 2 * * MON-FRI');
   const meaning = page.getByRole('complementary', { name: 'What this means' });
   await meaning.getByText(/0?2:30/).first().waitFor();
-  assert.equal(await meaning.getByRole('row').filter({ hasText: '02:30:00' }).count(), 10, 'ten next runs');
+  const next = meaning.getByRole('row').filter({ hasText: '02:30:00' });
+  await eventually('ten next runs', async () => (await next.count()) === 10);
   await expression.fill('0 61 * * * *');
   await eventually('the field is marked', async () => (await expression.getAttribute('aria-invalid')) === 'true');
   const pointer = page.getByTestId('expression-pointer');
