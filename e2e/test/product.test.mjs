@@ -237,6 +237,7 @@ for (const [locale, word] of [['en-US', 'Jobs'], ['zh-CN', '作业']]) {
         await page.goto(path);
         await page.getByRole('heading').first().waitFor();
         await page.getByRole('link', { name: word }).first().waitFor();
+        await eventually(`${path} has loaded`, async () => (await page.locator('[aria-busy=true]').count()) === 0);
         // The policy of the page forbids inline scripts; the check runs outside of the page's own world.
         const violations = await page.evaluate(
           async ([source]) => {

@@ -61,7 +61,7 @@ export function Failure({ error, retry }: { error: unknown; retry?: () => void }
 export function Loading() {
   const { t } = useTranslation()
   return (
-    <div className={classes.loading} role="status">
+    <div className={classes.loading} role="status" aria-busy="true">
       <Loader size={18} color="gray" />
       <span className="sr">{t('common.loading')}</span>
     </div>

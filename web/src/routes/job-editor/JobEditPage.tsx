@@ -28,14 +28,15 @@ export function JobEditPage() {
   const groups = useQuery(groupsQuery)
   const about = useQuery(aboutQuery)
   const error = job.error ?? groups.error
-  const name = job.data?.spec.name ?? ''
   return (
     <Page
-      title={t('editor.editTitle', { job: name })}
+      title={t('editor.editTitle')}
       parent={
-        <Link to="/jobs/$jobId" params={{ jobId }} search={{}}>
-          {name}
-        </Link>
+        job.data && (
+          <Link to="/jobs/$jobId" params={{ jobId }} search={{}}>
+            {job.data.spec.name}
+          </Link>
+        )
       }
       isFilled
     >

@@ -49,7 +49,7 @@ export function SlotPage() {
   }
   const list = processes.data.items
   const chosen = list.find((process) => process.id === search.process) ?? list[0]
-  const name = slot?.job_name ?? job?.spec.name ?? ''
+  const name = slot?.job_name ?? job?.spec.name ?? t('daemons.one')
   return (
     <Page
       isFilled
