@@ -39,5 +39,6 @@ pub use identity::{Identity, IdentityError};
 pub use join::{JoinError, join};
 pub use ledger::LedgerError;
 pub use status::{
-    LinkStatus, PolicyStatus, RefusedMessages, SpoolStatus, Status, StatusError, WorkStatus,
+    CgroupStatus, LinkStatus, PolicyStatus, RefusedMessages, SpoolStatus, Status, StatusError,
+    WorkStatus,
 };

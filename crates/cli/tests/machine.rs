@@ -177,6 +177,12 @@ fn a_machine_without_an_agent_says_so() {
     ] {
         verdict(check);
     }
+    let said = findings.to_string();
+    assert!(
+        said.contains("an agent started from here would find"),
+        "{said}"
+    );
+    assert!(!run.exists(), "an examination makes nothing");
 }
 
 /// The units as systemd reads them, where there is one to read them.

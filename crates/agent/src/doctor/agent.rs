@@ -10,6 +10,7 @@ use super::{Checkup, Finding};
 use crate::error::chain;
 use crate::host::TrustedFile;
 use crate::identity::Identity;
+use crate::policy::{InForce, PolicySource};
 use crate::status::{Status, StatusError};
 
 /// Differences of clocks that are worth a word, in microseconds. Starts are corrected for them.
@@ -153,14 +154,36 @@ fn reload(status: &Status) -> Finding {
     }
 }
 
-pub(super) fn policy(checkup: &Checkup) -> Vec<Finding> {
-    let in_force = match checkup.policy.read() {
+/// The policy that was named; else the one that the running agent works by; else the one that an agent would find.
+pub(super) fn policy(checkup: &Checkup, status: Option<&Status>) -> Vec<Finding> {
+    let running = status.map(|status| &status.policy);
+    let source = match (&checkup.policy, running.map(|policy| &policy.file)) {
+        (Some(named), _) => named.clone(),
+        (None, Some(Some(file))) => PolicySource::Required(file.clone()),
+        (None, _) => PolicySource::default(),
+    };
+    let in_force = match source.read() {
         Ok(in_force) => in_force,
         Err(error) => {
             let advice = "the agent does not start without a policy: correct the file, its owner or its mode";
             return vec![Finding::fail("policy", chain(&error), advice)];
         }
     };
+    let mut findings = rules(&in_force, &source);
+    if let Some(running) = running.filter(|running| running.digest != in_force.digest) {
+        findings.push(Finding::warn(
+            "in force",
+            format!(
+                "the agent works by another policy than this, which it read {}",
+                running.read_at
+            ),
+            "let it read the file again: systemctl reload cronfleet-agent, or SIGHUP",
+        ));
+    }
+    findings
+}
+
+fn rules(in_force: &InForce, source: &PolicySource) -> Vec<Finding> {
     let rules = &in_force.policy.run_as;
     let mut findings = vec![match &in_force.file {
         Some(file) if !rules.is_root_denied => Finding::warn(
@@ -172,10 +195,7 @@ pub(super) fn policy(checkup: &Checkup) -> Vec<Finding> {
         None => Finding::warn(
             "policy",
             "built in: everybody but root and those close to it",
-            format!(
-                "say who may run what in {}",
-                checkup.policy.path().display()
-            ),
+            format!("say who may run what in {}", source.path().display()),
         ),
     }];
     let named = rules.allow.iter().filter(|pattern| pattern.is_literal());

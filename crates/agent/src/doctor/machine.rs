@@ -1,14 +1,16 @@
 //! Checks of the machine: rights, control groups, limits, room.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use cronfleet_core::cgroup::{CgroupMode, Controller};
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use nix::sys::statvfs::statvfs;
-use nix::unistd::{AccessFlags, Uid, access};
+use nix::unistd::Uid;
 
 use super::Finding;
-use crate::status::Status;
+use crate::host::{CgroupUse, task_limit};
+use crate::status::{CgroupStatus, Status};
 
 const MIB: u64 = 1 << 20;
 
@@ -37,60 +39,59 @@ pub(super) fn rights() -> Finding {
     )
 }
 
-pub(super) fn cgroups(status: Option<&Status>) -> Finding {
-    let root = Path::new("/sys/fs/cgroup");
-    if !root.join("cgroup.controllers").exists() {
-        return Finding::warn(
-            "cgroups",
-            "there is no cgroup v2",
-            "without it processes are found by session and parentage, and limits are those of setrlimit(2)",
-        );
+/// What control groups can do: as the running agent found, or else as one that were started from here would find.
+pub(super) fn cgroups(status: Option<&Status>, runtime_dir: &Path) -> Vec<Finding> {
+    let running = status.and_then(|status| status.cgroups.clone());
+    let (found, whose) = match running {
+        Some(found) => (found, "the agent found"),
+        None => {
+            let support = CgroupUse::default().foresee(runtime_dir);
+            (
+                CgroupStatus::from(&support),
+                "an agent started from here would find",
+            )
+        }
+    };
+    let mut findings = vec![judged(&found, whose)];
+    let tasks = task_limit(status.map_or_else(std::process::id, |status| status.pid));
+    if let Some(most) = tasks.filter(|most| *most < TASKS_WARN) {
+        findings.push(Finding::warn(
+            "tasks",
+            format!("the agent and all it starts are {most} tasks at most"),
+            "TasksMax=infinity in the unit of the agent",
+        ));
     }
-    let Some(status) = status else {
-        return Finding::ok(
-            "cgroups",
-            "cgroup v2; whether the agent may use it shows when it runs",
-        );
+    findings
+}
+
+fn judged(found: &CgroupStatus, whose: &str) -> Finding {
+    let is_none = found.mode == CgroupMode::None.word();
+    let mut detail = match (is_none, found.controllers.join(", ")) {
+        (true, _) => format!("{whose} none that can be used"),
+        (false, limits) if limits.is_empty() => {
+            format!("{whose} {}, nothing can be limited", found.mode)
+        }
+        (false, limits) => format!("{whose} {}, {limits} can be limited", found.mode),
     };
-    let Some(own) = own_cgroup(status.pid) else {
-        return Finding::warn(
-            "cgroups",
-            "the agent's cgroup cannot be told",
-            "ask as root or as the agent's own user",
-        );
-    };
-    let place = root.join(own.strip_prefix("/").unwrap_or(&own));
-    if let Ok(text) = fs::read_to_string(place.join("pids.max"))
-        && text
-            .trim()
-            .parse::<u64>()
-            .is_ok_and(|most| most < TASKS_WARN)
-    {
-        let detail = format!("{} holds {} tasks at most", own.display(), text.trim());
+    if !found.detail.is_empty() {
+        detail = format!("{detail}: {}", found.detail);
+    }
+    if is_none {
         return Finding::warn(
             "cgroups",
             detail,
-            "TasksMax=infinity in the unit of the agent",
+            "Delegate=yes in the unit of the agent; without control groups processes are found by session and parentage, and \
+             jobs with limits of memory, processor or processes are refused",
         );
     }
-    match access(&place, AccessFlags::W_OK) {
-        Ok(()) => Finding::ok(
+    if found.controllers.len() < Controller::ALL.len() {
+        return Finding::warn(
             "cgroups",
-            format!("cgroup v2, {} can be used", own.display()),
-        ),
-        Err(error) => Finding::warn(
-            "cgroups",
-            format!("{} cannot be used: {error}", own.display()),
-            "Delegate=yes in the unit of the agent",
-        ),
+            detail,
+            "Delegate=yes and DelegateSubgroup=agent in the unit of the agent; jobs with a limit that cannot be enforced are refused",
+        );
     }
-}
-
-fn own_cgroup(pid: u32) -> Option<PathBuf> {
-    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
-    text.lines()
-        .find_map(|line| line.strip_prefix("0::"))
-        .map(PathBuf::from)
+    Finding::ok("cgroups", detail)
 }
 
 pub(super) fn open_files(status: Option<&Status>) -> Finding {
@@ -165,6 +166,31 @@ pub(super) fn memory_folder(dir: &Path) -> Finding {
 mod tests {
     use super::super::Verdict;
     use super::*;
+
+    #[test]
+    fn control_groups_are_judged_by_what_they_can_do() {
+        let found = |mode: CgroupMode, controllers: &[Controller]| CgroupStatus {
+            mode: mode.word().to_owned(),
+            kill_means: "control_group".to_owned(),
+            controllers: controllers
+                .iter()
+                .map(|one| one.word().to_owned())
+                .collect(),
+            detail: String::new(),
+        };
+        let verdict = |found: &CgroupStatus| judged(found, "the agent found").verdict;
+        assert_eq!(
+            verdict(&found(CgroupMode::Hybrid, &Controller::ALL)),
+            Verdict::Ok
+        );
+        assert_eq!(
+            verdict(&found(CgroupMode::Unified, &[Controller::Memory])),
+            Verdict::Warn
+        );
+        let none = judged(&found(CgroupMode::None, &[]), "the agent found");
+        assert_eq!(none.verdict, Verdict::Warn);
+        assert_eq!(none.detail, "the agent found none that can be used");
+    }
 
     #[test]
     fn limits_are_read_from_the_kernels_table() {

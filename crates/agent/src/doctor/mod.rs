@@ -18,8 +18,8 @@ pub struct Checkup {
     pub data_dir: PathBuf,
     /// Its runtime directory.
     pub runtime_dir: PathBuf,
-    /// Where its policy comes from.
-    pub policy: PolicySource,
+    /// A policy to examine; when absent the one that the running agent works by, or else the usual one.
+    pub policy: Option<PolicySource>,
     /// Path of the shim, if it was found.
     pub shim: Option<PathBuf>,
 }
@@ -93,10 +93,10 @@ pub fn examine(checkup: &Checkup) -> Vec<Finding> {
     let running = status.as_ref().ok();
     let mut findings = vec![agent::running(&status), agent::identity(checkup)];
     findings.extend(running.into_iter().flat_map(agent::from_status));
-    findings.extend(agent::policy(checkup));
+    findings.extend(agent::policy(checkup, running));
     findings.push(agent::shim(checkup));
     findings.push(machine::rights());
-    findings.push(machine::cgroups(running));
+    findings.extend(machine::cgroups(running, &checkup.runtime_dir));
     findings.push(machine::open_files(running));
     findings.extend(machine::space(&checkup.data_dir));
     findings.push(machine::memory_folder(&checkup.runtime_dir));

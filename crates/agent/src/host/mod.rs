@@ -41,6 +41,7 @@ mod trust;
 mod user;
 
 pub use arm::Armed;
+pub(crate) use cgroup::task_limit;
 pub use cgroup::{CgroupUse, GroupLimits};
 pub use cronfleet_shim::frame::Stream;
 pub use cronfleet_shim::life::{End, ExitRecord, KillMeans, ProcessId, StartedRecord};

@@ -136,6 +136,7 @@ impl Door {
             work,
             spool: self.spool(),
             policy: self.policy.status(),
+            cgroups: Some((&self.shared.cgroups).into()),
         })
     }
 }

@@ -7,6 +7,7 @@ mod door;
 
 use std::path::{Path, PathBuf};
 
+use cronfleet_core::cgroup::CgroupSupport;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,34 @@ pub struct Status {
     pub spool: SpoolStatus,
     /// The policy of the machine.
     pub policy: PolicyStatus,
+    /// What control groups can do; agents of older versions do not say.
+    #[serde(default)]
+    pub cgroups: Option<CgroupStatus>,
+}
+
+/// What control groups can do, in the words of the wire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CgroupStatus {
+    /// `unified`, `hybrid`, `legacy` or `none`.
+    pub mode: String,
+    /// How everything of a process is killed: `control_group`, `freezer` or `descent`.
+    pub kill_means: String,
+    /// What can be limited, of `memory`, `cpu` and `pids`.
+    pub controllers: Vec<String>,
+    /// Why not more; empty if there is nothing to wish for.
+    pub detail: String,
+}
+
+impl From<&CgroupSupport> for CgroupStatus {
+    fn from(support: &CgroupSupport) -> Self {
+        let controllers = support.controllers.iter();
+        Self {
+            mode: support.mode.word().to_owned(),
+            kill_means: support.kill_means.word().to_owned(),
+            controllers: controllers.map(|one| one.word().to_owned()).collect(),
+            detail: support.detail.clone(),
+        }
+    }
 }
 
 /// What an agent has to do.

@@ -18,7 +18,7 @@ use crate::shown;
 pub(crate) struct Doctor {
     #[command(flatten)]
     which: status::Which,
-    /// Policy file [default: /etc/cronfleet/agent-policy.toml; built-in rules that deny root without it]
+    /// Policy file to examine [default: the one that the running agent works by, else /etc/cronfleet/agent-policy.toml]
     #[arg(long, env = "CRONFLEET_POLICY", value_name = "FILE")]
     policy: Option<PathBuf>,
     /// The program cronfleet-shim [default: beside cronfleet, or in ../lib/cronfleet]
@@ -31,8 +31,8 @@ impl Doctor {
     pub(crate) fn run(self, screen: &mut Screen) -> Result<(), Failure> {
         let (data_dir, runtime_dir) = self.which.places()?;
         let policy = match &self.policy {
-            Some(path) => PolicySource::Required(absolute(path)?),
-            None => PolicySource::default(),
+            Some(path) => Some(PolicySource::Required(absolute(path)?)),
+            None => None,
         };
         let findings = examine(&Checkup {
             data_dir,

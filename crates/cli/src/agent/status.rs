@@ -120,6 +120,19 @@ fn lines(status: &Status) -> Vec<(&'static str, String)> {
         let text = format!("{} at {}", shown::plain(detail), shown::instant(at));
         lines.push(("last refusal", text));
     }
+    if let Some(groups) = &status.cgroups {
+        let limits = groups.controllers.join(", ");
+        lines.push((
+            "cgroups",
+            format!(
+                "{}, killed by {}, limits: {limits}",
+                groups.mode, groups.kill_means
+            ),
+        ));
+        if !groups.detail.is_empty() {
+            lines.push(("", shown::plain(&groups.detail).to_string()));
+        }
+    }
     if let Some(error) = &policy.reload_error {
         lines.push(("NEW POLICY", format!("REFUSED: {}", shown::plain(error))));
     }

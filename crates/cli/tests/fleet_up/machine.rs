@@ -69,6 +69,45 @@ fn the_local_agent_has_a_policy_that_says_whom_it_runs_as() -> Result<()> {
 }
 
 #[test]
+fn the_doctor_asks_the_agent_what_is_in_force() -> Result<()> {
+    let rig = Rig::start(&[])?;
+    let file = rig.labelled("policy").context("no policy in the frame")?;
+    let now = status(&rig, "status")?;
+    let examined = || -> Result<serde_json::Value> {
+        let (data, run) = (rig.path("data/agent"), rig.path("run"));
+        // Its exit status speaks of the machine that the test runs on.
+        let places = ["--data-dir", text(&data)?, "--runtime-dir", text(&run)?];
+        let said = rig.cli(&[&["agent", "doctor", "--json"][..], &places].concat())?;
+        Ok(serde_json::from_str(&said.stdout)?)
+    };
+    let finding = |findings: &serde_json::Value, check: &str| {
+        let all = findings.as_array().cloned().unwrap_or_default();
+        all.into_iter().find(|one| one["check"] == check)
+    };
+    let findings = examined()?;
+    let policy = finding(&findings, "policy").context("no policy")?;
+    let said = policy["detail"].as_str().unwrap_or_default();
+    ensure!(said.starts_with(&file), "{findings}");
+    ensure!(finding(&findings, "in force").is_none(), "{findings}");
+    let cgroups = finding(&findings, "cgroups").context("no control groups")?;
+    let mode = now["cgroups"]["mode"].as_str().context("no mode")?;
+    let found = match mode {
+        "none" => "the agent found none".to_owned(),
+        mode => format!("the agent found {mode}"),
+    };
+    let said = cgroups["detail"].as_str().unwrap_or_default();
+    ensure!(said.starts_with(&found), "{now} {findings}");
+
+    // A file that was changed is not in force yet.
+    let written = std::fs::read_to_string(&file)?;
+    std::fs::write(&file, format!("{written}# changed\n"))?;
+    let findings = examined()?;
+    let newer = finding(&findings, "in force").context("the file is newer")?;
+    ensure!(newer["verdict"] == "warn", "{findings}");
+    Ok(())
+}
+
+#[test]
 fn the_service_manager_is_told_when_it_is_ready_and_when_it_ends() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let socket = dir.path().join("notify");

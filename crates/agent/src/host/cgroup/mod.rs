@@ -15,5 +15,6 @@ mod tree;
 
 pub use leaf::GroupLimits;
 pub(super) use leaf::{LeafError, Leaves, kill_all};
+pub(crate) use survey::task_limit;
 pub use tree::CgroupUse;
 pub(super) use tree::Cgroups;

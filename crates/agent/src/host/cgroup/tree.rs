@@ -8,8 +8,9 @@ use std::sync::{Mutex, PoisonError};
 use cronfleet_core::cgroup::{CgroupSupport, Controller};
 use uuid::Uuid;
 
+use super::super::runtime_dir::digest_of;
 use super::leaf::{GroupLimits, LeafError, Leaves, remove_empty};
-use super::survey::{Surveyed, survey};
+use super::survey::{Hand, Surveyed, survey};
 
 /// Which control groups a host may use.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -21,6 +22,23 @@ pub enum CgroupUse {
     Given(PathBuf),
     /// None.
     Off,
+}
+
+impl CgroupUse {
+    /// What an agent would find, that were started where this process is. Changes nothing.
+    #[must_use]
+    pub fn foresee(&self, runtime_dir: &Path) -> CgroupSupport {
+        self.survey(&digest_of(runtime_dir), Hand::Looks).support()
+    }
+
+    fn survey(&self, name: &str, hand: Hand) -> Surveyed {
+        let name = format!("cronfleet-{name}");
+        match self {
+            Self::Own => survey(&name, None, hand),
+            Self::Given(group) => survey(&name, Some(group), hand),
+            Self::Off => Surveyed::nothing("control groups are turned off".to_owned()),
+        }
+    }
 }
 
 /// Trees for one group per life. Removed when dropped, if no life is left in them.
@@ -36,19 +54,9 @@ pub(in crate::host) struct Cgroups {
 impl Cgroups {
     /// Finds out what can be had, and makes the trees. `name` tells agents apart.
     pub(in crate::host) fn open(wanted: &CgroupUse, name: &str) -> Self {
-        let name = format!("cronfleet-{name}");
-        let surveyed = match wanted {
-            CgroupUse::Own => survey(&name, None),
-            CgroupUse::Given(group) => survey(&name, Some(group)),
-            CgroupUse::Off => Surveyed::nothing("control groups are turned off".to_owned()),
-        };
+        let surveyed = wanted.survey(name, Hand::Makes);
         Self {
-            support: CgroupSupport {
-                mode: surveyed.mode,
-                kill_means: surveyed.kill_means,
-                controllers: surveyed.limits.iter().map(|(one, _)| *one).collect(),
-                detail: surveyed.wishes.join("; "),
-            },
+            support: surveyed.support(),
             kill: surveyed.kill,
             limits: surveyed.limits,
             busy: Mutex::default(),
