@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cronfleet_core::job;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -214,7 +215,7 @@ fn block_max_ms() -> u64 {
 }
 
 fn output_cap_bytes() -> u64 {
-    10 << 20
+    job::OutputPolicy::default().cap_bytes
 }
 
 impl Default for OutputPolicy {
@@ -252,11 +253,11 @@ pub struct StopPolicy {
 }
 
 fn stop_signal() -> String {
-    "TERM".to_owned()
+    job::StopPolicy::default().signal.word().to_owned()
 }
 
 fn stop_grace_ms() -> u64 {
-    10_000
+    job::StopPolicy::default().grace.as_millis() as u64
 }
 
 impl Default for StopPolicy {

@@ -112,6 +112,25 @@ pub struct Launch {
     pub limits: ProcessLimits,
 }
 
+impl Launch {
+    /// A launch with what a job gets that says nothing else: the user's home, a clean environment, the mask 022, no limits, and
+    /// the defaults of [`OutputPolicy`] and [`StopPolicy`].
+    pub fn new(command: Command, run_as: impl Into<String>) -> Self {
+        Self {
+            command,
+            run_as: run_as.into(),
+            directory: None,
+            environment: BTreeMap::new(),
+            umask: 0o022,
+            secrets: Vec::new(),
+            output: OutputPolicy::default(),
+            stop: StopPolicy::default(),
+            stragglers: Stragglers::Kill,
+            limits: ProcessLimits::NONE,
+        }
+    }
+}
+
 /// What to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -135,6 +154,17 @@ pub struct OutputPolicy {
     pub cap_bytes: u64,
     /// What happens when output comes faster than it can be put away.
     pub when_full: WhenFull,
+}
+
+impl Default for OutputPolicy {
+    /// Stored, 10 MiB per process, dropped where it is too much.
+    fn default() -> Self {
+        Self {
+            is_stored: true,
+            cap_bytes: 10 << 20,
+            when_full: WhenFull::Drop,
+        }
+    }
 }
 
 /// What happens when output comes faster than it can be put away: the spool of its machine is at the cap, or its disk is full.
@@ -523,25 +553,7 @@ mod tests {
                     },
                 },
             }),
-            launch: Launch {
-                command: Command::Argv(vec!["/bin/true".into()]),
-                run_as: "app".into(),
-                directory: None,
-                environment: BTreeMap::new(),
-                umask: 0o022,
-                secrets: Vec::new(),
-                output: OutputPolicy {
-                    is_stored: true,
-                    cap_bytes: 1 << 20,
-                    when_full: WhenFull::Drop,
-                },
-                stop: StopPolicy {
-                    signal: StopSignal::Term,
-                    grace: Duration::from_secs(10),
-                },
-                stragglers: Stragglers::Kill,
-                limits: ProcessLimits::NONE,
-            },
+            launch: Launch::new(Command::Argv(vec!["/bin/true".into()]), "app"),
             target: Target::All,
             processes: 1,
         }

@@ -11,6 +11,16 @@ pub struct StopPolicy {
     pub grace: Duration,
 }
 
+impl Default for StopPolicy {
+    /// TERM, then ten seconds.
+    fn default() -> Self {
+        Self {
+            signal: StopSignal::Term,
+            grace: Duration::from_secs(10),
+        }
+    }
+}
+
 /// Signals that may begin a stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopSignal {

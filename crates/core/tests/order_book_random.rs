@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cronfleet_core::id::{JobId, RunId};
-use cronfleet_core::job::{Command, Launch, OutputPolicy, Overlap, StopPolicy, StopSignal};
+use cronfleet_core::job::{Command, Launch, Overlap, StopPolicy};
 use cronfleet_core::life::{Found, Now};
-use cronfleet_core::limits::{ProcessLimits, Stragglers};
 use cronfleet_core::order::{Claim, Cleanup, End, ExitStatus, Order, OutputTotals, Start, Usage};
 use cronfleet_core::order_book::{Effect, Input, Limits, OrderBook, Phase, Survey, SurveyedBoot};
 use cronfleet_core::record::Record;
@@ -490,23 +489,11 @@ fn order(
         },
         timeout: timeout.map(|ms| Duration::from_millis(u64::from(ms))),
         launch: Launch {
-            command: Command::Argv(vec!["/bin/true".into()]),
-            run_as: "nobody".into(),
-            directory: None,
-            environment: BTreeMap::new(),
-            umask: 0o022,
-            stragglers: Stragglers::Kill,
-            limits: ProcessLimits::NONE,
-            secrets: Vec::new(),
-            output: OutputPolicy {
-                is_stored: false,
-                cap_bytes: 4_096,
-                when_full: Default::default(),
-            },
             stop: StopPolicy {
-                signal: StopSignal::Term,
                 grace: Duration::from_secs(2),
+                ..StopPolicy::default()
             },
+            ..Launch::new(Command::Argv(vec!["/bin/true".into()]), "nobody")
         },
     }
 }

@@ -1,15 +1,11 @@
 //! What one seed draws: a fleet, its jobs, what people do to them, and what goes wrong. Drawing the features themselves (not
 //! only their moments) makes seeds differ in kind.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cronfleet_core::backoff::Backoff;
 use cronfleet_core::id::{AgentId, JobId};
-use cronfleet_core::job::{
-    Command, Launch, OutputPolicy, Overlap, RetryPolicy, StopPolicy, StopSignal,
-};
-use cronfleet_core::limits::{ProcessLimits, Stragglers};
+use cronfleet_core::job::{Command, Launch, Overlap, RetryPolicy, StopPolicy};
 
 use crate::rng::Rng;
 use crate::time::{MS, Micros, SECOND, duration};
@@ -352,22 +348,10 @@ impl JobDraw {
 
 fn launch(grace: Duration) -> Launch {
     Launch {
-        command: Command::Argv(vec!["/bin/job".to_owned()]),
-        run_as: "nobody".to_owned(),
-        directory: None,
-        environment: BTreeMap::new(),
-        umask: 0o022,
-        stragglers: Stragglers::Kill,
-        limits: ProcessLimits::NONE,
-        secrets: Vec::new(),
-        output: OutputPolicy {
-            is_stored: false,
-            cap_bytes: 4_096,
-            when_full: Default::default(),
-        },
         stop: StopPolicy {
-            signal: StopSignal::Term,
             grace,
+            ..StopPolicy::default()
         },
+        ..Launch::new(Command::Argv(vec!["/bin/job".to_owned()]), "nobody")
     }
 }

@@ -1,6 +1,6 @@
 //! An agent under test, in this process or in one of its own that can be killed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,7 @@ use cronfleet_agent::policy::PolicySource;
 use cronfleet_agent::{Agent, AgentError, AgentHandle, Config, OnStop, join};
 use cronfleet_core::backoff::Backoff;
 use cronfleet_core::id::{AgentId, JobId, RunId};
-use cronfleet_core::job::{
-    Command as JobCommand, DaemonSpec, Launch, OutputPolicy, Overlap, StopPolicy, StopSignal,
-};
-use cronfleet_core::limits::{ProcessLimits, Stragglers};
+use cronfleet_core::job::{Command as JobCommand, DaemonSpec, Launch, Overlap, StopPolicy};
 use cronfleet_core::order::{DaemonOrder, Order};
 use cronfleet_core::run::RunKey;
 use jiff::Timestamp;
@@ -284,27 +281,17 @@ fn agent_in_a_process_of_its_own() {
 /// A launch of a shell script as whoever runs the tests.
 pub(crate) fn launch(script: &str) -> Launch {
     let user = User::from_uid(Uid::effective()).unwrap().unwrap();
+    let command = JobCommand::Script {
+        interpreter: vec!["/bin/sh".into()],
+        text: script.into(),
+    };
     Launch {
-        command: JobCommand::Script {
-            interpreter: vec!["/bin/sh".into()],
-            text: script.into(),
-        },
-        run_as: user.name,
         directory: Some("/".into()),
-        environment: BTreeMap::new(),
-        umask: 0o022,
-        stragglers: Stragglers::Kill,
-        limits: ProcessLimits::NONE,
-        secrets: Vec::new(),
-        output: OutputPolicy {
-            is_stored: true,
-            cap_bytes: 1 << 20,
-            when_full: Default::default(),
-        },
         stop: StopPolicy {
-            signal: StopSignal::Term,
             grace: Duration::from_secs(5),
+            ..StopPolicy::default()
         },
+        ..Launch::new(command, user.name)
     }
 }
 

@@ -1,6 +1,5 @@
 //! The sample jobs of `cronfleet up --demo`: each shows one thing that Cronfleet does, with output worth reading.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,10 +7,9 @@ use cronfleet_center::Center;
 use cronfleet_core::backoff::Backoff;
 use cronfleet_core::id::GroupId;
 use cronfleet_core::job::{
-    Command, JobKind, JobSpec, Launch, OutputPolicy, Overlap, RetryPolicy, START_DEADLINE_DEFAULT,
-    ScheduledSpec, StopPolicy, StopSignal, Target,
+    Command, JobKind, JobSpec, Launch, Overlap, RetryPolicy, START_DEADLINE_DEFAULT, ScheduledSpec,
+    StopPolicy, Target,
 };
-use cronfleet_core::limits::{ProcessLimits, Stragglers};
 
 use crate::failure::Failure;
 
@@ -113,31 +111,21 @@ fn jobs(directory: &Path, user: &str) -> Vec<JobSpec> {
 
 impl Sample {
     fn spec(self, directory: &Path, user: &str) -> JobSpec {
+        let command = Command::Script {
+            interpreter: vec!["/bin/sh".to_owned()],
+            text: self.script.to_owned(),
+        };
         JobSpec {
             name: self.name.to_owned(),
             description: self.description.to_owned(),
             kind: self.kind,
             launch: Launch {
-                command: Command::Script {
-                    interpreter: vec!["/bin/sh".to_owned()],
-                    text: self.script.to_owned(),
-                },
-                run_as: user.to_owned(),
                 directory: Some(directory.to_string_lossy().into_owned()),
-                environment: BTreeMap::new(),
-                umask: 0o022,
-                stragglers: Stragglers::Kill,
-                limits: ProcessLimits::NONE,
-                secrets: Vec::new(),
-                output: OutputPolicy {
-                    is_stored: true,
-                    cap_bytes: 1 << 20,
-                    when_full: Default::default(),
-                },
                 stop: StopPolicy {
-                    signal: StopSignal::Term,
                     grace: Duration::from_secs(5),
+                    ..StopPolicy::default()
                 },
+                ..Launch::new(command, user)
             },
             target: Target::All,
             processes: self.processes,

@@ -6,11 +6,8 @@ use std::time::Duration;
 
 use cronfleet_core::backoff::Backoff;
 use cronfleet_core::id::{JobId, ProcessId};
-use cronfleet_core::job::{
-    Command, DaemonSpec, Launch, OutputPolicy, Restart, StopPolicy, StopSignal,
-};
+use cronfleet_core::job::{Command, DaemonSpec, Launch, Restart, StopPolicy};
 use cronfleet_core::life::{Found, Now};
-use cronfleet_core::limits::{ProcessLimits, Stragglers};
 use cronfleet_core::order::{
     Cleanup, DaemonOrder, End, ExitStatus, NextStep, OutputTotals, ProbeKind, SlotState, Start,
     Usage,
@@ -70,23 +67,14 @@ pub(crate) fn daemon(
         processes,
         policy,
         launch: Launch {
-            command: Command::Argv(vec!["/bin/worker".into(), argument.into()]),
-            run_as: "nobody".into(),
-            directory: None,
-            environment: BTreeMap::new(),
-            umask: 0o022,
-            stragglers: Stragglers::Kill,
-            limits: ProcessLimits::NONE,
-            secrets: Vec::new(),
-            output: OutputPolicy {
-                is_stored: false,
-                cap_bytes: 4_096,
-                when_full: Default::default(),
-            },
             stop: StopPolicy {
-                signal: StopSignal::Term,
                 grace: Duration::from_secs(5),
+                ..StopPolicy::default()
             },
+            ..Launch::new(
+                Command::Argv(vec!["/bin/worker".into(), argument.into()]),
+                "nobody",
+            )
         },
     })
 }

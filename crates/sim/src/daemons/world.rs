@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use cronfleet_core::id::{JobId, ProcessId};
 use cronfleet_core::job::{
-    ADDRESS_DEFAULT, Check, Command, DaemonSpec, Endpoint, Health, Launch, OutputPolicy, Probe,
-    Readiness, Recycle, StopPolicy, StopSignal,
+    ADDRESS_DEFAULT, Check, Command, DaemonSpec, Endpoint, Health, Launch, Probe, Readiness,
+    Recycle, StopPolicy,
 };
 use cronfleet_core::life::Now;
-use cronfleet_core::limits::{ProcessLimits, Stragglers};
 use cronfleet_core::order::{DaemonOrder, ExitStatus, ProbeKind};
 use cronfleet_core::order_book::SurveyedBoot;
 use cronfleet_core::record::Record;
@@ -473,23 +472,12 @@ fn order(job: JobId, launch: u32, processes: u32, policy: DaemonSpec) -> Arc<Dae
         processes,
         policy,
         launch: Launch {
-            command: Command::Argv(vec!["/bin/worker".into()]),
-            run_as: "app".into(),
-            directory: None,
-            environment: BTreeMap::new(),
             umask: launch,
-            stragglers: Stragglers::Kill,
-            limits: ProcessLimits::NONE,
-            secrets: Vec::new(),
-            output: OutputPolicy {
-                is_stored: false,
-                cap_bytes: 4_096,
-                when_full: Default::default(),
-            },
             stop: StopPolicy {
-                signal: StopSignal::Term,
                 grace: Duration::from_secs(3),
+                ..StopPolicy::default()
             },
+            ..Launch::new(Command::Argv(vec!["/bin/worker".into()]), "app")
         },
     })
 }

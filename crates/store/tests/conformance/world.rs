@@ -1,16 +1,13 @@
 //! A store with a few things in it, and short ways to make more.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cronfleet_core::access::{Reach, Role};
 use cronfleet_core::backoff::Backoff;
 use cronfleet_core::id::{AgentId, GroupId, JobId, RunId, UserId};
 use cronfleet_core::job::{
-    Command, JobKind, JobSpec, Launch, OutputPolicy, Overlap, RetryPolicy, ScheduledSpec,
-    StopPolicy, StopSignal, Target,
+    Command, JobKind, JobSpec, Launch, Overlap, RetryPolicy, ScheduledSpec, Target,
 };
-use cronfleet_core::limits::{ProcessLimits, Stragglers};
 use cronfleet_core::order::{
     Claim, Cleanup, End, ExitStatus, KillMeans, OutputTotals, Start, StopCause, Usage,
 };
@@ -76,25 +73,7 @@ pub(crate) fn scheduled(name: &str) -> JobSpec {
                 },
             },
         }),
-        launch: Launch {
-            command: Command::Argv(vec!["/bin/true".to_owned()]),
-            run_as: "app".to_owned(),
-            directory: None,
-            environment: BTreeMap::new(),
-            umask: 0o022,
-            stragglers: Stragglers::Kill,
-            limits: ProcessLimits::NONE,
-            secrets: Vec::new(),
-            output: OutputPolicy {
-                is_stored: true,
-                cap_bytes: 1 << 20,
-                when_full: Default::default(),
-            },
-            stop: StopPolicy {
-                signal: StopSignal::Term,
-                grace: Duration::from_secs(10),
-            },
-        },
+        launch: Launch::new(Command::Argv(vec!["/bin/true".to_owned()]), "app"),
         target: Target::All,
         processes: 1,
     }

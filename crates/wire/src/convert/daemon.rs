@@ -230,33 +230,15 @@ mod tests {
 
     fn message(policy: DaemonSpec) -> v1::DaemonOrder {
         use cronfleet_core::id::JobId;
-        use cronfleet_core::job::{Command, Launch, OutputPolicy, StopPolicy, StopSignal};
-        use cronfleet_core::limits::{ProcessLimits, Stragglers};
+        use cronfleet_core::job::{Command, Launch};
+
         v1::DaemonOrder::from(&DaemonOrder {
             job: JobId::from_u128(1),
             job_name: "worker".into(),
             job_version: 3,
             processes: 2,
             policy,
-            launch: Launch {
-                command: Command::Argv(vec!["/bin/worker".into()]),
-                run_as: "app".into(),
-                directory: None,
-                environment: Default::default(),
-                umask: 0o022,
-                stragglers: Stragglers::Kill,
-                limits: ProcessLimits::NONE,
-                secrets: Vec::new(),
-                output: OutputPolicy {
-                    is_stored: true,
-                    cap_bytes: 4_096,
-                    when_full: Default::default(),
-                },
-                stop: StopPolicy {
-                    signal: StopSignal::Term,
-                    grace: Duration::from_secs(1),
-                },
-            },
+            launch: Launch::new(Command::Argv(vec!["/bin/worker".into()]), "app"),
         })
     }
 
