@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::slice;
 
@@ -78,6 +79,42 @@ async fn each_way_a_command_cannot_be_executed_has_its_own_code() {
 }
 
 #[tokio::test]
+async fn a_dump_of_memory_is_told() {
+    let rig = Rig::new();
+    // Where dumps go is the machine's choice: a plain shell shows what to expect here.
+    let plain = Command::new("/bin/sh")
+        .args(["-c", "ulimit -c unlimited; kill -6 $$"])
+        .current_dir(rig.path(""))
+        .status()
+        .unwrap();
+    let mut spec = sh("kill -6 $$");
+    spec.directory = rig.path("");
+    spec.limits = vec![Limit {
+        resource: Resource::Core,
+        soft: None,
+        hard: None,
+    }];
+    let expected = End::Signalled {
+        signal: 6,
+        core_dumped: plain.core_dumped(),
+    };
+    assert_eq!(rig.run(&spec).await.exit.end, expected);
+}
+
+#[tokio::test]
+async fn a_command_that_is_being_written_may_be_tried_again() {
+    let rig = Rig::new();
+    let path = rig.path("tool");
+    fs::copy("/bin/true", &path).unwrap();
+    let writer = fs::OpenOptions::new().append(true).open(&path).unwrap();
+    let error = rig.start(&argv(slice::from_ref(&path))).await.unwrap_err();
+    assert!(error.is_passing(), "{error:?}");
+    drop(writer);
+    let run = rig.run(&argv(slice::from_ref(&path))).await;
+    assert_eq!(run.exit.end, End::Exited { code: 0 });
+}
+
+#[tokio::test]
 async fn a_missing_interpreter_is_not_called_a_missing_command() {
     let rig = Rig::new();
     let path = rig.path("script");
@@ -135,7 +172,7 @@ async fn a_directory_must_be_there_and_open_to_the_user() {
     );
 }
 
-/// A user that exists for one test.
+/// A user that exists for one test. It may not log in, which is no reason not to run as it.
 struct TestUser {
     name: String,
     groups: Vec<String>,
@@ -152,7 +189,16 @@ impl TestUser {
         let list = user.groups.join(",");
         command(
             "useradd",
-            &["-M", "-d", "/", "-s", "/bin/sh", "-G", &list, &user.name],
+            &[
+                "-M",
+                "-d",
+                "/",
+                "-s",
+                "/usr/sbin/nologin",
+                "-G",
+                &list,
+                &user.name,
+            ],
         );
         user
     }
