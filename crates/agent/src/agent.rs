@@ -19,7 +19,7 @@ use crate::error::AgentError;
 use crate::host::{Host, HostConfig, ask_to_be_spared};
 use crate::identity::{Identity, create_data_dir};
 use crate::ledger::{Ledger, Replayed};
-use crate::link::Link;
+use crate::link::{Addresses, Link};
 use crate::policy::PolicyKeeper;
 use crate::status::Door;
 
@@ -169,11 +169,15 @@ impl Agent {
             certificate_not_after: identity.not_after,
         };
         let link = Link {
-            centers: if config.centers.is_empty() {
-                identity.centers.clone()
-            } else {
-                config.centers
-            },
+            addresses: Arc::new(Addresses::open(
+                &config.data_dir,
+                if config.centers.is_empty() {
+                    identity.centers.clone()
+                } else {
+                    config.centers
+                },
+                agent,
+            )),
             data_dir: config.data_dir,
             identity,
             shared: engine.shared(),

@@ -1,51 +1,19 @@
 //! The center's clock, as far as an agent can know it.
 //!
-//! The estimate is anchored to the time since boot, so that a step of the machine's own clock moves nothing. Heartbeats measure
-//! the difference as in NTP; of the last few the one with the shortest round trip counts. A small correction is slewed, so that
-//! estimated time never runs backwards; a large one is taken at once.
+//! Heartbeats measure it; [`ClockEstimate`] says what follows from them.
 
-use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use cronfleet_core::clock_estimate::{ClockEstimate, Sample};
 use cronfleet_core::life::Now;
 use jiff::Timestamp;
 use nix::time::{ClockId, clock_gettime};
 
-/// Measurements that are remembered.
-const SAMPLES: usize = 8;
-
-/// Corrections up to this are slewed.
-const SLEW_MAX_US: i64 = 500_000;
-
-/// Part of a second by which a second of slewing corrects: a tenth.
-const SLEW_RATE: i64 = 10;
-
-/// Two measurements that differ by more than their errors and this contradict each other: the center's clock was set.
-const CONTRADICTION_US: i64 = 10_000;
-
 /// The center's clock. Shared by everything in an agent that deals with time.
 #[derive(Debug)]
 pub(crate) struct Clock {
-    estimate: Mutex<Estimate>,
-}
-
-/// One measurement, all in microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Sample {
-    /// The center's clock minus the time since boot.
-    difference: i64,
-    round_trip: i64,
-}
-
-#[derive(Debug)]
-struct Estimate {
-    /// The difference that is aimed at.
-    target: i64,
-    /// What `target` is still to be corrected by, as of `slew_from`.
-    slew: i64,
-    slew_from: i64,
-    samples: VecDeque<Sample>,
+    estimate: Mutex<ClockEstimate>,
 }
 
 impl Clock {
@@ -53,12 +21,7 @@ impl Clock {
     pub(crate) fn new(offset_us: i64) -> Self {
         let target = wall_us() - boot_us() - offset_us;
         Self {
-            estimate: Mutex::new(Estimate {
-                target,
-                slew: 0,
-                slew_from: 0,
-                samples: VecDeque::new(),
-            }),
+            estimate: Mutex::new(ClockEstimate::new(target)),
         }
     }
 
@@ -95,11 +58,8 @@ impl Clock {
     /// Takes in a measurement: sent and received at these times since boot, the center's clock in between.
     pub(crate) fn observe(&self, sent: Duration, center_us: i64, received: Duration) {
         let (sent, received) = (sent.as_micros() as i64, received.as_micros() as i64);
-        let sample = Sample {
-            difference: center_us - (sent + (received - sent) / 2),
-            round_trip: (received - sent).max(0),
-        };
-        self.lock().take(sample, received);
+        self.lock()
+            .take(Sample::new(sent, center_us, received), received);
     }
 
     fn center_at(&self, boot: i64) -> Timestamp {
@@ -107,49 +67,8 @@ impl Clock {
         Timestamp::from_microsecond(us).unwrap_or(Timestamp::MAX)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Estimate> {
+    fn lock(&self) -> MutexGuard<'_, ClockEstimate> {
         self.estimate.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Estimate {
-    /// The estimated difference at a time since boot.
-    fn difference(&self, boot: i64) -> i64 {
-        let done = (boot - self.slew_from).max(0) / SLEW_RATE;
-        let left = self.slew.signum() * (self.slew.abs() - done).max(0);
-        self.target - left
-    }
-
-    fn best(&self) -> Option<Sample> {
-        self.samples
-            .iter()
-            .copied()
-            .min_by_key(|sample| sample.round_trip)
-    }
-
-    fn take(&mut self, sample: Sample, boot: i64) {
-        let is_first = self.samples.is_empty();
-        let contradicts = |other: &Sample| {
-            let error = (sample.round_trip + other.round_trip) / 2 + CONTRADICTION_US;
-            (sample.difference - other.difference).abs() > error
-        };
-        if self.best().as_ref().is_some_and(contradicts) {
-            self.samples.clear();
-        }
-        if self.samples.len() == SAMPLES {
-            self.samples.pop_front();
-        }
-        self.samples.push_back(sample);
-        let best = self.best().unwrap_or(sample);
-        let now = self.difference(boot);
-        self.target = best.difference;
-        self.slew_from = boot;
-        let correction = self.target - now;
-        self.slew = if is_first || correction.abs() > SLEW_MAX_US {
-            0
-        } else {
-            correction
-        };
     }
 }
 
@@ -178,14 +97,8 @@ mod tests {
     use super::*;
 
     fn clock(target: i64) -> Clock {
-        let estimate = Estimate {
-            target,
-            slew: 0,
-            slew_from: 0,
-            samples: VecDeque::new(),
-        };
         Clock {
-            estimate: Mutex::new(estimate),
+            estimate: Mutex::new(ClockEstimate::new(target)),
         }
     }
 

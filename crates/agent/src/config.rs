@@ -12,7 +12,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Directory of run folders, best on tmpfs, the same after every restart; [`default_runtime_dir`] when absent.
     pub runtime_dir: Option<PathBuf>,
-    /// Addresses of centers as `host:port`, tried in turn. Empty: those that the identity remembers from joining.
+    /// Addresses of centers as `host:port`, tried in turn, and those that centers tell behind them.
+    /// Empty: those that the identity remembers from joining.
     pub centers: Vec<String>,
     /// Path of the `cronfleet-shim` program.
     pub shim: PathBuf,

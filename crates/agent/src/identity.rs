@@ -240,7 +240,7 @@ fn unbase64(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Puts new content in place of a file: either the old or the new content is there, whatever happens.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("new");
     let mut file = OpenOptions::new()
         .create(true)

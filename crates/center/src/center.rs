@@ -25,8 +25,9 @@ use tokio_util::sync::CancellationToken;
 use crate::bus::EventBus;
 use crate::clock;
 use crate::config::Config;
+use crate::election::Election;
 use crate::heartbeats::Heartbeats;
-use crate::http::{self, HttpState, Settings};
+use crate::http::{self, HttpState, Services, Settings};
 use crate::link::{self, Parts};
 use crate::mint::Mint;
 use crate::nudge::Nudges;
@@ -108,6 +109,9 @@ pub struct Center {
     agents_address: SocketAddr,
     setup_code: Option<String>,
     nudges: Nudges,
+    election: Election,
+    /// Names this start of the center in the database.
+    id: String,
     // Held as long as the center is open: with SQLite there is one center per data directory.
     _lock: fs::File,
 }
@@ -125,6 +129,9 @@ impl Center {
         let mint = Mint::from_system();
         let key_file = config.master_key_file.as_deref();
         let sealer = Sealer::open(&config.data_dir, key_file, &store, &mint, now).await?;
+        let id = identity::hex(&mint.secret()[..8]);
+        let election = Election::open(store.clone(), id.clone()).await?;
+        let now = election.clock().now();
         store.close_all_sessions(now).await?;
         let setup_code = setup::renew_code(&store, &mint, now).await?;
         let (people, people_address) = bind(config.listen).await?;
@@ -141,6 +148,8 @@ impl Center {
             agents_address,
             setup_code,
             nudges: Nudges::default(),
+            election,
+            id,
             _lock: lock,
         })
     }
@@ -180,7 +189,7 @@ impl Center {
         if !groups.items.is_empty() {
             return Ok(None);
         }
-        let now = clock::now();
+        let now = self.election.clock().now();
         let group = NewGroup {
             id: GroupId::from_uuid(self.mint.id(now)),
             name: DEFAULT_GROUP.to_owned(),
@@ -197,7 +206,7 @@ impl Center {
     /// # Errors
     /// [`CenterError::Store`].
     pub async fn local_join_token(&self, group: Option<GroupId>) -> Result<JoinToken, CenterError> {
-        let now = clock::now();
+        let now = self.election.clock().now();
         let secret = self.mint.secret();
         let token = NewJoinToken {
             id: self.mint.id(now),
@@ -222,7 +231,7 @@ impl Center {
     /// # Errors
     /// [`CenterError::Schedule`], [`CenterError::Store`].
     pub async fn create_sample(&self, group: GroupId, spec: JobSpec) -> Result<bool, CenterError> {
-        let now = clock::now();
+        let now = self.election.clock().now();
         let id = JobId::from_uuid(self.mint.id(now));
         let timing = timing(&spec, id, now)?;
         let job = NewJob {
@@ -261,15 +270,17 @@ impl Center {
             is_tls: self.config.tls.is_some(),
             hosts: self.config.host_filter(),
         };
-        let state = HttpState::new(
-            self.store.clone(),
-            bus.clone(),
-            self.nudges.clone(),
-            self.mint.clone(),
-            Arc::clone(&self.sealer),
-            settings,
-            stop.clone(),
-        );
+        let (clock, leadership) = (self.election.clock(), self.election.leadership());
+        let services = Services {
+            store: self.store.clone(),
+            bus: bus.clone(),
+            nudges: self.nudges.clone(),
+            mint: self.mint.clone(),
+            sealer: Arc::clone(&self.sealer),
+            clock: clock.clone(),
+            leadership: leadership.clone(),
+        };
+        let state = HttpState::new(services, settings, stop.clone());
         let parts = Arc::new(Parts {
             store: self.store.clone(),
             nudges: self.nudges.clone(),
@@ -278,10 +289,24 @@ impl Center {
             pki: self.pki,
             sealer: self.sealer,
             heartbeats: heartbeats.clone(),
-            center: identity::hex(&self.mint.secret()[..8]),
+            clock: clock.clone(),
+            center: self.id,
         });
-        let planner = Planner::new(self.store.clone(), self.nudges, bus.clone(), clock::now());
-        let keeping = housekeeping::run(self.store.clone(), bus, heartbeats, stop.clone());
+        let planner = Planner::new(
+            self.store.clone(),
+            self.nudges,
+            bus.clone(),
+            clock.clone(),
+            leadership.clone(),
+        );
+        let keeping = housekeeping::run(
+            self.store.clone(),
+            bus,
+            heartbeats,
+            clock,
+            leadership,
+            stop.clone(),
+        );
         let people = http::serve(self.people, &self.config, http::router(state), stop.clone());
         let agents = link::serve(self.agents, self.agents_address, parts, stop.clone());
         tracing::info!(people = %self.people_address, agents = %self.agents_address, "center is up");
@@ -289,13 +314,14 @@ impl Center {
             stop.cancel();
             done
         };
-        let (planned, kept, served, linked) = tokio::join!(
+        let (elected, planned, kept, served, linked) = tokio::join!(
+            async { tokio::spawn(self.election.run(stop.clone())).await },
             async { tokio::spawn(planner.run(stop.clone())).await },
             async { tokio::spawn(keeping).await },
             async { stop_after(people.await.map_err(CenterError::from)) },
             async { stop_after(agents.await.map_err(CenterError::from)) },
         );
-        for task in [planned, kept] {
+        for task in [elected, planned, kept] {
             if let Err(error) = task
                 && error.is_panic()
             {

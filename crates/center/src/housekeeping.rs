@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use cronfleet_core::plan::earlier;
-use cronfleet_store::{Store, StoreError};
+use cronfleet_store::{Conflict, Lease, Store, StoreError};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::EventBus;
-use crate::clock;
+use crate::election::Leadership;
+use crate::fleet_clock::FleetClock;
 use crate::heartbeats::Heartbeats;
 use crate::link::desk::publish_moves;
 
@@ -32,6 +33,8 @@ pub(crate) async fn run(
     store: Store,
     bus: EventBus,
     heartbeats: Heartbeats,
+    clock: FleetClock,
+    leadership: Leadership,
     stop: CancellationToken,
 ) {
     let mut store_heartbeats = tokio::time::interval(HEARTBEAT_STORE_INTERVAL);
@@ -44,7 +47,10 @@ pub(crate) async fn run(
     loop {
         let (what, done) = tokio::select! {
             _ = store_heartbeats.tick() => ("heartbeats", put(&store, &heartbeats).await),
-            _ = sweep.tick() => ("sweep", clean(&store, &bus, clock::now()).await),
+            _ = sweep.tick() => match leadership.lease() {
+                Some(lease) => ("sweep", clean(&store, &bus, &lease, clock.now()).await),
+                None => continue,
+            },
             _ = optimize.tick() => ("statistics", store.optimize().await),
             () = stop.cancelled() => break,
         };
@@ -73,10 +79,20 @@ async fn put(store: &Store, heartbeats: &Heartbeats) -> Result<(), StoreError> {
     }
 }
 
-async fn clean(store: &Store, bus: &EventBus, now: Timestamp) -> Result<(), StoreError> {
-    let lost = store
-        .lose_unreachable(earlier(now, LOST_AFTER), now, SWEEP_BATCH)
-        .await?;
+/// The sweep of the whole database; the center that plans does it.
+async fn clean(
+    store: &Store,
+    bus: &EventBus,
+    lease: &Lease,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let lost = match store
+        .lose_unreachable(lease, earlier(now, LOST_AFTER), now, SWEEP_BATCH)
+        .await
+    {
+        Err(StoreError::Conflict(Conflict::StaleLease)) => return Ok(()),
+        lost => lost?,
+    };
     publish_moves(bus, &lost);
     store.delete_expired_sessions(now).await?;
     let runs_before = earlier(now, RUNS_KEPT);

@@ -4,6 +4,8 @@ pub mod bus;
 mod center;
 mod clock;
 pub mod config;
+pub mod election;
+pub mod fleet_clock;
 mod heartbeats;
 mod housekeeping;
 pub mod http;

@@ -9,12 +9,13 @@ use std::time::Duration;
 use cronfleet_core::id::JobId;
 use cronfleet_core::plan::{self, PLAN_AHEAD, Planning};
 use cronfleet_core::schedule::{Context, Schedule};
-use cronfleet_store::{JobPlan, JobToPlan, Store, StoreError};
+use cronfleet_store::{Conflict, JobPlan, JobToPlan, Lease, Store, StoreError};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::EventBus;
-use crate::clock;
+use crate::election::Leadership;
+use crate::fleet_clock::FleetClock;
 use crate::link::desk::publish_moves;
 use crate::nudge::Nudges;
 
@@ -28,27 +29,36 @@ const RUNS_PER_COMMIT: usize = 2_000;
 const SCHEDULES_MAX: usize = 200_000;
 /// Planned runs ended per round because their time is over.
 const EXPIRE_MAX: u32 = 5_000;
-/// The one shard.
-const SHARD: u32 = 0;
 
-/// Plans until told to stop.
+/// Plans in this center's terms, until told to stop.
 pub(crate) struct Planner {
     store: Store,
     nudges: Nudges,
     bus: EventBus,
-    up_since: Timestamp,
+    clock: FleetClock,
+    leadership: Leadership,
+    /// The last term, and when its planning began.
+    term: Option<(u64, Timestamp)>,
     schedules: HashMap<(JobId, u32), Schedule>,
     /// Whether some job has more due instants before the horizon than one plan holds.
     has_more: bool,
 }
 
 impl Planner {
-    pub(crate) fn new(store: Store, nudges: Nudges, bus: EventBus, up_since: Timestamp) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        nudges: Nudges,
+        bus: EventBus,
+        clock: FleetClock,
+        leadership: Leadership,
+    ) -> Self {
         Self {
             store,
             nudges,
             bus,
-            up_since,
+            clock,
+            leadership,
+            term: None,
             schedules: HashMap::new(),
             has_more: false,
         }
@@ -72,6 +82,9 @@ impl Planner {
                     tracing::info!("planning goes on");
                 }
                 Ok(()) => {}
+                Err(StoreError::Conflict(Conflict::StaleLease)) => {
+                    tracing::info!("another center has taken planning over");
+                }
                 Err(error) => {
                     if !is_failing {
                         tracing::error!(
@@ -85,18 +98,12 @@ impl Planner {
         }
     }
 
-    /// One round: plans everything up to the horizon, ends what was never sent in time, nudges the sessions.
+    /// One round: plans if it is this center's turn, and nudges the sessions whoever has planned.
     async fn round(&mut self) -> Result<(), StoreError> {
-        self.has_more = true;
-        while std::mem::take(&mut self.has_more) {
-            self.plan_all().await?;
+        if let Some(lease) = self.leadership.lease() {
+            self.lead(&lease).await?;
         }
-        let now = clock::now();
-        let expired = self
-            .store
-            .expire_planned(now, self.up_since, EXPIRE_MAX)
-            .await?;
-        publish_moves(&self.bus, &expired);
+        let now = self.clock.now();
         let waiting = self
             .store
             .agents_with_planned(plan::later(now, PLAN_AHEAD))
@@ -109,19 +116,38 @@ impl Planner {
         Ok(())
     }
 
-    async fn plan_all(&mut self) -> Result<(), StoreError> {
-        let horizon = plan::later(clock::now(), PLAN_AHEAD);
+    /// Plans everything up to the horizon, and ends what was never sent in time.
+    async fn lead(&mut self, lease: &Lease) -> Result<(), StoreError> {
+        let since = match self.term {
+            Some((epoch, since)) if epoch == lease.epoch => since,
+            _ => self.clock.now(),
+        };
+        self.term = Some((lease.epoch, since));
+        self.has_more = true;
+        while std::mem::take(&mut self.has_more) {
+            self.plan_all(lease).await?;
+        }
+        let expired = self
+            .store
+            .expire_planned(lease, self.clock.now(), since, EXPIRE_MAX)
+            .await?;
+        publish_moves(&self.bus, &expired);
+        Ok(())
+    }
+
+    async fn plan_all(&mut self, lease: &Lease) -> Result<(), StoreError> {
+        let horizon = plan::later(self.clock.now(), PLAN_AHEAD);
         let mut after = None;
         loop {
             let jobs = self
                 .store
-                .due_jobs(SHARD, horizon, after, JOBS_PER_READ)
+                .due_jobs(lease, horizon, after, JOBS_PER_READ)
                 .await?;
             let is_last = jobs.len() < JOBS_PER_READ as usize;
             let mut batch: Vec<JobPlan> = Vec::with_capacity(jobs.len());
             let mut runs = 0;
             for job in &jobs {
-                let Some(plan) = self.plan(job).await? else {
+                let Some(plan) = self.plan(lease, job).await? else {
                     continue;
                 };
                 if plan.has_more {
@@ -135,11 +161,11 @@ impl Planner {
                     plan,
                 });
                 if runs >= RUNS_PER_COMMIT {
-                    self.commit(&std::mem::take(&mut batch)).await?;
+                    self.commit(lease, &std::mem::take(&mut batch)).await?;
                     runs = 0;
                 }
             }
-            self.commit(&batch).await?;
+            self.commit(lease, &batch).await?;
             after = jobs.last().map(|job| job.job);
             if is_last {
                 return Ok(());
@@ -147,7 +173,11 @@ impl Planner {
         }
     }
 
-    async fn plan(&mut self, job: &JobToPlan) -> Result<Option<plan::Plan>, StoreError> {
+    async fn plan(
+        &mut self,
+        lease: &Lease,
+        job: &JobToPlan,
+    ) -> Result<Option<plan::Plan>, StoreError> {
         let key = (job.job, job.version);
         if !self.schedules.contains_key(&key) {
             let context = Context {
@@ -163,7 +193,9 @@ impl Planner {
                 }
                 Err(error) => {
                     tracing::error!(job.id = %job.job, %error, "a job cannot be planned and is put aside until it is saved again");
-                    self.store.quarantine_job(job.job, job.version).await?;
+                    self.store
+                        .quarantine_job(lease, job.job, job.version)
+                        .await?;
                     return Ok(None);
                 }
             }
@@ -178,16 +210,17 @@ impl Planner {
                 copies: job.processes,
                 watermark: job.watermark,
             };
-            plan::plan(&planning, clock::now(), PLAN_AHEAD)
+            plan::plan(&planning, self.clock.now(), PLAN_AHEAD)
         });
         Ok(planned)
     }
 
-    async fn commit(&mut self, batch: &[JobPlan]) -> Result<(), StoreError> {
+    async fn commit(&mut self, lease: &Lease, batch: &[JobPlan]) -> Result<(), StoreError> {
         if batch.is_empty() {
             return Ok(());
         }
-        let committed = self.store.commit_plans(batch, clock::now()).await?;
+        let now = self.clock.now();
+        let committed = self.store.commit_plans(lease, batch, now).await?;
         publish_moves(&self.bus, &committed.moved);
         self.nudges.runs_planned(committed.agents);
         for job in committed.left_out {

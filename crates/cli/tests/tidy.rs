@@ -31,7 +31,7 @@ const BELONGS_TO: [(&str, &[&str]); 6] = [
     ("axum", &["center"]),
     ("tonic", &["wire", "center", "agent"]),
     ("clap", &["cli", "xtask", "sim", "bench"]),
-    ("nix", &["agent", "shim", "cli", "testkit"]),
+    ("nix", &["agent", "center", "shim", "cli", "testkit"]),
 ];
 
 /// Most lines of a source file, not counting its test module.

@@ -6,6 +6,8 @@
 pub mod access;
 pub mod backoff;
 pub mod cgroup;
+pub mod clock_estimate;
+pub mod elector;
 pub mod id;
 pub mod job;
 pub mod life;

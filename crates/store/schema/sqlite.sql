@@ -143,6 +143,14 @@ CREATE TABLE lapses (
 
 CREATE INDEX lapses_due ON lapses (due_from, job_id);
 
+CREATE TABLE leases (
+    shard BIGINT NOT NULL PRIMARY KEY,
+    holder VARCHAR(80) NOT NULL, -- a center's id; empty before the first term
+    epoch BIGINT NOT NULL, -- grows with every term
+    seq BIGINT NOT NULL, -- grows with every planning transaction
+    expires_at BIGINT NOT NULL
+);
+
 CREATE TABLE migrations (number BIGINT NOT NULL PRIMARY KEY, name VARCHAR(64) NOT NULL, applied_at BIGINT NOT NULL);
 
 CREATE TABLE output_chunks (

@@ -11,6 +11,7 @@ use sea_orm::ConnectionTrait;
 
 use crate::agent_session::Session;
 use crate::error::{StoreError, Thing};
+use crate::lease::Lease;
 use crate::older_run::settle_waiting;
 use crate::run::RunMoved;
 use crate::run_state::{BATCH, HEAD_COLUMNS, RunHead, end_runs, read_head, read_state};
@@ -136,15 +137,27 @@ impl Store {
     /// the center was up, else `missed(agent_offline)`.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
+    /// [`Conflict::StaleLease`](crate::Conflict::StaleLease), [`StoreError::Unavailable`].
     pub async fn expire_planned(
         &self,
+        lease: &Lease,
         now: Timestamp,
         center_up_since: Timestamp,
         limit: u32,
     ) -> Result<Vec<RunMoved>, StoreError> {
+        let index = self.engine().index("runs_active");
+        // Nearly always there is nothing, and then nothing is to be written.
+        let is_any_late = Sql::new(format!(
+            "SELECT 1 FROM runs{index} WHERE active_agent IS NOT NULL AND state = 'planned' AND not_after < ? LIMIT 1"
+        ))
+        .bind(now)
+        .exists(self.reader())
+        .await?;
+        if !is_any_late {
+            return Ok(Vec::new());
+        }
         let tx = self.begin().await?;
-        let index = tx.engine.index("runs_active");
+        lease.fence(&tx).await?;
         let late = Sql::new(format!(
             "SELECT {HEAD_COLUMNS}, not_after FROM runs{index} WHERE active_agent IS NOT NULL AND state = 'planned' \
              AND not_after < ? LIMIT ?"
@@ -172,14 +185,16 @@ impl Store {
     /// Ends runs whose agent has been out of reach since before `since`, at most `limit`: `lost(agent_gone)`.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
+    /// [`Conflict::StaleLease`](crate::Conflict::StaleLease), [`StoreError::Unavailable`].
     pub async fn lose_unreachable(
         &self,
+        lease: &Lease,
         since: Timestamp,
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<RunMoved>, StoreError> {
         let tx = self.begin().await?;
+        lease.fence(&tx).await?;
         let index = tx.engine.index("runs_active");
         let heads = Sql::new(format!(
             "SELECT {HEAD_COLUMNS} FROM runs{index} WHERE active_agent IS NOT NULL AND unreachable_since < ? LIMIT ?"

@@ -75,6 +75,20 @@ impl Engine {
         }
     }
 
+    /// The database's clock while the statement runs (not when its transaction began): microseconds since the epoch.
+    pub(crate) const fn now(self) -> &'static str {
+        match self {
+            Self::Sqlite => "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)",
+        }
+    }
+
+    /// Whether several centers can work on one database. If not, its clock is the center's own, and nobody else can plan.
+    pub const fn is_shared(self) -> bool {
+        match self {
+            Self::Sqlite => false,
+        }
+    }
+
     /// The sum of an integer expression, as an integer.
     pub(crate) fn sum(self, expression: &str) -> String {
         match self {

@@ -136,6 +136,9 @@ pub enum Conflict {
     /// The agent has a newer session.
     #[error("agent has a newer session")]
     StaleSession,
+    /// The center's term of planning is over.
+    #[error("another center plans now")]
+    StaleLease,
     /// A row that the operation refers to was removed, or a unique value exists already.
     #[error("something that the operation refers to was changed meanwhile")]
     Reference,

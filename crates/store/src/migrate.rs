@@ -47,6 +47,11 @@ const SQLITE: &[Migration] = &[
         name: "slot_probes",
         sql: include_str!("../migrations/sqlite/0006_slot_probes.sql"),
     },
+    Migration {
+        number: 7,
+        name: "leases",
+        sql: include_str!("../migrations/sqlite/0007_leases.sql"),
+    },
 ];
 
 const fn migrations(engine: Engine) -> &'static [Migration] {

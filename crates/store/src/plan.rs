@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::error::StoreError;
 use crate::lapse::record_lapse;
+use crate::lease::Lease;
 use crate::older_run::{Place, older_runs};
 use crate::plan_guard::{move_watermarks, unchanged_groups};
 use crate::run::RunMoved;
@@ -70,7 +71,7 @@ pub struct PlansCommitted {
 }
 
 impl Store {
-    /// Jobs of a shard whose next due instant is not after `until`, by id, starting behind `after`: the caller walks through
+    /// Jobs of the lease's shard whose next due instant is not after `until`, by id, starting behind `after`: the caller walks through
     /// all of them once, so that jobs which stay due (no agent yet) cannot hold up the others. A job whose definition cannot
     /// be read is put into quarantine and left out.
     ///
@@ -78,7 +79,7 @@ impl Store {
     /// [`StoreError::Unavailable`].
     pub async fn due_jobs(
         &self,
-        shard: u32,
+        lease: &Lease,
         until: Timestamp,
         after: Option<JobId>,
         limit: u32,
@@ -87,13 +88,17 @@ impl Store {
             "SELECT {JOB_COLUMNS} FROM jobs j JOIN job_versions v ON v.job_id = j.id AND v.version = j.version \
              WHERE j.shard = ? AND j.next_due <= ?"
         ))
-        .bind(shard)
+        .bind(lease.shard)
         .bind(until)
         .with_some(" AND j.id > ?", after)
         .with(" ORDER BY j.id LIMIT ?", limit)
         .all(self.reader(), read_job)
         .await?;
-        self.resolve(found).await
+        let (jobs, unreadable) = self.resolve(found).await?;
+        for (job, version) in unreadable {
+            self.quarantine_job(lease, job, version).await?;
+        }
+        Ok(jobs)
     }
 
     /// When the next job of a shard becomes due; `None` if none is going to.
@@ -121,18 +126,19 @@ impl Store {
         .bind(agent)
         .all(self.reader(), read_job)
         .await?;
-        let mut jobs = self.resolve(found).await?;
+        let (mut jobs, _) = self.resolve(found).await?;
         jobs.retain(|job| job.agents.contains(&agent));
         Ok(jobs)
     }
 
-    /// Stores runs, lapses and watermarks of many jobs in one transaction. A job that has changed since it was read is left
+    /// Stores runs, lapses and watermarks of many jobs in one transaction, if the lease's term goes on. A job that has changed since it was read is left
     /// out; a run that is stored already is left as it is.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
+    /// [`Conflict::StaleLease`](crate::Conflict::StaleLease), [`StoreError::Unavailable`].
     pub async fn commit_plans(
         &self,
+        lease: &Lease,
         plans: &[JobPlan],
         now: Timestamp,
     ) -> Result<PlansCommitted, StoreError> {
@@ -141,6 +147,7 @@ impl Store {
             return Ok(committed);
         }
         let tx = self.begin().await?;
+        lease.fence(&tx).await?;
         let groups = unchanged_groups(&tx, plans).await?;
         let mut accepted = Vec::new();
         for plan in plans {
@@ -187,13 +194,15 @@ impl Store {
     /// its due instants from the watermark on stay undecided.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
+    /// [`Conflict::StaleLease`](crate::Conflict::StaleLease), [`StoreError::Unavailable`].
     pub async fn quarantine_job(
         &self,
+        lease: &Lease,
         job: JobId,
         expected_version: u32,
     ) -> Result<(), StoreError> {
         let tx = self.begin().await?;
+        lease.fence(&tx).await?;
         Sql::new("UPDATE jobs SET next_due = NULL WHERE id = ? AND version = ?")
             .bind(job)
             .bind(expected_version)
@@ -204,9 +213,12 @@ impl Store {
 }
 
 impl Store {
-    /// Adds the agents; puts what cannot be read into quarantine.
-    async fn resolve(&self, found: Vec<FoundJob>) -> Result<Vec<JobToPlan>, StoreError> {
-        let mut readable = Vec::new();
+    /// Adds the agents. What cannot be read is answered apart, with its version.
+    async fn resolve(
+        &self,
+        found: Vec<FoundJob>,
+    ) -> Result<(Vec<JobToPlan>, Vec<(JobId, u32)>), StoreError> {
+        let (mut readable, mut unreadable) = (Vec::new(), Vec::new());
         for job in found {
             match from_json(&job.spec) {
                 Ok(JobSpec {
@@ -223,7 +235,7 @@ impl Store {
                 }) => {}
                 Err(error) => {
                     tracing::error!(job.id = %job.id, job.version, %error, "job is not planned any more: save it again");
-                    self.quarantine_job(job.id, job.version).await?;
+                    unreadable.push((job.id, job.version));
                 }
             }
         }
@@ -231,7 +243,7 @@ impl Store {
             .iter()
             .map(|(job, _, target, _)| (job.id, job.group, target));
         let mut agents = agents_of_jobs(self.reader(), targets).await?;
-        Ok(readable
+        let jobs = readable
             .into_iter()
             .map(|(job, scheduled, _, processes)| JobToPlan {
                 job: job.id,
@@ -244,7 +256,8 @@ impl Store {
                 watermark: job.watermark,
                 agents: agents.remove(&job.id).unwrap_or_default(),
             })
-            .collect())
+            .collect();
+        Ok((jobs, unreadable))
     }
 }
 

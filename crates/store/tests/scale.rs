@@ -228,7 +228,8 @@ async fn lists(store: &Store, round: &str) {
         assert!(took < PAGE_MAX, "{name}");
     }
     let begin = Instant::now();
-    let due = store.due_jobs(0, at(0), None, 1_000).await.unwrap();
+    let lease = store.seize_lease(0, "center").await.unwrap();
+    let due = store.due_jobs(&lease, at(0), None, 1_000).await.unwrap();
     println!("{round}: due jobs: {} in {:?}", due.len(), begin.elapsed());
     let begin = Instant::now();
     let outstanding = store.outstanding(agent).await.unwrap();

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
+use super::addresses::Addresses;
 use super::record::LinkRecord;
 use super::session::{LinkEvent, SessionError, open};
 use crate::clock::Clock;
@@ -80,7 +81,7 @@ impl SpoolGauge {
 
 /// Dials centers for as long as the agent runs.
 pub(crate) struct Link {
-    pub(crate) centers: Vec<String>,
+    pub(crate) addresses: Arc<Addresses>,
     pub(crate) data_dir: PathBuf,
     pub(crate) identity: Identity,
     pub(crate) shared: Arc<LinkShared>,
@@ -103,14 +104,9 @@ impl Link {
     /// Holds sessions until `stop`.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let mut failures = 0_u32;
-        let mut turn = 0;
         loop {
             let begun = Instant::now();
-            let center = self
-                .centers
-                .get(turn % self.centers.len().max(1))
-                .cloned()
-                .unwrap_or_default();
+            let center = self.addresses.current();
             tokio::select! {
                 () = stop.cancelled() => return,
                 error = self.hold_session(&center) => {
@@ -126,7 +122,7 @@ impl Link {
             } else {
                 failures.saturating_add(1)
             };
-            turn += 1;
+            self.addresses.advance();
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = sleep(wait(failures, self.draws.random())) => {}
@@ -157,7 +153,8 @@ impl Link {
 
     async fn talk(&mut self, center: &str, mut client: LinkClient<Channel>) -> SessionError {
         let shared = Arc::clone(&self.shared);
-        let opened = match open(&mut client, &shared).await {
+        let addresses = Arc::clone(&self.addresses);
+        let opened = match open(&mut client, &shared, &addresses).await {
             Ok(opened) => opened,
             Err(error) => return error,
         };
@@ -167,7 +164,7 @@ impl Link {
             .up(center, shared.epoch_seen.load(Ordering::Relaxed));
         let events = self.events.clone();
         tokio::select! {
-            error = opened.run(&shared, &events) => error,
+            error = opened.run(&shared, &addresses, &events) => error,
             never = self.keep_renewed(client) => match never {},
         }
     }

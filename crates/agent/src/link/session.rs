@@ -13,6 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 use tonic::transport::Channel;
 
+use super::addresses::Addresses;
 use super::dialler::LinkShared;
 use super::heart::Heart;
 use crate::facts::facts;
@@ -96,6 +97,7 @@ pub(super) struct Opened {
 pub(super) async fn open(
     client: &mut LinkClient<Channel>,
     shared: &LinkShared,
+    addresses: &Addresses,
 ) -> Result<Opened, SessionError> {
     let (out, outbound) = mpsc::channel(OUT_MAX);
     let seen = shared.epoch_seen.load(Ordering::Relaxed);
@@ -135,6 +137,7 @@ pub(super) async fn open(
     shared
         .epoch_seen
         .store(welcome.session_epoch, Ordering::Relaxed);
+    addresses.learn(&welcome.centers);
     Ok(Opened {
         inbound,
         out,
@@ -147,15 +150,17 @@ impl Opened {
     pub(super) async fn run(
         self,
         shared: &LinkShared,
+        addresses: &Addresses,
         events: &mpsc::Sender<LinkEvent>,
     ) -> SessionError {
-        let Err(error) = self.listen(shared, events).await;
+        let Err(error) = self.listen(shared, addresses, events).await;
         error
     }
 
     async fn listen(
         mut self,
         shared: &LinkShared,
+        addresses: &Addresses,
         events: &mpsc::Sender<LinkEvent>,
     ) -> Result<std::convert::Infallible, SessionError> {
         let wanted = Duration::from_millis(self.welcome.heartbeat_interval_ms.into());
@@ -187,6 +192,7 @@ impl Opened {
                     };
                     if let Body::Heartbeat(echo) = &body {
                         heart.answered(echo, shared);
+                        addresses.learn(&echo.centers);
                     }
                     pass_on(events, LinkEvent::Message(body)).await?;
                 }
@@ -223,7 +229,7 @@ impl Opened {
                 continue;
             };
             let echo = if let Body::Heartbeat(echo) = &body {
-                Some(*echo)
+                Some(echo.clone())
             } else {
                 None
             };

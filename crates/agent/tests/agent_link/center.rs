@@ -53,6 +53,8 @@ pub(crate) struct State {
     pub(crate) sessions: u32,
     pub(crate) is_away: bool,
     pub(crate) is_mute: bool,
+    /// What it tells of centers.
+    pub(crate) centers: Vec<String>,
     pub(crate) acks: bool,
     pub(crate) heartbeat_interval_ms: u32,
     pub(crate) certificate_life: Duration,
@@ -116,6 +118,7 @@ impl TestCenter {
                 sessions: 0,
                 is_away: false,
                 is_mute: false,
+                centers: Vec::new(),
                 acks: true,
                 heartbeat_interval_ms: 400,
                 certificate_life: Duration::from_secs(3_600),
@@ -298,6 +301,7 @@ impl Shared {
                     agent_time_us: heartbeat.agent_time_us,
                     center_time_us,
                     is_active: true,
+                    centers: Vec::new(),
                 }))
             }
             FromAgent::Claims(claims) => {
@@ -477,6 +481,7 @@ async fn hold_session(
         heartbeat_interval_ms,
         // Both ways, so that an agent that is restarted goes on in the other.
         accepts_zstd_output: epoch % 2 == 0,
+        centers: shared.state().centers.clone(),
     };
     say(Body::Welcome(welcome)).await;
     for body in shared.greeting(epoch) {

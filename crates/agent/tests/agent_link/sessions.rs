@@ -8,7 +8,11 @@ use cronfleet_wire::v1::from_center::Body;
 use cronfleet_wire::{convert, v1};
 use jiff::Timestamp;
 
-use crate::rig::{Rig, order, until};
+use cronfleet_agent::Config;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::rig::{Rig, RunningAgent, order, until};
 
 fn is_success(claim: &Claim) -> bool {
     matches!(claim, Claim::Ended { end, .. } if end.status == ExitStatus::Exited(0))
@@ -150,5 +154,60 @@ async fn an_unknown_run_is_answered_as_missing_from_the_ledger() {
         rig.stamps().is_empty(),
         "what was declared lost never starts"
     );
+    agent.stop().await;
+}
+
+/// Another address of a center; dropping it closes the address and every connection through it.
+struct Detour {
+    address: String,
+    _tasks: JoinSet<()>,
+}
+
+impl Detour {
+    async fn to(center: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((mut from, _)) = listener.accept().await {
+                let mut to = TcpStream::connect(&center).await.unwrap();
+                connections.spawn(async move {
+                    let _broken = tokio::io::copy_bidirectional(&mut from, &mut to).await;
+                });
+            }
+        });
+        Self {
+            address,
+            _tasks: tasks,
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_agent_moves_to_a_center_that_it_has_learned_of_and_remembers_it() {
+    let rig = Rig::new().await;
+    let first = Detour::to(rig.center.address.clone()).await;
+    rig.center.state().centers = vec![first.address.clone(), rig.center.address.clone()];
+    let config = Config {
+        centers: vec![first.address.clone()],
+        ..rig.config()
+    };
+    let agent = RunningAgent::start(config.clone());
+    let sessions =
+        |count| move |state: &crate::center::State| (state.sessions >= count).then_some(());
+    rig.center.wait("a session", sessions(1)).await;
+    until("it is written down", || {
+        std::fs::read_to_string(rig.config().data_dir.join("centers.json"))
+            .is_ok_and(|text| text.contains(&rig.center.address))
+    })
+    .await;
+    drop(first);
+    rig.center.wait("a session elsewhere", sessions(2)).await;
+    agent.stop().await;
+    let agent = RunningAgent::start(config);
+    rig.center
+        .wait("a session of the next agent", sessions(3))
+        .await;
     agent.stop().await;
 }

@@ -12,7 +12,6 @@ use http::header;
 use super::body::{Answer, Json};
 use super::guard::{Public, Scope, SignedIn};
 use super::state::HttpState;
-use crate::clock;
 
 /// Tells what is running.
 #[utoipa::path(
@@ -24,7 +23,7 @@ pub(super) async fn about(_: Scope<SignedIn>, State(state): State<HttpState>) ->
         version: env!("CARGO_PKG_VERSION").to_owned(),
         tzdb_version: time_zone_database_version().to_owned(),
         engine: state.store.engine().word().to_owned(),
-        now: clock::now(),
+        now: state.clock.now(),
         default_time_zone: state.settings.default_time_zone.clone(),
         agent_address: state.settings.agent_address.clone(),
         ca_sha256: hex(&state.settings.ca_sha256),

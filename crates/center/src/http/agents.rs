@@ -28,7 +28,6 @@ use super::paging;
 use super::state::HttpState;
 use super::{tell, text};
 use crate::bus::Change;
-use crate::clock;
 
 /// Lifetime of a join token in seconds: shortest, longest, and when none is asked for.
 const TOKEN_TTL: (u64, u64, u64) = (60, 604_800, 3_600);
@@ -129,7 +128,7 @@ pub(super) async fn update_agent(
     };
     let withdrawn = state
         .store
-        .update_agent(id, &update, clock::now())
+        .update_agent(id, &update, state.clock.now())
         .await
         .map_err(group_missing)?;
     tell::withdrawn(&state, &withdrawn);
@@ -169,7 +168,10 @@ pub(super) async fn revoke_agent(
     Id(id): Id<AgentId>,
 ) -> Result<StatusCode, ApiError> {
     let groups = existing(&state, id).await?.groups;
-    tell::moved(&state, &state.store.revoke_agent(id, clock::now()).await?);
+    tell::moved(
+        &state,
+        &state.store.revoke_agent(id, state.clock.now()).await?,
+    );
     state.nudges.agent_changed(id);
     state.bus.publish(Change::Agent {
         agent: id,
@@ -199,7 +201,7 @@ pub(super) async fn create_join_token(
         1,
         u64::from(TOKEN_USES_MAX),
     )?;
-    let now = clock::now();
+    let now = state.clock.now();
     let (id, secret) = (state.mint.id(now), state.mint.secret());
     let lifetime = SignedDuration::from_secs(i64::try_from(ttl_seconds).unwrap_or(i64::MAX));
     let expires_at = now.checked_add(lifetime).unwrap_or(Timestamp::MAX);

@@ -30,7 +30,7 @@ pub(super) async fn finish(
     request: Request,
     next: Next,
 ) -> Response {
-    let id = state.mint.id(clock::now());
+    let id = state.mint.id(state.clock.now());
     let mut buffer = [0; Simple::LENGTH];
     let id = HeaderValue::from_str(id.as_simple().encode_lower(&mut buffer))
         .unwrap_or(HeaderValue::from_static("none"));
@@ -244,10 +244,12 @@ pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Answers whether requests can be served: the database answers and can be written to.
+/// Answers whether requests can be served: the database answers and can be written to. A center that does not plan serves
+/// all the same.
 pub(super) async fn readyz(State(state): State<HttpState>) -> (StatusCode, &'static str) {
     match state.store.check().await {
-        Ok(()) => (StatusCode::OK, "ready\n"),
+        Ok(()) if state.leadership.is_planning() => (StatusCode::OK, "ready, plans\n"),
+        Ok(()) => (StatusCode::OK, "ready, does not plan\n"),
         Err(error) => {
             tracing::warn!(%error, "not ready: the database does not answer");
             (
@@ -264,15 +266,18 @@ mod tests {
 
     async fn state(dir: &tempfile::TempDir) -> HttpState {
         let file = dir.path().join("center.db");
+        let mint = crate::mint::Mint::from_seed(1);
+        let sealer = crate::seal::Sealer::new(&[7; 32], mint.clone());
         HttpState::new(
-            cronfleet_store::Store::open_sqlite(&file).await.unwrap(),
-            crate::bus::EventBus::default(),
-            crate::nudge::Nudges::default(),
-            crate::mint::Mint::from_seed(1),
-            std::sync::Arc::new(crate::seal::Sealer::new(
-                &[7; 32],
-                crate::mint::Mint::from_seed(1),
-            )),
+            super::super::Services {
+                store: cronfleet_store::Store::open_sqlite(&file).await.unwrap(),
+                bus: crate::bus::EventBus::default(),
+                nudges: crate::nudge::Nudges::default(),
+                mint,
+                sealer: std::sync::Arc::new(sealer),
+                clock: crate::fleet_clock::FleetClock::own(),
+                leadership: crate::election::Leadership::standby(),
+            },
             super::super::Settings {
                 default_time_zone: "UTC".into(),
                 agent_address: "127.0.0.1:8781".into(),

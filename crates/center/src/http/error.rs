@@ -331,6 +331,7 @@ impl From<Conflict> for ApiError {
             Conflict::JoinTokenRefused
             | Conflict::AgentKeyTaken
             | Conflict::StaleSession
+            | Conflict::StaleLease
             | Conflict::Reference => (
                 "reference",
                 None,

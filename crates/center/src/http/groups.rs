@@ -18,7 +18,6 @@ use super::paging;
 use super::state::HttpState;
 use super::{tell, text};
 use crate::bus::Change;
-use crate::clock;
 
 /// Most users a job of a group may run as.
 const RUN_AS_MAX: usize = 200;
@@ -68,7 +67,7 @@ pub(super) async fn create_group(
     Json(request): Json<GroupCreate>,
 ) -> Result<(StatusCode, Json<Group>), ApiError> {
     check_texts(Some(&request.name), Some(&request.description))?;
-    let now = clock::now();
+    let now = state.clock.now();
     let group = NewGroup {
         id: GroupId::from_uuid(state.mint.id(now)),
         name: request.name,
@@ -140,7 +139,7 @@ pub(super) async fn update_group(
     let has_new_agents = update.agents.is_some();
     let (group, withdrawn) = state
         .store
-        .update_group(id, &update, clock::now())
+        .update_group(id, &update, state.clock.now())
         .await
         .map_err(agent_missing)?;
     tell::withdrawn(&state, &withdrawn);

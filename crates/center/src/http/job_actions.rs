@@ -46,7 +46,7 @@ pub(super) async fn pause_job(
     scope.allow_in(job.group)?;
     let mut patience = Patience::default();
     let outcome = loop {
-        match state.store.pause_job(id, clock::now()).await {
+        match state.store.pause_job(id, state.clock.now()).await {
             Ok(outcome) => break outcome,
             Err(error) => patience.after(error, &state).await?,
         }
@@ -68,7 +68,7 @@ pub(super) async fn resume_job(
 ) -> Result<Response, ApiError> {
     let job = find(&scope, &state, id).await?;
     scope.allow_in(job.group)?;
-    let now = clock::now();
+    let now = state.clock.now();
     let timing = job_rules::timing_of(id, &job.spec, now)?;
     let outcome = state.store.resume_job(id, job.version, timing, now).await?;
     tell::job_edited(&state, id, job.group, &outcome);
@@ -106,7 +106,7 @@ pub(super) async fn run_job(
             &state.store.agents_of_job(id).await?,
             request.agent_ids.as_deref(),
         )?;
-        let now = clock::now();
+        let now = state.clock.now();
         let runs = ManualRuns {
             job: id,
             version: job.version,
@@ -128,7 +128,7 @@ pub(super) async fn run_job(
 /// The trigger of runs asked for by people. The prefix keeps it apart from triggers that the center itself makes.
 fn trigger(state: &HttpState, headers: &HeaderMap) -> Result<String, ApiError> {
     let Some(value) = headers.get("idempotency-key") else {
-        return Ok(format!("manual:{}", state.mint.id(clock::now())));
+        return Ok(format!("manual:{}", state.mint.id(state.clock.now())));
     };
     let key = value.to_str().unwrap_or_default();
     if (1..=KEY_LEN_MAX).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) {

@@ -25,7 +25,6 @@ use super::secrets;
 use super::state::HttpState;
 use super::tell;
 use crate::bus::Change;
-use crate::clock;
 
 /// Which jobs to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -88,7 +87,7 @@ pub(super) async fn list_jobs(
         .store
         .jobs(&scope.visible(), &filter, after.as_ref(), limit)
         .await?;
-    let now = clock::now();
+    let now = state.clock.now();
     Ok(Json(paging::page(jobs, |job| shown(&scope, job, now))))
 }
 
@@ -113,7 +112,7 @@ pub(super) async fn create_job(
         .group(&scope.reach(), group)
         .await?
         .ok_or(ApiError::NotFound)?;
-    let now = clock::now();
+    let now = state.clock.now();
     let id = JobId::from_uuid(state.mint.id(now));
     let zone = &state.settings.default_time_zone;
     let accepted = job_rules::accept(request.spec, zone, id, &group, None, now)?;
@@ -187,7 +186,7 @@ pub(super) async fn replace_job(
     let zone = &state.settings.default_time_zone;
     let mut patience = Patience::default();
     let outcome = loop {
-        let (now, asked) = (clock::now(), request.spec.clone());
+        let (now, asked) = (state.clock.now(), request.spec.clone());
         let Accepted { spec, timing } =
             job_rules::accept(asked, zone, id, &group, Some(&before.spec), now)?;
         secrets::check_uses(&state, group.id, &spec).await?;
@@ -219,7 +218,7 @@ pub(super) async fn delete_job(
     scope.allow_in(job.group)?;
     let mut patience = Patience::default();
     let outcome = loop {
-        match state.store.delete_job(id, clock::now()).await {
+        match state.store.delete_job(id, state.clock.now()).await {
             Ok(outcome) => break outcome,
             Err(error) => patience.after(error, &state).await?,
         }
@@ -279,7 +278,7 @@ pub(super) async fn answer<P: GroupPermission>(
     id: JobId,
     status: StatusCode,
 ) -> Result<Response, ApiError> {
-    let job = shown(scope, find(scope, state, id).await?, clock::now());
+    let job = shown(scope, find(scope, state, id).await?, state.clock.now());
     let tag = HeaderValue::from_str(&format!("\"{}\"", job.version)).ok();
     let mut response = (status, Json(job)).into_response();
     if let Some(tag) = tag {

@@ -49,7 +49,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 
 pub use self::error::ApiError;
 pub use self::serve::{ServeError, serve};
-pub use self::state::{HttpState, Settings};
+pub use self::state::{HttpState, Services, Settings};
 
 use self::routes::{Api, route};
 

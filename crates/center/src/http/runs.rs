@@ -25,7 +25,6 @@ use super::paging;
 use super::signals::signal_name;
 use super::state::HttpState;
 use super::tell;
-use crate::clock;
 
 /// Which runs to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -133,7 +132,7 @@ pub(super) async fn kill_run(
     scope.allow_in(found.run.group)?;
     match state
         .store
-        .request_kill(id, scope.user(), clock::now())
+        .request_kill(id, scope.user(), state.clock.now())
         .await?
     {
         KillAnswer::Ended(moved) => tell::moved(&state, &[moved]),

@@ -1,5 +1,6 @@
 //! What a schedule expression means, before anything is saved.
 
+use axum::extract::State;
 use cronfleet_api::error::ErrorBody;
 use cronfleet_api::schedule::{DstMark, DueInstant, Preview, PreviewRequest, ScheduleWarning};
 use cronfleet_core::schedule::{Context, DstChange, Language, Schedule};
@@ -9,7 +10,7 @@ use jiff::tz::TimeZone;
 use super::body::{Answer, Json};
 use super::error::ApiError;
 use super::guard::{Scope, SignedIn};
-use crate::clock;
+use super::state::HttpState;
 
 /// Due instants shown when the request does not say how many, and at most.
 const COUNT_DEFAULT: u32 = 10;
@@ -25,9 +26,10 @@ const COUNT_MAX: u32 = 100;
 )]
 pub(super) async fn preview_schedule(
     _: Scope<SignedIn>,
+    State(state): State<HttpState>,
     Json(request): Json<PreviewRequest>,
 ) -> Answer<Preview> {
-    preview(&request, clock::now()).map(Json)
+    preview(&request, state.clock.now()).map(Json)
 }
 
 fn preview(request: &PreviewRequest, now: Timestamp) -> Result<Preview, ApiError> {

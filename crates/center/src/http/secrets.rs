@@ -15,7 +15,6 @@ use super::error::ApiError;
 use super::guard::{Editor, GroupPermission, Scope, Viewer};
 use super::state::HttpState;
 use crate::bus::Change;
-use crate::clock;
 use crate::seal::place;
 
 /// Lists a group's secrets by name, without their values.
@@ -57,7 +56,7 @@ pub(super) async fn put_secret(
         .seal(&place(id, &name), request.value.as_bytes())?;
     let secret = state
         .store
-        .put_secret(id, &name, &sealed, scope.user(), clock::now())
+        .put_secret(id, &name, &sealed, scope.user(), state.clock.now())
         .await?;
     tracing::info!(group.id = %id, secret.name = name, user.id = %scope.user(), "a secret was set");
     state.bus.publish(Change::Group { group: id });

@@ -19,7 +19,6 @@ use super::error::ApiError;
 use super::guard::{Caller, Public, Scope, SignedIn};
 use super::state::HttpState;
 use super::users::{check_password, shown as shown_user};
-use crate::clock;
 
 /// Name of the cookie.
 const COOKIE: &str = "cronfleet";
@@ -112,7 +111,7 @@ pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
 
 /// Who a token stands for. Records that the session is in use.
 pub(super) async fn caller(state: &HttpState, token: &Token) -> Result<Option<Caller>, ApiError> {
-    let (session, now) = (token.hash(), clock::now());
+    let (session, now) = (token.hash(), state.clock.now());
     let Some(found) = state.store.principal_of_session(session, now).await? else {
         return Ok(None);
     };
@@ -138,7 +137,7 @@ pub(super) async fn reach_of(
 ) -> Result<Option<Reach>, ApiError> {
     let found = state
         .store
-        .principal_of_session(session, clock::now())
+        .principal_of_session(session, state.clock.now())
         .await?;
     Ok(found.map(|found| found.principal.reach(Role::Viewer)))
 }
@@ -155,7 +154,7 @@ pub(super) async fn open(
         Kind::Browser
     };
     let token = Token::mint(state, kind);
-    let now = clock::now();
+    let now = state.clock.now();
     let session = NewSession {
         token: token.hash(),
         user: user.id,

@@ -13,7 +13,6 @@ use super::guard::Public;
 use super::session;
 use super::state::HttpState;
 use super::users::new_user;
-use crate::clock;
 use crate::setup;
 
 /// Tells whether the first administrator has still to be created.
@@ -56,7 +55,7 @@ pub(super) async fn set_up(
     .await?;
     let user = state
         .store
-        .create_first_admin(setup::hash(&request.code), &user, clock::now())
+        .create_first_admin(setup::hash(&request.code), &user, state.clock.now())
         .await?;
     tracing::info!(user.id = %user.id, "the first administrator was created");
     session::open(&state, user, false).await

@@ -6,6 +6,8 @@ use cronfleet_store::Store;
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::EventBus;
+use crate::election::Leadership;
+use crate::fleet_clock::FleetClock;
 use crate::mint::Mint;
 use crate::nudge::Nudges;
 use crate::password::Passwords;
@@ -30,6 +32,24 @@ pub struct Settings {
     pub hosts: Option<Vec<String>>,
 }
 
+/// The parts of a center that the HTTP side works with.
+pub struct Services {
+    /// Durable state.
+    pub store: Store,
+    /// What changed.
+    pub bus: EventBus,
+    /// Where agents and planner are nudged.
+    pub nudges: Nudges,
+    /// Ids and secrets.
+    pub mint: Mint,
+    /// Seals secrets.
+    pub sealer: Arc<Sealer>,
+    /// The fleet's clock.
+    pub clock: FleetClock,
+    /// Whether this center plans.
+    pub leadership: Leadership,
+}
+
 /// The state of the HTTP side. Clones share everything.
 #[derive(Clone)]
 pub struct HttpState {
@@ -38,6 +58,8 @@ pub struct HttpState {
     pub(super) nudges: Nudges,
     pub(super) mint: Mint,
     pub(super) sealer: Arc<Sealer>,
+    pub(super) clock: FleetClock,
+    pub(super) leadership: Leadership,
     pub(super) settings: Arc<Settings>,
     pub(super) passwords: Passwords,
     pub(super) throttle: Throttle,
@@ -47,21 +69,24 @@ pub struct HttpState {
 
 impl HttpState {
     /// Brings together what handlers need. Streams end when `stop` is cancelled.
-    pub fn new(
-        store: Store,
-        bus: EventBus,
-        nudges: Nudges,
-        mint: Mint,
-        sealer: Arc<Sealer>,
-        settings: Settings,
-        stop: CancellationToken,
-    ) -> Self {
+    pub fn new(services: Services, settings: Settings, stop: CancellationToken) -> Self {
+        let Services {
+            store,
+            bus,
+            nudges,
+            mint,
+            sealer,
+            clock,
+            leadership,
+        } = services;
         Self {
             store,
             bus,
             nudges,
             mint,
             sealer,
+            clock,
+            leadership,
             settings: Arc::new(settings),
             passwords: Passwords::default(),
             throttle: Throttle::default(),

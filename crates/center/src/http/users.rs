@@ -15,7 +15,6 @@ use super::guard::{Admin, Scope};
 use super::paging;
 use super::state::HttpState;
 use super::text;
-use crate::clock;
 use crate::password::{self, Weakness};
 
 /// Which users to list.
@@ -75,7 +74,7 @@ pub(super) async fn create_user(
         is_admin,
     )
     .await?;
-    let user = state.store.create_user(&user, clock::now()).await?;
+    let user = state.store.create_user(&user, state.clock.now()).await?;
     Ok((StatusCode::CREATED, Json(shown(&user))))
 }
 
@@ -124,7 +123,7 @@ pub(super) async fn new_user(
     check_display_name(&display_name)?;
     check_password("password", &password, &login)?;
     Ok(NewUser {
-        id: UserId::from_uuid(state.mint.id(clock::now())),
+        id: UserId::from_uuid(state.mint.id(state.clock.now())),
         password_hash: state.passwords.hash(password).await?,
         login,
         display_name,

@@ -26,7 +26,6 @@ use super::policy;
 use super::secrets;
 use super::session::{Activity, SessionEnd, tell as tell_agent};
 use crate::bus::Change;
-use crate::clock;
 use crate::nudge::Nudge;
 
 /// Most claims that go into one transaction.
@@ -209,7 +208,7 @@ impl Desk {
     /// Commits planned runs as dispatched and sends their orders.
     async fn hand_out(&mut self) -> Result<(), SessionEnd> {
         loop {
-            let now = clock::now();
+            let now = self.parts.clock.now();
             let until = cronfleet_core::plan::later(now, PLAN_AHEAD);
             let orders = match self
                 .parts
@@ -262,7 +261,7 @@ impl Desk {
 
     /// Records the runs of jobs that run at the start of the agent's host; once per boot, by their trigger.
     async fn record_reboot(&self, boot_id: &str) -> Result<(), SessionEnd> {
-        let now = clock::now();
+        let now = self.parts.clock.now();
         for job in self.parts.store.reboot_jobs(self.session.agent).await? {
             let request = reboot_runs(&job, &self.session, boot_id, now);
             match self.parts.store.insert_manual_runs(&request, now).await {
@@ -331,7 +330,7 @@ impl Desk {
         let applied = self
             .parts
             .store
-            .apply_claims(&self.session, &claims, clock::now())
+            .apply_claims(&self.session, &claims, self.parts.clock.now())
             .await?;
         for sequence in sequences {
             self.outbox
@@ -389,7 +388,7 @@ impl Desk {
         let left_out = self
             .parts
             .store
-            .append_output(agent, &lives, clock::now())
+            .append_output(agent, &lives, self.parts.clock.now())
             .await?;
         self.outbox
             .send(Out::OutputAck(v1::OutputAck {
@@ -416,7 +415,7 @@ impl Desk {
 
     async fn take_slots(&self, slots: v1::Slots) -> Result<(), SessionEnd> {
         let sequence = slots.sequence;
-        let now = clock::now();
+        let now = self.parts.clock.now();
         let processes = self.understood(slots.processes);
         let reports = self.understood(slots.slots);
         if !processes.is_empty() {

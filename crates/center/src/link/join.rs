@@ -18,7 +18,6 @@ use super::outbox::Outbox;
 use super::peer::peer;
 use super::{Link, session};
 use crate::bus::Change;
-use crate::clock;
 use crate::pki::{Issued, PkiError};
 
 /// Tries to join that one address has per minute.
@@ -61,7 +60,7 @@ impl v1::link_server::Link for Link {
             .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
         self.joins.check(address)?;
         let request = request.into_inner();
-        let now = clock::now();
+        let now = self.parts.clock.now();
         let agent = AgentId::from_uuid(self.parts.mint.id(now));
         let issued = self
             .parts
@@ -119,7 +118,7 @@ impl v1::link_server::Link for Link {
             .issue(
                 peer.agent,
                 &request.into_inner().certificate_request,
-                clock::now(),
+                self.parts.clock.now(),
             )
             .map_err(refused)?;
         if issued.key_fingerprint != peer.key_fingerprint {

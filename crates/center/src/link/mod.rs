@@ -26,6 +26,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 
 use crate::bus::EventBus;
+use crate::fleet_clock::FleetClock;
 use crate::heartbeats::Heartbeats;
 use crate::mint::Mint;
 use crate::nudge::Nudges;
@@ -41,6 +42,7 @@ pub(crate) struct Parts {
     pub(crate) pki: Pki,
     pub(crate) sealer: Arc<Sealer>,
     pub(crate) heartbeats: Heartbeats,
+    pub(crate) clock: FleetClock,
     /// Name of this center in the store.
     pub(crate) center: String,
 }

@@ -21,7 +21,6 @@ use super::join::facts;
 use super::outbox::{Closed, Outbox};
 use super::peer::Peer;
 use crate::bus::Change;
-use crate::clock;
 
 /// How often agents send heartbeats.
 pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
@@ -174,7 +173,7 @@ async fn open(
             &boot_id,
             &facts(sent),
             hello.session_epoch_seen,
-            clock::now(),
+            parts.clock.now(),
         )
         .await?
         .ok_or(SessionEnd::NotAdmitted)?;
@@ -206,6 +205,7 @@ async fn serve(
                 is_active: opened.is_active,
                 heartbeat_interval_ms: HEARTBEAT_INTERVAL.as_millis() as u32,
                 accepts_zstd_output: true,
+                centers: Vec::new(),
             };
             if outbox.send(Out::Welcome(welcome)).await.is_err() {
                 return SessionEnd::Closed;
@@ -218,7 +218,7 @@ async fn serve(
         () = stop.cancelled() => SessionEnd::Stopping,
     };
     drop(place);
-    if let Err(error) = parts.store.close_session(&session, clock::now()).await {
+    if let Err(error) = parts.store.close_session(&session, parts.clock.now()).await {
         tracing::warn!(agent.id = %agent, error = %error, "the end of a session could not be recorded");
     }
     tell(parts, agent, parts.nudges.is_online(agent)).await;
@@ -242,12 +242,13 @@ async fn read(
         };
         match body {
             Some(In::Heartbeat(heartbeat)) => {
-                let now = clock::now();
+                let now = parts.clock.now();
                 outbox.send_or_drop(Out::Heartbeat(v1::HeartbeatEcho {
                     sequence: heartbeat.sequence,
                     agent_time_us: heartbeat.agent_time_us,
                     center_time_us: convert::time_us(now),
                     is_active: activity.is_active(),
+                    centers: Vec::new(),
                 }));
                 parts.heartbeats.put(Heartbeat {
                     agent,

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use cronfleet_api::convert::job_spec;
 use cronfleet_center::Config;
 use cronfleet_center::bus::EventBus;
-use cronfleet_center::http::{HttpState, Settings, router, serve};
+use cronfleet_center::election::Leadership;
+use cronfleet_center::fleet_clock::FleetClock;
+use cronfleet_center::http::{HttpState, Services, Settings, router, serve};
 use cronfleet_center::mint::Mint;
 use cronfleet_center::nudge::Nudges;
 use cronfleet_center::seal::Sealer;
@@ -125,15 +127,16 @@ impl Bare {
             is_tls: false,
             hosts: Some(vec!["fleet.example.org".to_owned()]),
         };
-        let state = HttpState::new(
-            store.clone(),
-            bus.clone(),
-            Nudges::default(),
-            mint.clone(),
-            Arc::new(Sealer::new(&mint.secret(), mint.clone())),
-            settings,
-            stop.clone(),
-        );
+        let services = Services {
+            store: store.clone(),
+            bus: bus.clone(),
+            nudges: Nudges::default(),
+            mint: mint.clone(),
+            sealer: Arc::new(Sealer::new(&mint.secret(), mint.clone())),
+            clock: FleetClock::own(),
+            leadership: Leadership::standby(),
+        };
+        let state = HttpState::new(services, settings, stop.clone());
         let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = tcp.local_addr().unwrap();
         let config = Config::local(dir.path().to_owned());

@@ -288,13 +288,20 @@ async fn a_lost_session_makes_runs_unreachable_and_a_new_one_reachable(w: World)
         "since the first time"
     );
     assert_eq!(
-        w.store.lose_unreachable(at(5), at(10), 9).await.unwrap(),
+        w.store
+            .lose_unreachable(&w.lease, at(5), at(10), 9)
+            .await
+            .unwrap(),
         []
     );
     w.session(agent).await;
     assert_eq!(w.run(sent).await.unreachable_since, None);
     w.store.close_all_sessions(at(20)).await.unwrap();
-    let moved = w.store.lose_unreachable(at(21), at(22), 9).await.unwrap();
+    let moved = w
+        .store
+        .lose_unreachable(&w.lease, at(21), at(22), 9)
+        .await
+        .unwrap();
     assert_eq!(
         moved.iter().map(|moved| moved.run).collect::<Vec<_>>(),
         [sent]

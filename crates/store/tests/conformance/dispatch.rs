@@ -184,11 +184,18 @@ async fn what_was_never_sent_expires(w: World) {
     let ids: Vec<_> = runs.iter().map(|run| run.id).collect();
     w.plan(job, runs).await;
     assert_eq!(
-        w.store.expire_planned(at(80), at(90), 10).await.unwrap(),
+        w.store
+            .expire_planned(&w.lease, at(80), at(90), 10)
+            .await
+            .unwrap(),
         [],
         "80 is still in time"
     );
-    let moved = w.store.expire_planned(at(200), at(90), 10).await.unwrap();
+    let moved = w
+        .store
+        .expire_planned(&w.lease, at(200), at(90), 10)
+        .await
+        .unwrap();
     let mut moved: Vec<_> = moved
         .iter()
         .map(|moved| (moved.run, moved.reason))
@@ -209,7 +216,10 @@ async fn what_was_never_sent_expires(w: World) {
         "only its agent can tell"
     );
     assert_eq!(
-        w.store.expire_planned(at(200), at(90), 10).await.unwrap(),
+        w.store
+            .expire_planned(&w.lease, at(200), at(90), 10)
+            .await
+            .unwrap(),
         []
     );
 }

@@ -199,7 +199,7 @@ async fn a_lost_run_of_the_old_version_is_never_doubled(w: World) {
     let moved = fleet
         .w
         .store
-        .lose_unreachable(at(30), at(40), 10)
+        .lose_unreachable(&fleet.w.lease, at(30), at(40), 10)
         .await
         .unwrap();
     assert_eq!(
@@ -238,7 +238,7 @@ async fn a_pause_loses_nothing_and_misses_nothing(w: World) {
         fleet
             .w
             .store
-            .due_jobs(0, at(1_000_000), None, 10)
+            .due_jobs(&fleet.w.lease, at(1_000_000), None, 10)
             .await
             .unwrap(),
         []

@@ -28,6 +28,7 @@ mod edits;
 mod groups;
 mod jobs;
 mod kills;
+mod leases;
 mod manual;
 mod migrations;
 mod outputs;

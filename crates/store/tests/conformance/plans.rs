@@ -4,7 +4,7 @@ use cronfleet_core::id::{AgentId, JobId};
 use cronfleet_core::job::{JobSpec, Target};
 use cronfleet_core::plan::{Lapse, Plan};
 use cronfleet_core::run::{Reason, RunState};
-use cronfleet_store::{JobPlan, NewJob, StoreError, Timing};
+use cronfleet_store::{JobPlan, Lease, NewJob, StoreError, Timing};
 
 use crate::world::{ADMIN, ALL, World, at, daemon, run_at, scheduled};
 
@@ -60,9 +60,12 @@ async fn due_jobs_come_with_their_agents(w: World) {
     w.job(4, a, daemon("daemon", 1)).await;
     let paused = w.job(5, a, scheduled("paused")).await;
     w.store.pause_job(paused, at(1)).await.unwrap();
-    assert_eq!(w.store.due_jobs(0, at(59), None, 10).await.unwrap(), []);
+    assert_eq!(
+        w.store.due_jobs(&w.lease, at(59), None, 10).await.unwrap(),
+        []
+    );
     assert_eq!(w.store.next_due(0).await.unwrap(), Some(at(60)));
-    let due = w.store.due_jobs(0, at(60), None, 10).await.unwrap();
+    let due = w.store.due_jobs(&w.lease, at(60), None, 10).await.unwrap();
     let found: Vec<_> = due
         .iter()
         .map(|job| (job.job, job.agents.clone()))
@@ -90,14 +93,18 @@ async fn due_jobs_come_with_their_agents(w: World) {
         ("* * * * *", "UTC")
     );
     assert_eq!(chosen.start_deadline, Duration::from_secs(60));
+    let other = Lease {
+        shard: 1,
+        ..w.lease.clone()
+    };
     assert_eq!(
-        w.store.due_jobs(1, at(60), None, 10).await.unwrap(),
+        w.store.due_jobs(&other, at(60), None, 10).await.unwrap(),
         [],
         "another shard"
     );
     w.store.revoke_agent(agents[0], at(2)).await.unwrap();
     assert_eq!(
-        w.store.due_jobs(0, at(60), None, 1).await.unwrap()[0].agents,
+        w.store.due_jobs(&w.lease, at(60), None, 1).await.unwrap()[0].agents,
         [agents[1]]
     );
 }
@@ -112,7 +119,7 @@ async fn the_walk_over_due_jobs_sees_each_once(w: World) {
     loop {
         let batch = w
             .store
-            .due_jobs(0, at(60), found.last().copied(), 3)
+            .due_jobs(&w.lease, at(60), found.last().copied(), 3)
             .await
             .unwrap();
         if batch.is_empty() {
@@ -130,7 +137,7 @@ async fn runs_and_watermark_are_stored_together(w: World) {
     let run = run_at(job, 1, at(60), agent);
     let committed = w
         .store
-        .commit_plans(&[plan(job, 60, vec![run.clone()])], at(45))
+        .commit_plans(&w.lease, &[plan(job, 60, vec![run.clone()])], at(45))
         .await
         .unwrap();
     assert_eq!((committed.agents, committed.run_count), (vec![agent], 1));
@@ -164,7 +171,7 @@ async fn a_failing_statement_leaves_nothing(w: World) {
         count: 2,
         reason: Reason::CenterDown,
     });
-    let failed = w.store.commit_plans(&[plan], at(45)).await;
+    let failed = w.store.commit_plans(&w.lease, &[plan], at(45)).await;
     assert!(
         matches!(failed, Err(StoreError::Statement(_))),
         "{failed:?}"
@@ -199,7 +206,7 @@ async fn a_job_that_changed_is_left_out(w: World) {
     w.store.pause_job(plans[1].job, at(0)).await.unwrap();
     w.store.delete_job(plans[2].job, at(0)).await.unwrap();
     plans[3].expected_watermark = at(-1);
-    let committed = w.store.commit_plans(&plans, at(1)).await.unwrap();
+    let committed = w.store.commit_plans(&w.lease, &plans, at(1)).await.unwrap();
     let changed: Vec<JobId> = plans[..4].iter().map(|plan| plan.job).collect();
     assert_eq!((committed.left_out, committed.run_count), (changed, 1));
     assert!(!w.exists(plans[0].plan.runs[0].id).await);
@@ -212,9 +219,9 @@ async fn of_two_planners_one_wins(w: World) {
     let job = w.job(1, group, scheduled("a")).await;
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..8 {
-        let store = w.store.clone();
+        let (store, lease) = (w.store.clone(), w.lease.clone());
         let plan = plan(job, 60, vec![run_at(job, 1, at(60), agent)]);
-        tasks.spawn(async move { store.commit_plans(&[plan], at(1)).await.unwrap() });
+        tasks.spawn(async move { store.commit_plans(&lease, &[plan], at(1)).await.unwrap() });
     }
     let committed = tasks.join_all().await;
     assert_eq!(
@@ -238,7 +245,11 @@ async fn a_repeated_run_stays_as_it_is(w: World) {
         expected_watermark: jiff::Timestamp::UNIX_EPOCH,
         ..plan(job, 60, vec![run_at(job, 1, at(60), agent)])
     };
-    let committed = w.store.commit_plans(&[again], at(50)).await.unwrap();
+    let committed = w
+        .store
+        .commit_plans(&w.lease, &[again], at(50))
+        .await
+        .unwrap();
     assert_eq!((committed.left_out, committed.run_count), (vec![], 0));
     assert_eq!(w.state(run).await, RunState::Dispatched);
 }
@@ -273,15 +284,21 @@ async fn many_jobs_are_planned_at_once(w: World) {
         one.plan.next_due = next_due;
         plans.push(one);
     }
-    let committed = w.store.commit_plans(&plans, at(1)).await.unwrap();
+    let committed = w.store.commit_plans(&w.lease, &plans, at(1)).await.unwrap();
     assert_eq!(
         (committed.run_count, committed.left_out, committed.agents),
         (900, vec![], agents.to_vec())
     );
-    assert_eq!(w.store.due_jobs(0, at(199), None, 1_000).await.unwrap(), []);
     assert_eq!(
         w.store
-            .due_jobs(0, at(200), None, 1_000)
+            .due_jobs(&w.lease, at(199), None, 1_000)
+            .await
+            .unwrap(),
+        []
+    );
+    assert_eq!(
+        w.store
+            .due_jobs(&w.lease, at(200), None, 1_000)
             .await
             .unwrap()
             .len(),
@@ -321,7 +338,7 @@ async fn lapses_grow_while_nothing_lies_between(w: World) {
         };
         assert_eq!(
             w.store
-                .commit_plans(&[plan], row.watermark)
+                .commit_plans(&w.lease, &[plan], row.watermark)
                 .await
                 .unwrap()
                 .left_out,
@@ -373,14 +390,21 @@ async fn lapses_grow_while_nothing_lies_between(w: World) {
 async fn a_job_in_quarantine_is_not_planned(w: World) {
     let group = w.group(1).await;
     let job = w.job(1, group, scheduled("a")).await;
-    w.store.quarantine_job(job, 2).await.unwrap();
+    w.store.quarantine_job(&w.lease, job, 2).await.unwrap();
     assert_eq!(
-        w.store.due_jobs(0, at(60), None, 9).await.unwrap().len(),
+        w.store
+            .due_jobs(&w.lease, at(60), None, 9)
+            .await
+            .unwrap()
+            .len(),
         1,
         "another version"
     );
-    w.store.quarantine_job(job, 1).await.unwrap();
-    assert_eq!(w.store.due_jobs(0, at(60), None, 9).await.unwrap(), []);
+    w.store.quarantine_job(&w.lease, job, 1).await.unwrap();
+    assert_eq!(
+        w.store.due_jobs(&w.lease, at(60), None, 9).await.unwrap(),
+        []
+    );
 }
 
 async fn a_definition_that_cannot_be_read_does_not_hold_up_the_others(w: World) {
@@ -394,7 +418,7 @@ async fn a_definition_that_cannot_be_read_does_not_hold_up_the_others(w: World) 
     ))
     .await;
     for _ in 0..2 {
-        let due = w.store.due_jobs(0, at(60), None, 9).await.unwrap();
+        let due = w.store.due_jobs(&w.lease, at(60), None, 9).await.unwrap();
         assert_eq!(due.iter().map(|job| job.job).collect::<Vec<_>>(), [good]);
     }
     let unreadable = w.store.job(&ALL, bad).await;

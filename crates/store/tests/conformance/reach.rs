@@ -42,7 +42,10 @@ async fn what_is_not_mine_does_not_exist(w: World) {
         expected_watermark: at(0),
         plan,
     };
-    w.store.commit_plans(&[plan], at(1)).await.unwrap();
+    w.store
+        .commit_plans(&w.lease, &[plan], at(1))
+        .await
+        .unwrap();
     let session = w.session(agent).await;
     let process = ProcessId::from_u128(100);
     let report = SlotReport {

@@ -152,7 +152,10 @@ async fn old_lapses_go(w: World) {
         expected_watermark: at(0),
         plan,
     };
-    w.store.commit_plans(&[plan], at(960)).await.unwrap();
+    w.store
+        .commit_plans(&w.lease, &[plan], at(960))
+        .await
+        .unwrap();
     assert_eq!(w.store.purge_lapses(at(241), 9).await.unwrap().lapses, 2);
     assert_eq!(w.store.purge_lapses(at(241), 9).await.unwrap().lapses, 0);
     assert_eq!(

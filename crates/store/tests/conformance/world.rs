@@ -14,7 +14,7 @@ use cronfleet_core::order::{
 use cronfleet_core::plan::{Plan, PlannedRun};
 use cronfleet_core::run::{Cause, RunKey, RunState};
 use cronfleet_store::{
-    AgentClaim, AgentFacts, ClaimsApplied, JobPlan, NewAgent, NewGroup, NewJob, NewUser,
+    AgentClaim, AgentFacts, ClaimsApplied, JobPlan, Lease, NewAgent, NewGroup, NewJob, NewUser,
     PlansCommitted, RunRow, SecretHash, Session, Store, Timing,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -23,6 +23,8 @@ use crate::db::TestDb;
 
 /// How late runs of the tests' jobs may start.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+/// Longer than any test.
+pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 /// The user that is there from the beginning.
 pub(crate) const ADMIN: UserId = UserId::from_u128(0xad);
 /// Sees and may do everything.
@@ -32,6 +34,8 @@ pub(crate) const ALL: Reach = Reach::Everything;
 pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) db: TestDb,
+    /// The term in which everything is planned.
+    pub(crate) lease: Lease,
 }
 
 /// The moment `seconds` after the tests' beginning.
@@ -163,7 +167,8 @@ pub(crate) fn exited(ended_at: Timestamp, code: i32) -> Claim {
 impl World {
     pub(crate) async fn new(db: TestDb) -> Self {
         let store = db.open().await.unwrap();
-        let world = Self { store, db };
+        let lease = store.take_lease(0, "center", HOUR).await.unwrap().unwrap();
+        let world = Self { store, db, lease };
         world.user(ADMIN, "admin", true).await;
         world
     }
@@ -249,7 +254,11 @@ impl World {
             expected_watermark: row.watermark,
             plan,
         };
-        let committed = self.store.commit_plans(&[plan], at(0)).await.unwrap();
+        let committed = self
+            .store
+            .commit_plans(&self.lease, &[plan], at(0))
+            .await
+            .unwrap();
         assert_eq!(committed.left_out, []);
         committed
     }
