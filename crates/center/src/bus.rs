@@ -1,4 +1,4 @@
-//! What changed, told to everybody in this process who watches: event streams, live output.
+//! What changed, told to everybody who watches: event streams, live output.
 //!
 //! Hints only: whoever misses one reads the store. A slow watcher loses events and is told so.
 
@@ -7,6 +7,8 @@ use cronfleet_core::id::{AgentId, GroupId, JobId, LifeId, RunId};
 use cronfleet_core::order::SlotState;
 use cronfleet_core::run::RunState;
 use tokio::sync::broadcast;
+
+use crate::relay::{Relay, Told};
 
 /// Changes kept for a watcher that is busy.
 const CHANGES_MAX: usize = 4_096;
@@ -61,12 +63,15 @@ pub enum Change {
         /// Group.
         group: GroupId,
     },
+    /// More changed than could be told: everything shown is to be read again.
+    Everything,
 }
 
 impl Change {
     /// Whether somebody with this reach may know of it.
     pub fn is_within(&self, reach: &Reach) -> bool {
         match self {
+            Self::Everything => true,
             Self::Job { group, .. }
             | Self::Run { group, .. }
             | Self::Slot { group, .. }
@@ -83,6 +88,7 @@ impl Change {
 pub struct EventBus {
     changes: broadcast::Sender<Change>,
     output: broadcast::Sender<LifeId>,
+    relay: Relay,
 }
 
 impl Default for EventBus {
@@ -90,13 +96,28 @@ impl Default for EventBus {
         Self {
             changes: broadcast::channel(CHANGES_MAX).0,
             output: broadcast::channel(CHANGES_MAX).0,
+            relay: Relay::default(),
         }
     }
 }
 
 impl EventBus {
-    /// Tells a change to all who watch; nobody watching is fine.
+    /// A bus that other centers hear of.
+    pub(crate) fn with(relay: Relay) -> Self {
+        Self {
+            relay,
+            ..Self::default()
+        }
+    }
+
+    /// Tells a change to all who watch, here and at other centers; nobody watching is fine.
     pub fn publish(&self, change: Change) {
+        self.relay.tell(|| Told::from(&change));
+        self.publish_here(change);
+    }
+
+    /// Tells a change that another center has made to all who watch here.
+    pub(crate) fn publish_here(&self, change: Change) {
         let _watchers = self.changes.send(change);
     }
 

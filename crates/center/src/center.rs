@@ -14,7 +14,7 @@ use cronfleet_core::job::{JobKind, JobSpec};
 use cronfleet_core::plan::later;
 use cronfleet_core::schedule::{Context, Kind, Schedule, ScheduleError};
 use cronfleet_store::{
-    Conflict, NewGroup, NewJob, NewJoinToken, SecretHash, Store, StoreError, Timing,
+    Conflict, NewCenter, NewGroup, NewJob, NewJoinToken, SecretHash, Store, StoreError, Timing,
 };
 use cronfleet_wire::identity::{self, JoinToken};
 use jiff::Timestamp;
@@ -31,9 +31,12 @@ use crate::http::{self, HttpState, Services, Settings};
 use crate::link::{self, Parts};
 use crate::mint::Mint;
 use crate::nudge::Nudges;
-use crate::pki::{Pki, PkiError};
+use crate::peers::Registry;
+use crate::pki::Pki;
 use crate::planner::Planner;
+use crate::relay::{Exchange, Relay};
 use crate::seal::{SealError, Sealer};
+use crate::shared_files::{AuthorityError, open_authority};
 use crate::{housekeeping, setup};
 
 /// Name of the group that a new center begins with.
@@ -65,8 +68,8 @@ pub enum CenterError {
     #[error("cannot use the database")]
     Store(#[from] StoreError),
     /// The certificate authority cannot be used.
-    #[error("cannot use the certificate authority")]
-    Pki(#[from] PkiError),
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
     /// Secrets cannot be kept.
     #[error("cannot keep secrets")]
     Seal(#[from] SealError),
@@ -109,6 +112,8 @@ pub struct Center {
     agents_address: SocketAddr,
     setup_code: Option<String>,
     nudges: Nudges,
+    relay: Relay,
+    registry: Registry,
     election: Election,
     /// Names this start of the center in the database.
     id: String,
@@ -125,17 +130,27 @@ impl Center {
         let now = clock::now();
         let lock = take_data_dir(&config.data_dir)?;
         let store = Store::open_sqlite(&config.data_dir.join("center.db")).await?;
-        let pki = Pki::open(&config.data_dir.join("pki"), now)?;
+        let pki = open_authority(&store, &config.data_dir.join("pki"), now).await?;
         let mint = Mint::from_system();
         let key_file = config.master_key_file.as_deref();
         let sealer = Sealer::open(&config.data_dir, key_file, &store, &mint, now).await?;
         let id = identity::hex(&mint.secret()[..8]);
         let election = Election::open(store.clone(), id.clone()).await?;
-        let now = election.clock().now();
-        store.close_all_sessions(now).await?;
-        let setup_code = setup::renew_code(&store, &mint, now).await?;
+        let clock = election.clock();
+        let setup_code = setup::renew_code(&store, &mint, clock.now()).await?;
         let (people, people_address) = bind(config.listen).await?;
         let (agents, agents_address) = bind(config.agent_listen).await?;
+        let relay = Relay::default();
+        let nudges = Nudges::with(relay.clone());
+        let registry = Registry::open(
+            store.clone(),
+            describe(&config, &id, people_address, agents_address),
+            nudges.clone(),
+            relay.clone(),
+            clock,
+            election.leadership(),
+        )
+        .await?;
         Ok(Self {
             config,
             store,
@@ -147,7 +162,9 @@ impl Center {
             people_address,
             agents_address,
             setup_code,
-            nudges: Nudges::default(),
+            nudges,
+            relay,
+            registry,
             election,
             id,
             _lock: lock,
@@ -261,9 +278,10 @@ impl Center {
         let stop = stop.child_token();
         let _stop_all = stop.clone().drop_guard();
         let agent_address = self.agent_address();
-        let bus = EventBus::default();
+        let bus = EventBus::with(self.relay.clone());
         let heartbeats = Heartbeats::default();
         let settings = Settings {
+            center: self.id.clone(),
             default_time_zone: self.config.default_time_zone.clone(),
             agent_address,
             ca_sha256: self.pki.ca_sha256(),
@@ -281,6 +299,15 @@ impl Center {
             leadership: leadership.clone(),
         };
         let state = HttpState::new(services, settings, stop.clone());
+        let exchange = Exchange {
+            relay: self.relay,
+            store: self.store.clone(),
+            center: self.id.clone(),
+            bus: bus.clone(),
+            nudges: self.nudges.clone(),
+            mint: self.mint.clone(),
+            clock: clock.clone(),
+        };
         let parts = Arc::new(Parts {
             store: self.store.clone(),
             nudges: self.nudges.clone(),
@@ -290,6 +317,7 @@ impl Center {
             sealer: self.sealer,
             heartbeats: heartbeats.clone(),
             clock: clock.clone(),
+            addresses: self.registry.addresses(),
             center: self.id,
         });
         let planner = Planner::new(
@@ -314,14 +342,16 @@ impl Center {
             stop.cancel();
             done
         };
-        let (elected, planned, kept, served, linked) = tokio::join!(
+        let (elected, looked, told, planned, kept, served, linked) = tokio::join!(
             async { tokio::spawn(self.election.run(stop.clone())).await },
+            async { tokio::spawn(self.registry.run(stop.clone())).await },
+            async { tokio::spawn(exchange.run(stop.clone())).await },
             async { tokio::spawn(planner.run(stop.clone())).await },
             async { tokio::spawn(keeping).await },
             async { stop_after(people.await.map_err(CenterError::from)) },
             async { stop_after(agents.await.map_err(CenterError::from)) },
         );
-        for task in [elected, planned, kept] {
+        for task in [elected, looked, told, planned, kept] {
             if let Err(error) = task
                 && error.is_panic()
             {
@@ -376,6 +406,35 @@ fn take_data_dir(path: &Path) -> Result<fs::File, CenterError> {
             path: path.to_owned(),
         }),
         Err(fs::TryLockError::Error(source)) => Err(fail(source)),
+    }
+}
+
+/// What this center says of itself to the others.
+fn describe(config: &Config, id: &str, people: SocketAddr, agents: SocketAddr) -> NewCenter {
+    let name = nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_default();
+    let scheme = if config.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let host = match config.host_names.first() {
+        Some(host) => format!("{host}:{}", people.port()),
+        None if people.ip().is_unspecified() => format!("{name}:{}", people.port()),
+        None => people.to_string(),
+    };
+    let agent_address = config
+        .agent_address
+        .clone()
+        .or_else(|| (!agents.ip().is_unspecified()).then(|| agents.to_string()));
+    NewCenter {
+        id: id.to_owned(),
+        name,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        address: format!("{scheme}://{host}"),
+        agent_address,
     }
 }
 

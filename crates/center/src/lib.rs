@@ -13,10 +13,14 @@ mod link;
 pub mod mint;
 pub mod nudge;
 pub mod password;
+mod peers;
 pub mod pki;
 mod planner;
+mod relay;
 pub mod seal;
 pub mod setup;
+mod shared_files;
 
 pub use center::{Center, CenterError, DEFAULT_GROUP};
 pub use config::Config;
+pub use shared_files::AuthorityError;

@@ -12,6 +12,8 @@ use cronfleet_store::Revocation;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::relay::{Heard, Relay, Told};
+
 /// Nudges kept for a session that is busy; more are dropped (the session looks into the store anyway).
 const NUDGES_MAX: usize = 256;
 
@@ -59,20 +61,50 @@ struct Shared {
     sessions: RwLock<HashMap<AgentId, Live>>,
 }
 
-/// Where nudges are given. Clones share it.
+/// Where nudges are given: to the sessions of this center at once, to those of other centers as hints. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Nudges {
     shared: Arc<Shared>,
+    relay: Relay,
 }
 
 impl Nudges {
-    /// Jobs changed: plan, and let every session look at its daemons.
-    pub fn jobs_changed(&self) {
-        self.shared.planner.notify_one();
-        self.all(&Nudge::Daemons);
+    /// Nudges that other centers hear of.
+    pub(crate) fn with(relay: Relay) -> Self {
+        Self {
+            relay,
+            ..Self::default()
+        }
     }
 
-    /// Runs were planned for these agents.
+    /// Follows what another center has told.
+    pub(crate) fn hear(&self, heard: Heard) {
+        match heard {
+            Heard::JobsChanged => {
+                self.shared.planner.notify_one();
+                self.all(&Nudge::Daemons);
+            }
+            Heard::AgentChanged(agent) => {
+                self.shared.planner.notify_one();
+                self.one(agent, Nudge::Agent);
+            }
+            Heard::Revoke(agent, runs, reason) => self.one(agent, Nudge::Revoke { runs, reason }),
+            Heard::Kill(agent, run) => self.one(agent, Nudge::Kill { run }),
+            Heard::RestartSlots(job, Some(agent), index) => {
+                self.one(agent, Nudge::RestartSlots { job, index });
+            }
+            Heard::RestartSlots(job, None, index) => self.all(&Nudge::RestartSlots { job, index }),
+            Heard::Show(_) => {}
+        }
+    }
+
+    /// Jobs changed: plan, and let every session look at its daemons.
+    pub fn jobs_changed(&self) {
+        self.relay.tell(|| Told::JobsChanged);
+        self.hear(Heard::JobsChanged);
+    }
+
+    /// Runs were planned for these agents. Other centers see it by looking, once a second.
     pub fn runs_planned(&self, agents: impl IntoIterator<Item = AgentId>) {
         for agent in agents {
             self.one(agent, Nudge::RunsPlanned);
@@ -86,28 +118,40 @@ impl Nudges {
             together.entry((*agent, *reason)).or_default().push(*run);
         }
         for ((agent, reason), runs) in together {
-            self.one(agent, Nudge::Revoke { runs, reason });
+            self.relay.tell(|| Told::Revoke {
+                agent: agent.as_uuid(),
+                runs: runs.iter().map(|run| run.as_uuid()).collect(),
+                reason: reason.word().to_owned(),
+            });
+            self.hear(Heard::Revoke(agent, runs, reason));
         }
     }
 
     /// A run shall be killed.
     pub fn kill(&self, agent: AgentId, run: RunId) {
-        self.one(agent, Nudge::Kill { run });
+        self.relay.tell(|| Told::Kill {
+            agent: agent.as_uuid(),
+            run: run.as_uuid(),
+        });
+        self.hear(Heard::Kill(agent, run));
     }
 
     /// Daemon processes shall be restarted, on one agent or on all.
     pub fn restart_slots(&self, job: JobId, agent: Option<AgentId>, index: Option<u32>) {
-        let nudge = Nudge::RestartSlots { job, index };
-        match agent {
-            Some(agent) => self.one(agent, nudge),
-            None => self.all(&nudge),
-        }
+        self.relay.tell(|| Told::RestartSlots {
+            job: job.as_uuid(),
+            agent: agent.map(AgentId::as_uuid),
+            index,
+        });
+        self.hear(Heard::RestartSlots(job, agent, index));
     }
 
     /// An agent was approved, revoked, or its groups changed.
     pub fn agent_changed(&self, agent: AgentId) {
-        self.shared.planner.notify_one();
-        self.one(agent, Nudge::Agent);
+        self.relay.tell(|| Told::AgentChanged {
+            agent: agent.as_uuid(),
+        });
+        self.hear(Heard::AgentChanged(agent));
     }
 
     /// Waits until the planner is nudged.
@@ -118,13 +162,6 @@ impl Nudges {
     /// Whether the agent has a session at this center.
     pub fn is_online(&self, agent: AgentId) -> bool {
         self.sessions().contains_key(&agent)
-    }
-
-    /// The agents that have a session at this center, sorted.
-    pub fn online(&self) -> Vec<AgentId> {
-        let mut agents: Vec<AgentId> = self.sessions().keys().copied().collect();
-        agents.sort_unstable();
-        agents
     }
 
     /// Registers a session and cuts the agent's older one.

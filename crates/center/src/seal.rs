@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use cronfleet_core::id::GroupId;
-use cronfleet_store::{Sealed, Store, StoreError};
+use cronfleet_store::{Sealed, SharedFact, Store, StoreError};
 use cronfleet_wire::identity::hex;
 use cronfleet_wire::secret::Secret;
 use jiff::Timestamp;
@@ -63,6 +63,20 @@ pub enum SealError {
         "the database has secrets that the master key {path} did not seal; restore the right key"
     )]
     OtherKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The deployment has a key, but this center does not.
+    #[error(
+        "there is no master key {path}, but this deployment has one: copy it from another center, or from its backup"
+    )]
+    Missing {
+        /// Where it belongs.
+        path: PathBuf,
+    },
+    /// The other centers have another key.
+    #[error("the master key {path} is not the one of this deployment: copy that of another center")]
+    NotShared {
         /// The file.
         path: PathBuf,
     },
@@ -118,6 +132,12 @@ impl Sealer {
             (None, None) => {
                 let path = data_dir.join(KEY_FILE);
                 if !path.exists() {
+                    let is_elsewhere = store.shared_fact(SharedFact::MasterKey).await?.is_some()
+                        && (store.engine().is_shared()
+                            || store.has_secrets_of_other_keys("").await?);
+                    if is_elsewhere {
+                        return Err(SealError::Missing { path });
+                    }
                     make(&path, mint)?;
                 }
                 path
@@ -126,6 +146,17 @@ impl Sealer {
         let sealer = Self::new(&*read(&path)?, mint.clone());
         if store.has_secrets_of_other_keys(&sealer.key_id).await? {
             return Err(SealError::OtherKey { path });
+        }
+        let recorded = store
+            .settle_shared_fact(SharedFact::MasterKey, &sealer.key_id)
+            .await?;
+        if recorded != sealer.key_id {
+            if store.engine().is_shared() {
+                return Err(SealError::NotShared { path });
+            }
+            store
+                .replace_shared_fact(SharedFact::MasterKey, &sealer.key_id)
+                .await?;
         }
         sealer.test(store, now).await?;
         Ok(sealer)

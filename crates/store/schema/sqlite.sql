@@ -37,6 +37,21 @@ CREATE TABLE agents (
 
 CREATE INDEX agents_name ON agents (name, id);
 
+CREATE TABLE centers (
+    id VARCHAR(80) NOT NULL PRIMARY KEY,
+    name VARCHAR(255) NOT NULL, -- of its machine
+    version VARCHAR(64) NOT NULL,
+    address VARCHAR(300) NOT NULL, -- for people
+    agent_address VARCHAR(300), -- for agents; NULL if it has none that means anything elsewhere
+    started_at BIGINT NOT NULL,
+    last_seen_at BIGINT NOT NULL
+);
+
+CREATE TABLE deployment (
+    name VARCHAR(32) NOT NULL PRIMARY KEY,
+    fact VARCHAR(80) NOT NULL
+);
+
 CREATE TABLE group_agents (
     group_id VARCHAR(36) NOT NULL REFERENCES job_groups (id),
     agent_id VARCHAR(36) NOT NULL REFERENCES agents (id),
@@ -59,6 +74,15 @@ CREATE TABLE group_run_as (
     run_as VARCHAR(64) NOT NULL,
     PRIMARY KEY (group_id, run_as)
 );
+
+CREATE TABLE hints (
+    id VARCHAR(36) NOT NULL PRIMARY KEY,
+    center VARCHAR(80) NOT NULL, -- who tells
+    written_at BIGINT NOT NULL,
+    body TEXT NOT NULL -- JSON
+);
+
+CREATE INDEX hints_written ON hints (written_at);
 
 CREATE TABLE job_groups (
     id VARCHAR(36) NOT NULL PRIMARY KEY,

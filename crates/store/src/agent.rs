@@ -111,6 +111,8 @@ pub struct AgentRow {
     pub load_1m: f64,
     /// Processes of runs and slots alive, by its last heartbeat.
     pub running_count: u32,
+    /// Id of the center that has its session; `None` while it is not connected.
+    pub center: Option<String>,
     /// Its clock minus the center's, in microseconds.
     pub clock_offset_us: Option<i64>,
     /// Round trip of its last heartbeat in microseconds.
@@ -136,10 +138,8 @@ pub struct AgentFilter {
     pub group: Option<GroupId>,
     /// Only agents in this state; revoked ones are listed only when asked for.
     pub state: Option<AgentState>,
-    /// Only these (the connected ones, say).
-    pub only: Option<Vec<AgentId>>,
-    /// All but these.
-    pub except: Vec<AgentId>,
+    /// Only agents that are connected, or only those that are not.
+    pub is_online: Option<bool>,
 }
 
 /// Changes to an agent; absent fields stay.
@@ -172,15 +172,11 @@ impl Store {
             sql = serves(sql, &Reach::Groups(vec![group]));
         }
         sql = serves(sql, reach);
-        if let Some(only) = &filter.only {
-            sql = sql.and_in("a.id", only.iter().copied());
-        }
-        if !filter.except.is_empty() {
-            sql = sql
-                .text(" AND NOT (")
-                .one_of("a.id", filter.except.iter().copied())
-                .text(")");
-        }
+        sql = match filter.is_online {
+            Some(true) => sql.text(" AND a.center IS NOT NULL"),
+            Some(false) => sql.text(" AND a.center IS NULL"),
+            None => sql,
+        };
         if let Some(after) = after {
             sql = sql
                 .with(" AND a.name >= ? AND (a.name > ?", after.name.as_str())

@@ -17,7 +17,7 @@ pub(crate) fn select_agents() -> Sql {
     Sql::new(
         "SELECT a.id, a.name, a.state, a.key_fingerprint, a.certificate_serial, a.session_epoch, a.boot_id, \
          a.joined_at, a.last_seen_at, a.hostname, a.os, a.arch, a.version, a.is_root, a.cpu_count, \
-         a.memory_total_bytes, a.cgroups, a.memory_available_bytes, a.load_1m, a.running_count, a.clock_offset_us, \
+         a.memory_total_bytes, a.cgroups, a.memory_available_bytes, a.load_1m, a.running_count, a.center, a.clock_offset_us, \
          a.round_trip_us, p.report, s.bytes, s.max_bytes, s.dropped_count FROM agents a \
          LEFT JOIN agent_policies p ON p.agent_id = a.id LEFT JOIN agent_spools s ON s.agent_id = a.id WHERE 1 = 1",
     )
@@ -48,6 +48,7 @@ pub(crate) fn read_agent(row: &mut Row) -> Result<AgentRow, StoreError> {
         memory_available_bytes: row.next()?,
         load_1m: row.next()?,
         running_count: row.next()?,
+        center: row.maybe()?,
         clock_offset_us: row.maybe()?,
         round_trip_us: row.maybe()?,
         policy: match row.maybe::<String>()? {

@@ -177,26 +177,6 @@ impl Store {
         tx.commit().await
     }
 
-    /// Records, when a center starts, that no agent is connected: what they hold is unreachable since `now`, because only
-    /// from now on could they reach a center.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn close_all_sessions(&self, now: Timestamp) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
-        Sql::new("UPDATE agents SET center = NULL WHERE center IS NOT NULL")
-            .execute(&*tx)
-            .await?;
-        Sql::new(
-            "UPDATE runs SET unreachable_since = ? WHERE active_agent IS NOT NULL AND state <> 'planned' \
-             AND unreachable_since IS NULL",
-        )
-        .bind(now)
-        .execute(&*tx)
-        .await?;
-        tx.commit().await
-    }
-
     /// Records the certificate that an agent now uses.
     ///
     /// # Errors

@@ -52,6 +52,11 @@ const SQLITE: &[Migration] = &[
         name: "leases",
         sql: include_str!("../migrations/sqlite/0007_leases.sql"),
     },
+    Migration {
+        number: 8,
+        name: "centers",
+        sql: include_str!("../migrations/sqlite/0008_centers.sql"),
+    },
 ];
 
 const fn migrations(engine: Engine) -> &'static [Migration] {

@@ -32,6 +32,8 @@ pub struct SlotRow {
     pub agent: AgentId,
     /// Its name.
     pub agent_name: String,
+    /// Whether it is connected.
+    pub is_agent_online: bool,
     /// Index, from 0.
     pub index: u32,
     /// What the agent last reported; `None` if it is wanted and nothing was reported yet.
@@ -334,17 +336,20 @@ async fn wanted_slots(
             .map(|(job, group, spec)| (*job, *group, &spec.target)),
     )
     .await?;
-    let names: HashMap<AgentId, String> =
-        Sql::new("SELECT id, name FROM agents WHERE state = 'active'")
+    let names: HashMap<AgentId, (String, bool)> =
+        Sql::new("SELECT id, name, center FROM agents WHERE state = 'active'")
             .with_some(" AND id = ?", filter.agent)
-            .all(on, |row| Ok((row.next()?, row.next()?)))
+            .all(on, |row| {
+                let (id, name) = (row.next()?, row.next()?);
+                Ok((id, (name, row.maybe::<String>()?.is_some())))
+            })
             .await?
             .into_iter()
             .collect();
     let mut slots = Vec::new();
     for (job, group, spec) in &jobs {
         for agent in agents.get(job).into_iter().flatten() {
-            let Some(agent_name) = names.get(agent) else {
+            let Some((agent_name, is_agent_online)) = names.get(agent) else {
                 continue;
             };
             slots.extend((0..spec.processes).map(|index| SlotRow {
@@ -353,6 +358,7 @@ async fn wanted_slots(
                 group: *group,
                 agent: *agent,
                 agent_name: agent_name.clone(),
+                is_agent_online: *is_agent_online,
                 index,
                 report: None,
             }));
@@ -367,7 +373,7 @@ async fn reported_slots(
     filter: SlotFilter,
 ) -> Result<Vec<SlotRow>, StoreError> {
     let sql = Sql::new(format!(
-        "SELECT {REPORT_COLUMNS}, j.name, j.group_id, s.agent_id, a.name FROM slots s JOIN jobs j ON j.id = s.job_id \
+        "SELECT {REPORT_COLUMNS}, j.name, j.group_id, s.agent_id, a.name, a.center FROM slots s JOIN jobs j ON j.id = s.job_id \
          JOIN agents a ON a.id = s.agent_id WHERE 1 = 1"
     ))
     .with_some(" AND s.agent_id = ?", filter.agent);
@@ -380,6 +386,7 @@ async fn reported_slots(
                 group: row.next()?,
                 agent: row.next()?,
                 agent_name: row.next()?,
+                is_agent_online: row.maybe::<String>()?.is_some(),
                 index: report.index,
                 report: Some(report),
             })

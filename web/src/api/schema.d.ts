@@ -91,6 +91,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/centers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the centers, longest running first. */
+        get: operations["list_centers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -827,6 +844,43 @@ export interface components {
          * @enum {string}
          */
         Cause: "schedule" | "manual" | "retry" | "reboot";
+        /**
+         * @description A center of the deployment, from its start on. One that stops in good order is not listed any more; one that dies is, for a
+         *     day.
+         */
+        Center: {
+            /** @description Where people connect. */
+            address: string;
+            /** @description Where agents connect, `host:port`; absent if it has no address that means anything on other machines. */
+            agent_address?: string | null;
+            /**
+             * Format: int32
+             * @description Agents connected to it.
+             */
+            agent_count: number;
+            /** @description Names this start of this center. */
+            id: string;
+            /** @description Whether it is the one that answers. */
+            is_here: boolean;
+            /** @description Whether it was heard of within the last 15 seconds. */
+            is_live: boolean;
+            /** @description Whether it plans. All serve. */
+            is_planning: boolean;
+            /**
+             * Format: date-time
+             * @description When it was last heard of; with SQLite, when it started.
+             */
+            last_seen_at: string;
+            /** @description Name of its machine. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When it started.
+             */
+            started_at: string;
+            /** @description Version of the program. */
+            version: string;
+        };
         /** @description What control groups can do on an agent's machine. */
         Cgroups: {
             /** @description What can be limited: `memory`, `cpu`, `pids`. */
@@ -1647,6 +1701,45 @@ export interface components {
                 /** @description Whether it may work. */
                 state: components["schemas"]["AgentState"];
                 /** @description Version of the agent. */
+                version: string;
+            }[];
+            /** @description Pass as `cursor` to get the next page; absent on the last page. Opaque. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_Center: {
+            /** @description The rows, in the order the list documents. */
+            items: {
+                /** @description Where people connect. */
+                address: string;
+                /** @description Where agents connect, `host:port`; absent if it has no address that means anything on other machines. */
+                agent_address?: string | null;
+                /**
+                 * Format: int32
+                 * @description Agents connected to it.
+                 */
+                agent_count: number;
+                /** @description Names this start of this center. */
+                id: string;
+                /** @description Whether it is the one that answers. */
+                is_here: boolean;
+                /** @description Whether it was heard of within the last 15 seconds. */
+                is_live: boolean;
+                /** @description Whether it plans. All serve. */
+                is_planning: boolean;
+                /**
+                 * Format: date-time
+                 * @description When it was last heard of; with SQLite, when it started.
+                 */
+                last_seen_at: string;
+                /** @description Name of its machine. */
+                name: string;
+                /**
+                 * Format: date-time
+                 * @description When it started.
+                 */
+                started_at: string;
+                /** @description Version of the program. */
                 version: string;
             }[];
             /** @description Pass as `cursor` to get the next page; absent on the last page. Opaque. */
@@ -3192,6 +3285,53 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Agent"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Only for administrators */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_centers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All centers */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Center"];
                 };
             };
             /** @description Nobody is signed in */

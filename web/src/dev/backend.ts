@@ -212,6 +212,7 @@ export function backend(options: Options = {}): Backend {
         list.filter((secret) => secret.name !== path[3]),
       )
     },
+    'GET centers': () => ({ items: world.centers }),
     'GET agents': ({ query }) =>
       page(
         world.agents.filter(

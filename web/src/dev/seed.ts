@@ -1,5 +1,6 @@
 import type {
   Agent,
+  Center,
   Group,
   Job,
   JobSpec,
@@ -22,6 +23,7 @@ export interface World {
   passwords: Map<string, string>
   groups: Group[]
   agents: Agent[]
+  centers: Center[]
   jobs: Job[]
   versions: Map<string, JobVersion[]>
   runs: Run[]
@@ -43,6 +45,7 @@ export function seed(now: number, manyJobs = 0): World {
     passwords: new Map(),
     groups: [],
     agents: [],
+    centers: [],
     jobs: [],
     versions: new Map(),
     runs: [],
@@ -53,8 +56,33 @@ export function seed(now: number, manyJobs = 0): World {
   }
   seedAccess(world)
   seedAgents(world)
+  seedCenters(world)
   seedJobs(world, manyJobs)
   return world
+}
+
+function seedCenters(world: World): void {
+  const sketches: [string, number, number, Partial<Center>][] = [
+    ['center-a', 40, 2, { is_planning: true }],
+    ['center-b', 12, 3, { is_here: true }],
+    ['center-c', 3, 0, { is_live: false, last_seen_at: iso(world.now - 4 * 60_000) }],
+  ]
+  sketches.forEach(([name, days, agent_count, rest], nth) => {
+    world.centers.push({
+      id: `00000000000000${nth}`,
+      name,
+      version: '0.1.0',
+      address: `https://${name}.example.org:8780`,
+      agent_address: `${name}.example.org:8781`,
+      started_at: iso(world.now - days * 86_400_000),
+      last_seen_at: iso(world.now - 2_000),
+      is_live: true,
+      is_planning: false,
+      is_here: false,
+      agent_count,
+      ...rest,
+    })
+  })
 }
 
 function seedAccess(world: World): void {

@@ -24,6 +24,14 @@ it('lets a waiting agent in after showing its key', async () => {
   )
 })
 
+it('tells an administrator which center plans and which one is gone', async () => {
+  open('/agents')
+  const centers = await screen.findByRole('region', { name: 'Centers' })
+  expect(centers.textContent).toContain('center-aplans2 agents')
+  expect(centers.textContent).toContain('center-bserves3 agents · this one')
+  expect(centers.textContent).toContain('center-cgone')
+})
+
 it('mints a join token and shows the command once', async () => {
   const { user } = open('/agents?add=1')
   await user.click(await screen.findByRole('button', { name: 'Make the command' }))

@@ -68,23 +68,17 @@ pub(super) async fn list_agents(
         paging::cursor(query.cursor.as_deref())?,
         paging::limit(query.limit)?,
     );
-    let online = || state.nudges.online();
     let filter = AgentFilter {
         part: query.q.unwrap_or_default(),
         group: query.group.map(GroupId::from_uuid),
         state: query.state.map(stored_state),
-        only: (query.online == Some(true)).then(online),
-        except: if query.online == Some(false) {
-            online()
-        } else {
-            Vec::new()
-        },
+        is_online: query.online,
     };
     let agents = state
         .store
         .agents(&scope.visible(), &filter, after.as_ref(), limit)
         .await?;
-    Ok(Json(paging::page(agents, |agent| shown(&state, agent))))
+    Ok(Json(paging::page(agents, shown)))
 }
 
 /// Shows an agent.
@@ -103,7 +97,7 @@ pub(super) async fn get_agent(
         .agent(&scope.reach(), id)
         .await?
         .ok_or(ApiError::NotFound)?;
-    Ok(Json(shown(&state, agent)))
+    Ok(Json(shown(agent)))
 }
 
 /// Renames an agent or changes the groups that it serves.
@@ -288,9 +282,9 @@ async fn changed(state: &HttpState, id: AgentId, groups_before: &[GroupId]) -> A
     state.bus.publish(Change::Agent {
         agent: id,
         groups,
-        is_online: state.nudges.is_online(id),
+        is_online: agent.center.is_some(),
     });
-    Ok(Json(shown(state, agent)))
+    Ok(Json(shown(agent)))
 }
 
 fn stored_state(state: AgentState) -> cronfleet_store::AgentState {
@@ -301,7 +295,7 @@ fn stored_state(state: AgentState) -> cronfleet_store::AgentState {
     }
 }
 
-fn shown(state: &HttpState, agent: AgentRow) -> Agent {
+fn shown(agent: AgentRow) -> Agent {
     let facts = agent.facts;
     Agent {
         id: agent.id.as_uuid(),
@@ -311,7 +305,7 @@ fn shown(state: &HttpState, agent: AgentRow) -> Agent {
             cronfleet_store::AgentState::Active => AgentState::Active,
             cronfleet_store::AgentState::Revoked => AgentState::Revoked,
         },
-        is_online: state.nudges.is_online(agent.id),
+        is_online: agent.center.is_some(),
         group_ids: agent.groups.iter().map(|group| group.as_uuid()).collect(),
         hostname: facts.hostname,
         os: facts.os,

@@ -279,6 +279,7 @@ mod tests {
                 leadership: crate::election::Leadership::standby(),
             },
             super::super::Settings {
+                center: "here".into(),
                 default_time_zone: "UTC".into(),
                 agent_address: "127.0.0.1:8781".into(),
                 ca_sha256: [0; 32],

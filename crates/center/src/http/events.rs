@@ -170,6 +170,7 @@ fn shown(change: &Change) -> Event {
         Change::Group { group } => Event::Group {
             id: group.as_uuid(),
         },
+        Change::Everything => Event::Resync,
     }
 }
 

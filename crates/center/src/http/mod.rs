@@ -7,6 +7,7 @@ mod about;
 mod agents;
 mod assets;
 mod body;
+mod centers;
 mod edge;
 mod error;
 mod events;
@@ -120,6 +121,7 @@ fn api() -> Api {
         .route(route!(session::change_password))
         .route(route!(about::about))
         .route(route!(about::openapi_document))
+        .route(route!(centers::list_centers))
         .route(route!(users::list_users))
         .route(route!(users::create_user))
         .route(route!(users::update_user))

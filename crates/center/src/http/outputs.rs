@@ -32,8 +32,9 @@ use crate::clock;
 const PIECE_BYTES_MAX: u64 = 1 << 20;
 /// Framed bytes read at once for a live stream.
 const FOLLOW_BYTES: u64 = 256 << 10;
-/// A live stream looks again for output and for its right to see it at least this often.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// A live stream looks again for output and for its right to see it at least this often: output of agents of other centers is
+/// seen by looking alone.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Which piece of the output.
 #[derive(Debug, Deserialize, IntoParams)]

@@ -73,9 +73,7 @@ pub(super) async fn list_slots(
     let mut items = rows.split_off(rows.len().min(skip as usize));
     let next = (items.len() > limit as usize).then_some(skip + limit);
     items.truncate(limit as usize);
-    let mut page = paging::page(cronfleet_store::Page { items, next }, |slot| {
-        shown(&state, slot)
-    });
+    let mut page = paging::page(cronfleet_store::Page { items, next }, shown);
     let failing = page
         .items
         .iter_mut()
@@ -116,14 +114,9 @@ pub(super) async fn restart_slots(
         Some(agent) => vec![agent],
         None => state.store.agents_of_job(id).await?,
     };
-    let agents_told = agents
-        .iter()
-        .filter(|agent| state.nudges.is_online(**agent))
-        .count();
+    let agents_told = state.store.count_online(&agents).await?;
     state.nudges.restart_slots(id, agent, request.index);
-    let answer = SlotRestartAnswer {
-        agents_told: u32::try_from(agents_told).unwrap_or(u32::MAX),
-    };
+    let answer = SlotRestartAnswer { agents_told };
     Ok((StatusCode::ACCEPTED, Json(answer)))
 }
 
@@ -194,7 +187,7 @@ async fn last_output(state: &HttpState, process: Uuid) -> Result<Option<String>,
     Ok((!tail.is_empty()).then(|| String::from_utf8_lossy(tail).into_owned()))
 }
 
-fn shown(state: &HttpState, slot: SlotRow) -> Slot {
+fn shown(slot: SlotRow) -> Slot {
     let report = slot.report.as_ref();
     let is_live = report.is_some_and(|report| {
         matches!(
@@ -210,7 +203,7 @@ fn shown(state: &HttpState, slot: SlotRow) -> Slot {
         group_id: slot.group.as_uuid(),
         agent_id: slot.agent.as_uuid(),
         agent_name: slot.agent_name,
-        is_agent_online: state.nudges.is_online(slot.agent),
+        is_agent_online: slot.is_agent_online,
         index: slot.index,
         state: report.map_or(SlotState::Waiting, |report| report.state.into()),
         since: report.map(|report| report.since),

@@ -19,6 +19,8 @@ use super::throttle::Throttle;
 /// What the HTTP side is told at its start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// Id of this center.
+    pub center: String,
     /// IANA name of the time zone proposed for new jobs.
     pub default_time_zone: String,
     /// `host:port` that agents dial.

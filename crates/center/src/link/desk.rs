@@ -152,6 +152,14 @@ impl Desk {
         if !self.activity.is_active() {
             return Ok(());
         }
+        for (run, reason) in self
+            .parts
+            .store
+            .pending_revocations(self.session.agent)
+            .await?
+        {
+            self.revoke(&[run], reason).await?;
+        }
         for run in self.parts.store.pending_kills(self.session.agent).await? {
             self.outbox
                 .send(Out::Kill(v1::Kill { runs: ids(&[run]) }))
@@ -304,7 +312,7 @@ impl Desk {
             return Ok(());
         };
         self.parts.store.put_policy(&self.session, &policy).await?;
-        tell_agent(&self.parts, agent, true).await;
+        tell_agent(&self.parts, agent).await;
         Ok(())
     }
 

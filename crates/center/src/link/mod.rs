@@ -30,6 +30,7 @@ use crate::fleet_clock::FleetClock;
 use crate::heartbeats::Heartbeats;
 use crate::mint::Mint;
 use crate::nudge::Nudges;
+use crate::peers::AgentAddresses;
 use crate::pki::Pki;
 use crate::seal::Sealer;
 
@@ -43,6 +44,8 @@ pub(crate) struct Parts {
     pub(crate) sealer: Arc<Sealer>,
     pub(crate) heartbeats: Heartbeats,
     pub(crate) clock: FleetClock,
+    /// Where agents find the centers.
+    pub(crate) addresses: AgentAddresses,
     /// Name of this center in the store.
     pub(crate) center: String,
 }

@@ -32,9 +32,9 @@ impl Outbox {
             .map_err(|_| Closed)
     }
 
-    /// Sends a message if there is room, else drops it.
-    pub(super) fn send_or_drop(&self, body: Body) {
-        let _full = self.0.try_send(Ok(FromCenter { body: Some(body) }));
+    /// Sends a message if there is room, else drops it; answers whether it was sent.
+    pub(super) fn send_or_drop(&self, body: Body) -> bool {
+        self.0.try_send(Ok(FromCenter { body: Some(body) })).is_ok()
     }
 
     /// Ends the stream with a status that tells the agent why.

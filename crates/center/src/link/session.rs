@@ -195,7 +195,8 @@ async fn serve(
     tracing::info!(agent.id = %agent, session.epoch, is_active = opened.is_active, "session opened");
     let (to_desk, from_reader) = mpsc::channel(DESK_MAX);
     let activity = Activity::new(opened.is_active);
-    tell(parts, agent, true).await;
+    let addresses = parts.addresses.get();
+    tell(parts, agent).await;
     let end = tokio::select! {
         end = async {
             let welcome = v1::Welcome {
@@ -205,7 +206,7 @@ async fn serve(
                 is_active: opened.is_active,
                 heartbeat_interval_ms: HEARTBEAT_INTERVAL.as_millis() as u32,
                 accepts_zstd_output: true,
-                centers: Vec::new(),
+                centers: addresses.to_vec(),
             };
             if outbox.send(Out::Welcome(welcome)).await.is_err() {
                 return SessionEnd::Closed;
@@ -213,7 +214,7 @@ async fn serve(
             let mut desk = Desk::new(Arc::clone(parts), &opened, boot_id, outbox.clone(), activity.clone());
             desk.run(&mut place.nudges, from_reader).await
         } => end,
-        end = read(parts, agent, inbound, outbox, to_desk, &activity) => end,
+        end = read(parts, agent, inbound, outbox, to_desk, &activity, Arc::clone(&addresses)) => end,
         () = cut.cancelled() => SessionEnd::Replaced,
         () = stop.cancelled() => SessionEnd::Stopping,
     };
@@ -221,7 +222,7 @@ async fn serve(
     if let Err(error) = parts.store.close_session(&session, parts.clock.now()).await {
         tracing::warn!(agent.id = %agent, error = %error, "the end of a session could not be recorded");
     }
-    tell(parts, agent, parts.nudges.is_online(agent)).await;
+    tell(parts, agent).await;
     end
 }
 
@@ -233,6 +234,7 @@ async fn read(
     outbox: &Outbox,
     to_desk: mpsc::Sender<In>,
     activity: &Activity,
+    mut told: Arc<[String]>,
 ) -> SessionEnd {
     loop {
         let body = match tokio::time::timeout(SILENCE_MAX, inbound.message()).await {
@@ -243,13 +245,18 @@ async fn read(
         match body {
             Some(In::Heartbeat(heartbeat)) => {
                 let now = parts.clock.now();
-                outbox.send_or_drop(Out::Heartbeat(v1::HeartbeatEcho {
+                let addresses = parts.addresses.get();
+                let news = (addresses != told).then(|| addresses.to_vec());
+                let is_sent = outbox.send_or_drop(Out::Heartbeat(v1::HeartbeatEcho {
                     sequence: heartbeat.sequence,
                     agent_time_us: heartbeat.agent_time_us,
                     center_time_us: convert::time_us(now),
                     is_active: activity.is_active(),
-                    centers: Vec::new(),
+                    centers: news.unwrap_or_default(),
                 }));
+                if is_sent {
+                    told = addresses;
+                }
                 parts.heartbeats.put(Heartbeat {
                     agent,
                     seen_at: now,
@@ -293,15 +300,14 @@ fn spool(heartbeat: &v1::Heartbeat) -> Option<SpoolLevel> {
     })
 }
 
-/// Tells watchers that an agent came, went or has changed.
-pub(super) async fn tell(parts: &Parts, agent: AgentId, is_online: bool) {
-    let groups = match parts.store.agent(&Reach::Everything, agent).await {
-        Ok(Some(row)) => row.groups,
-        Ok(None) | Err(_) => Vec::new(),
-    };
+/// Tells watchers that an agent came, went or has changed. It may have gone to another center.
+pub(super) async fn tell(parts: &Parts, agent: AgentId) {
+    let row = parts.store.agent(&Reach::Everything, agent).await;
+    let row = row.ok().flatten();
+    let is_online = row.as_ref().is_some_and(|row| row.center.is_some());
     parts.bus.publish(Change::Agent {
         agent,
-        groups,
+        groups: row.map(|row| row.groups).unwrap_or_default(),
         is_online,
     });
 }

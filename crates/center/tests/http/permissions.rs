@@ -67,7 +67,7 @@ async fn row(world: &World, operation: &str, side: &Side) -> Row {
             Row::new("signed_in", 200).body(json!({ "expression": "@daily", "time_zone": "UTC" }))
         }
         "list_processes" => Row::new("signed_in", 200).query(format!("?job={}", side.daemon)),
-        "list_users" => Row::new("administrator", 200),
+        "list_users" | "list_centers" => Row::new("administrator", 200),
         "create_user" => Row::new("administrator", 422)
             .body(json!({ "login": format!("user{fresh}"), "password": "short" })),
         "update_user" => Row::new("administrator", 200)

@@ -121,6 +121,7 @@ impl Bare {
             CancellationToken::new(),
         );
         let settings = Settings {
+            center: "here".to_owned(),
             default_time_zone: "Europe/Berlin".to_owned(),
             agent_address: "127.0.0.1:8781".to_owned(),
             ca_sha256: [7; 32],

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
+use cronfleet_api::center::Center as CenterAnswer;
+use cronfleet_api::page::Page;
 use cronfleet_center::Config;
 use cronfleet_center::config::{AGENT_PORT, HTTP_PORT, TlsFiles};
 use jiff::tz::TimeZone;
@@ -13,14 +15,19 @@ use super::config_file::CenterSection;
 use super::logging::ServerFlags;
 use super::run::run_until_signal;
 use super::{folders, notify};
-use crate::args::Options;
+use crate::args::{Options, wait};
+use crate::client::Client;
 use crate::failure::Failure;
 use crate::schedule;
 use crate::screen::Screen;
+use crate::shown;
 
 /// Run a center: plans, dispatches, records, serves console and API.
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 pub(crate) struct Center {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Directory of everything that must survive [default: center below /var/lib/cronfleet or ~/.local/share/cronfleet]
     #[arg(
         long,
@@ -33,6 +40,14 @@ pub(crate) struct Center {
     center: CenterFlags,
     #[command(flatten)]
     server: ServerFlags,
+}
+
+/// What else can be done with centers.
+#[derive(Subcommand)]
+enum Command {
+    /// List the centers of the deployment, and which one plans
+    #[command(visible_alias = "list")]
+    Ls,
 }
 
 /// Flags of a center.
@@ -106,8 +121,11 @@ pub(super) struct CenterFlags {
 }
 
 impl Center {
-    /// Runs until a signal ends it.
+    /// Runs until a signal ends it, or does what else was asked.
     pub(crate) fn run(self, options: &Options, screen: &mut Screen) -> Result<(), Failure> {
+        if let Some(Command::Ls) = self.command {
+            return wait(list(options, screen));
+        }
         let mut file = self.server.begin("info")?;
         let data_dir = match self.data_dir.or(file.center.data_dir.take()) {
             Some(data_dir) => data_dir,
@@ -133,6 +151,49 @@ impl Center {
             notify::ready();
             Ok(center.run(stop).await?)
         })
+    }
+}
+
+async fn list(options: &Options, screen: &mut Screen) -> Result<(), Failure> {
+    let client = Client::new(options)?;
+    let answer = client
+        .get::<Page<CenterAnswer>>("/centers", &vec![])
+        .await?;
+    if screen.is_json() {
+        return screen.json(&answer.raw["items"]);
+    }
+    let row = |center: &CenterAnswer| {
+        vec![
+            shown::plain(&center.name),
+            state(center).to_owned(),
+            center.agent_count.to_string(),
+            shown::instant(center.started_at),
+            shown::plain(&center.version),
+            shown::plain(&center.address),
+            center
+                .agent_address
+                .as_deref()
+                .map_or_else(|| shown::NONE.to_owned(), shown::plain),
+        ]
+    };
+    let header = [
+        "NAME",
+        "STATE",
+        "AGENTS",
+        "STARTED",
+        "VERSION",
+        "ADDRESS",
+        "AGENTS DIAL",
+    ];
+    let rows = answer.value.items.iter().map(row).collect();
+    screen.table(&header, rows, "no centers")
+}
+
+fn state(center: &CenterAnswer) -> &'static str {
+    match (center.is_live, center.is_planning) {
+        (true, true) => "plans",
+        (true, false) => "serves",
+        (false, _) => "gone",
     }
 }
 

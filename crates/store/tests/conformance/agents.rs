@@ -281,7 +281,8 @@ async fn a_lost_session_makes_runs_unreachable_and_a_new_one_reachable(w: World)
         None,
         "nobody has it"
     );
-    w.store.close_all_sessions(at(9)).await.unwrap();
+    let gone = w.store.close_sessions_of_gone_centers(at(9)).await.unwrap();
+    assert_eq!(gone, []);
     assert_eq!(
         w.run(sent).await.unreachable_since,
         Some(at(5)),
@@ -296,7 +297,12 @@ async fn a_lost_session_makes_runs_unreachable_and_a_new_one_reachable(w: World)
     );
     w.session(agent).await;
     assert_eq!(w.run(sent).await.unreachable_since, None);
-    w.store.close_all_sessions(at(20)).await.unwrap();
+    let gone = w
+        .store
+        .close_sessions_of_gone_centers(at(20))
+        .await
+        .unwrap();
+    assert_eq!(gone, [agent]);
     let moved = w
         .store
         .lose_unreachable(&w.lease, at(21), at(22), 9)
@@ -428,21 +434,16 @@ async fn agents_are_filtered_and_listed_in_pages(w: World) {
         ..AgentFilter::default()
     };
     assert_eq!(list(filter).await, [agents[5]]);
-    let filter = AgentFilter {
-        only: Some(vec![agents[0], agents[4]]),
+    w.session(agents[0]).await;
+    w.session(agents[4]).await;
+    let filter = |is_online| AgentFilter {
+        is_online: Some(is_online),
         ..AgentFilter::default()
     };
-    assert_eq!(list(filter).await, [agents[0], agents[4]]);
-    let filter = AgentFilter {
-        only: Some(vec![]),
-        ..AgentFilter::default()
-    };
-    assert_eq!(list(filter).await, []);
-    let filter = AgentFilter {
-        except: vec![agents[0], agents[1], agents[2]],
-        ..AgentFilter::default()
-    };
-    assert_eq!(list(filter).await, [agents[3], agents[4]]);
+    assert_eq!(list(filter(true)).await, [agents[0], agents[4]]);
+    assert_eq!(list(filter(false)).await, agents[1..4]);
+    assert_eq!(w.store.count_online(&agents).await.unwrap(), 2);
+    assert_eq!(w.store.count_online(&agents[1..4]).await.unwrap(), 0);
 }
 
 async fn heartbeats_are_stored_together(w: World) {

@@ -22,6 +22,7 @@ mod db;
 mod world;
 
 mod agents;
+mod centers;
 mod claims;
 mod dispatch;
 mod edits;

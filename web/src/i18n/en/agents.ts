@@ -122,3 +122,5 @@ export const cgroups = {
   unified: 'version 2',
   unknown: 'not known',
 }
+
+export const centers = { gone: 'gone', here: 'this one', plans: 'plans', serves: 'serves', title: 'Centers' }

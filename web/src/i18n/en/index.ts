@@ -1,5 +1,5 @@
 import { account, groups, setup, signIn, users } from './access'
-import { agents, cgroups } from './agents'
+import { agents, centers, cgroups } from './agents'
 import { daemons, next, probe, slot } from './daemons'
 import { editor, field, limits, overlap, restart, schedule, stragglers } from './editor'
 import { errors, scheduleErrors } from './errors'
@@ -14,6 +14,7 @@ export const en = {
   account,
   agents,
   cause,
+  centers,
   cgroups,
   cleanup,
   common,

@@ -116,3 +116,5 @@ export const cgroups = {
   unified: '版本 2',
   unknown: '未知',
 }
+
+export const centers = { gone: '已失联', here: '当前', plans: '负责计划', serves: '待命服务', title: '中心' }

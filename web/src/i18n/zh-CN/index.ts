@@ -1,7 +1,7 @@
 import type { Translation } from '../catalogue'
 import type { Catalogue } from '../en'
 import { account, groups, setup, signIn, users } from './access'
-import { agents, cgroups } from './agents'
+import { agents, centers, cgroups } from './agents'
 import { daemons, next, probe, slot } from './daemons'
 import { editor, field, limits, overlap, restart, schedule, stragglers } from './editor'
 import { errors, scheduleErrors } from './errors'
@@ -16,6 +16,7 @@ export const zhCN: Translation<Catalogue> = {
   account,
   agents,
   cause,
+  centers,
   cgroups,
   cleanup,
   common,

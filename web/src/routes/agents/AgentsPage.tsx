@@ -5,6 +5,7 @@ import { getRouteApi } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import { agentsQuery } from '../../api/agents'
 import { ApproveBanner } from '../../features/agent/ApproveBanner'
+import { CentersStrip } from '../../features/center/CentersStrip'
 import { useGroupOptions } from '../../features/group/useGroups'
 import { useMe } from '../../features/session/useMe'
 import { DataTable } from '../../ui/DataTable'
@@ -83,6 +84,7 @@ export function AgentsPage() {
           onChange={(group) => set({ group })}
         />
       </Toolbar>
+      {me.user.is_admin && <CentersStrip />}
       {me.user.is_admin && <ApproveBanner agents={agents.filter((agent) => agent.state === 'pending')} />}
       {query.error ? (
         <Failure error={query.error} retry={() => void query.refetch()} />
