@@ -1,8 +1,9 @@
 //! The control groups of one life.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use cronfleet_core::cgroup::Controller;
@@ -12,6 +13,9 @@ use nix::unistd::Pid;
 
 /// Length of the period in which processor time is dealt out, in microseconds.
 const CPU_PERIOD_US: u64 = 100_000;
+
+/// Mode of the directory of a control group: its owner writes, everybody reads.
+const GROUP_MODE: u32 = 0o755;
 
 /// What a command and everything that it starts may use together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -129,7 +133,13 @@ impl Leaves {
     pub(super) fn make(&mut self, tree: &Path, name: &str) -> Result<PathBuf, LeafError> {
         let leaf = tree.join(name);
         if !self.joined.contains(&leaf) {
-            fs::create_dir_all(&leaf).map_err(|source| LeafError::File {
+            let made = match make_group(&leaf) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    make_group(tree).and_then(|()| make_group(&leaf))
+                }
+                made => made,
+            };
+            made.map_err(|source| LeafError::File {
                 path: leaf.clone(),
                 source,
             })?;
@@ -168,6 +178,18 @@ impl Leaves {
         busy.retain(|leaf| !remove_empty(leaf));
         busy
     }
+}
+
+/// Makes a control group, unless it is there, and lets everybody read it: a command finds its own limits there, as the runtimes
+/// of Java, Go and others do to know how much memory they have. The umask of a service would hide them.
+pub(super) fn make_group(group: &Path) -> io::Result<()> {
+    match fs::create_dir(group) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    // Without it only that look is lost.
+    let _ = fs::set_permissions(group, Permissions::from_mode(GROUP_MODE));
+    Ok(())
 }
 
 /// Removes the directory of a control group, if nobody is in it.
@@ -255,5 +277,20 @@ mod tests {
         assert_eq!(limits.controllers().count(), 0);
         let settings = Controller::ALL.map(|one| limits.settings(one, true).len());
         assert_eq!(settings, [0; 3]);
+    }
+
+    #[test]
+    fn everybody_may_read_a_group() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = dir.path().join("cronfleet-x");
+        let mode = |group: &Path| fs::metadata(group).unwrap().permissions().mode() & 0o777;
+        // As an agent with umask 077 makes it.
+        fs::create_dir(&tree).unwrap();
+        fs::set_permissions(&tree, Permissions::from_mode(0o700)).unwrap();
+        make_group(&tree).unwrap();
+        assert_eq!(mode(&tree), 0o755);
+        fs::remove_dir(&tree).unwrap();
+        let leaf = Leaves::default().make(&tree, "life").unwrap();
+        assert_eq!((mode(&tree), mode(&leaf)), (0o755, 0o755));
     }
 }

@@ -9,7 +9,7 @@ use cronfleet_core::order::KillMeans;
 use nix::unistd::{AccessFlags, access};
 
 use super::layout::{Hierarchy, Version, hierarchies};
-use super::leaf::put;
+use super::leaf::{make_group, put};
 
 /// Where the agent itself goes, beside the tree of its lives. A service manager may put it there from the beginning.
 const AGENT: &str = "agent";
@@ -214,7 +214,7 @@ fn enable(place: Place<'_>, tree: &Path, hand: Hand) -> Result<Vec<Controller>, 
 impl Hand {
     fn make(self, group: &Path) -> io::Result<()> {
         match self {
-            Self::Makes => make(group),
+            Self::Makes => make_group(group),
             Self::Looks if group.exists() => Ok(()),
             Self::Looks => Ok(access(group.parent().unwrap_or(group), AccessFlags::W_OK)?),
         }
@@ -304,13 +304,6 @@ fn legacy(surveyed: &mut Surveyed, found: &[Hierarchy], name: &str, hand: Hand) 
 /// Whether processes may be moved out of a group.
 fn usable(group: &Path) -> io::Result<()> {
     Ok(access(&group.join("cgroup.procs"), AccessFlags::W_OK)?)
-}
-
-pub(super) fn make(group: &Path) -> io::Result<()> {
-    match fs::create_dir(group) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        other => other,
-    }
 }
 
 #[cfg(test)]
