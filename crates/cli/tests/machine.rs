@@ -72,6 +72,19 @@ fn a_policy_explains_its_decision_rule_by_rule() {
 }
 
 #[test]
+fn a_machine_without_certificate_authorities_can_speak_plain_http() {
+    let nowhere = tempfile::tempdir().expect("there is room");
+    let asked = Command::new(env!("CARGO_BIN_EXE_cronfleet"))
+        .args(["job", "ls", "--server", "http://127.0.0.1:1"])
+        .env("SSL_CERT_FILE", nowhere.path().join("none.pem"))
+        .env("SSL_CERT_DIR", nowhere.path())
+        .env("HOME", nowhere.path())
+        .output()
+        .expect("cronfleet runs");
+    assert_eq!(asked.status.code(), Some(6), "nobody answers: {asked:?}");
+}
+
+#[test]
 fn a_bounded_policy_names_the_real_file() {
     let (_dir, path) = policy(
         "version = 1\n[run_as]\nmin_uid = 1\n[exec]\nmode = \"exact\"\nexact = [\"/bin/echo\"]\nscripts = false\n",

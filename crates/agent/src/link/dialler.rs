@@ -206,8 +206,8 @@ fn wait(failures: u32, draw: f64) -> Duration {
 fn log_end(center: &str, error: &LinkError, failures: u32) {
     let cause = std::error::Error::source(error).map(ToString::to_string);
     let cause = cause.unwrap_or_default();
-    // The first is news; that it goes on is not.
-    if failures == 0 {
+    // The first is news; that it goes on is not, nor that an agent which ends leaves its center.
+    if failures == 0 && !matches!(error, LinkError::Session(SessionError::Ending)) {
         tracing::warn!(center.address = center, %error, cause, "no session with the center");
     } else {
         tracing::debug!(center.address = center, %error, cause, "still no session with the center");

@@ -121,7 +121,10 @@ fn lines(status: &Status) -> Vec<(&'static str, String)> {
         lines.push(("last refusal", text));
     }
     if let Some(groups) = &status.cgroups {
-        let limits = groups.controllers.join(", ");
+        let limits = match groups.controllers.as_slice() {
+            [] => "none".to_owned(),
+            controllers => controllers.join(", "),
+        };
         lines.push((
             "cgroups",
             format!(

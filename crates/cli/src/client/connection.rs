@@ -19,6 +19,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an answer (not a stream) may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long a connection is kept for the next request, while somebody is asked whether to go on: less than the 5 s after which a
+/// center closes it.
+const IDLE_MAX: Duration = Duration::from_secs(3);
+
 /// Filters of a list: names and values.
 pub(crate) type Query = Vec<(&'static str, String)>;
 
@@ -60,7 +64,7 @@ impl Client {
             None => Credentials::load()?.token(&server_name(&server)),
         };
         Ok(Self {
-            http: http(options)?,
+            http: http(options, &server)?,
             server,
             token,
         })
@@ -290,10 +294,12 @@ fn server_url(options: &Options) -> Result<Url, Failure> {
     }
 }
 
-fn http(options: &Options) -> Result<reqwest::Client, Failure> {
+/// A client for one server. Without `--ca-file` it trusts the authorities of the machine, which need not have any for plain HTTP.
+fn http(options: &Options, server: &Url) -> Result<reqwest::Client, Failure> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("cronfleet/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_MAX)
         .redirect(reqwest::redirect::Policy::none());
     if let Some(path) = &options.ca_file {
         let pem = std::fs::read(path).map_err(|source| Failure::File {
@@ -304,6 +310,8 @@ fn http(options: &Options) -> Result<reqwest::Client, Failure> {
         let certificates = reqwest::Certificate::from_pem_bundle(&pem)
             .map_err(|error| Failure::system("read the certificates of --ca-file", error))?;
         builder = builder.tls_certs_only(certificates);
+    } else if server.scheme() == "http" {
+        builder = builder.tls_certs_only([]);
     }
     builder
         .build()

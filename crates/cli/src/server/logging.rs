@@ -8,6 +8,7 @@ use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
 use super::config_file::ConfigFile;
+use super::journal::{self, Journal};
 use crate::failure::Failure;
 
 /// Flags of every server.
@@ -72,6 +73,9 @@ impl ServerFlags {
             .with_env_filter(filter)
             .with_writer(std::io::stderr);
         let begun = match self.log_format.or(file.log.format).unwrap_or(Format::Text) {
+            Format::Text if journal::is_standard_error() => {
+                subscriber.with_ansi(false).event_format(Journal).try_init()
+            }
             Format::Text => subscriber
                 .with_ansi(std::io::stderr().is_terminal())
                 .try_init(),

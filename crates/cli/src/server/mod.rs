@@ -6,6 +6,7 @@ mod center;
 mod config_file;
 mod demo;
 mod folders;
+mod journal;
 mod local_policy;
 mod logging;
 mod notify;

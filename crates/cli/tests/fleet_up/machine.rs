@@ -1,5 +1,6 @@
 //! The agent of `cronfleet up`: its policy, how it is, what the service manager hears.
 
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 
@@ -110,6 +111,10 @@ fn the_doctor_asks_the_agent_what_is_in_force() -> Result<()> {
 #[test]
 fn the_service_manager_is_told_when_it_is_ready_and_when_it_ends() -> Result<()> {
     let dir = tempfile::tempdir()?;
+    // As the journal does: its socket is standard error, and it says so.
+    let log = dir.path().join("log");
+    let journal = std::fs::File::create(&log)?;
+    let stream = journal.metadata()?;
     let socket = dir.path().join("notify");
     let manager = UnixDatagram::bind(&socket)?;
     manager.set_read_timeout(Some(MOMENT))?;
@@ -132,9 +137,14 @@ fn the_service_manager_is_told_when_it_is_ready_and_when_it_ends() -> Result<()>
             "--runtime-dir",
             text(&dir.path().join("run"))?,
         ])
+        .env("CRONFLEET_LOG", "info")
         .env("NOTIFY_SOCKET", &socket)
+        .env(
+            "JOURNAL_STREAM",
+            format!("{}:{}", stream.dev(), stream.ino()),
+        )
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(journal)
         .spawn()?;
     let pid = Pid::from_raw(i32::try_from(up.id())?);
     let heard = (|| {
@@ -156,5 +166,16 @@ fn the_service_manager_is_told_when_it_is_ready_and_when_it_ends() -> Result<()>
     let ended = eventually("it has ended", || Ok(up.try_wait()?))?;
     heard?;
     ensure!(ended.success(), "{ended}");
+    let logged = std::fs::read_to_string(&log)?;
+    ensure!(!logged.is_empty(), "nothing is logged");
+    for line in logged.lines() {
+        let is_marked = ["<3>ERROR", "<4> WARN", "<6> INFO"]
+            .iter()
+            .any(|head| line.starts_with(head));
+        ensure!(
+            is_marked,
+            "no priority, or a time that the journal keeps itself: {line}"
+        );
+    }
     Ok(())
 }
