@@ -1,4 +1,4 @@
-//! Every developer command in one place: `cargo xtask up | test | ci | sim | bench | openapi`.
+//! Every developer command in one place: `cargo xtask up | test | ci | sim | bench | machine | openapi`.
 //!
 //! The same commands run on a laptop and in CI; `.ci/run` only calls `cargo xtask ci`. Nothing here needs more than Rust,
 //! Node.js and, for the browser tests, what [`debian`] installs where it may.
@@ -13,6 +13,7 @@ mod browser;
 mod ci;
 mod console;
 mod debian;
+mod machine;
 mod openapi;
 mod phase;
 mod program;
@@ -46,6 +47,8 @@ enum Command {
     Sim(sim::Sim),
     /// Run benchmarks and print their tables
     Bench(bench::Bench),
+    /// Install, kill, survive and reboot under a real systemd; needs root and mmdebstrap
+    Machine(machine::Machine),
     /// Write openapi.json and the console's types from the code
     Openapi,
 }
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::full(),
         Command::Sim(sim) => sim.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Machine(machine) => machine.run(),
         Command::Openapi => openapi::write(),
     };
     match result {
