@@ -1,49 +1,87 @@
-//! The center: planner, dispatch, intake of claims, reconciling; each decision by the product's own functions.
+//! The centers: planner, dispatch, intake of claims, reconciling; each decision by the product's own functions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cronfleet_core::id::{JobId, RunId};
+use cronfleet_core::elector::Elector;
+use cronfleet_core::id::{AgentId, JobId, RunId};
 use cronfleet_core::job::Overlap;
 use cronfleet_core::order::{Claim, Order};
-use cronfleet_core::plan::{PLAN_AHEAD, PlannedRun, Planning, later, plan};
+use cronfleet_core::plan::{PLAN_AHEAD, Plan, PlannedRun, Planning, later, plan};
 use cronfleet_core::run::{Cause, Outcome, Reason, RunEvent, RunKey, RunState, Step, step};
 use jiff::Timestamp;
 
-use crate::database::{Change, JobRow, LapseRow, Row};
+use crate::database::{Change, JobRow, LapseRow, Row, Session};
 use crate::mutant::Mutant;
 use crate::swarm::Commit;
-use crate::time::{Micros, SECOND, duration, timestamp};
+use crate::time::{MS, Micros, SECOND, duration, timestamp};
 use crate::world::{Event, ToAgent, ToCenter, TroubleKind, World};
 
 /// Time between two rounds of the planner.
 const ROUND: Micros = SECOND;
 
+/// Time from a center's start to the first round of its planner: the election takes that long.
+const FIRST_ROUND: Micros = 50 * MS;
+
 /// Time between two looks at what a lost message may have left.
 const REVIEW: Micros = 5 * SECOND;
 
-/// The center's memory: gone when it dies.
-#[derive(Debug, Default)]
+/// A center's memory: gone when it dies.
+#[derive(Debug)]
 pub(crate) struct Center {
     pub(crate) is_up: bool,
     /// Counts its starts.
     pub(crate) life: u32,
-    up_since: Timestamp,
+    /// Its part in the election.
+    pub(crate) elector: Elector,
+    /// The last term in which it planned, and when that began.
+    pub(crate) term: Option<(u64, Timestamp)>,
     /// Sessions by agent, with their epochs.
     pub(crate) sessions: BTreeMap<usize, u64>,
-    /// Since when agents are out of reach.
-    offline_since: BTreeMap<usize, Micros>,
+    /// It does nothing until then.
+    pub(crate) frozen_until: Micros,
+    /// It stands still for so long before its next plan reaches the database.
+    pub(crate) freeze_with_plan: Option<Micros>,
+    /// Its machine's clock minus the database's, by which it does not go.
+    pub(crate) clock_error: Micros,
     /// It dies just before or after its next commit, for so long.
     pub(crate) crash_at_commit: Option<(Commit, bool, Micros)>,
 }
 
 impl Center {
+    pub(crate) fn new() -> Self {
+        Self {
+            is_up: false,
+            life: 0,
+            elector: Elector::Over,
+            term: None,
+            sessions: BTreeMap::new(),
+            frozen_until: 0,
+            freeze_with_plan: None,
+            clock_error: 0,
+            crash_at_commit: None,
+        }
+    }
+
     pub(crate) fn die(&mut self) {
         self.is_up = false;
         self.life += 1;
+        self.elector = Elector::Over;
         self.sessions.clear();
-        self.offline_since.clear();
     }
+
+    /// Whether it is there and moves.
+    pub(crate) fn answers(&self, now: Micros) -> bool {
+        self.is_up && self.frozen_until <= now
+    }
+}
+
+/// What a planner has decided and not committed yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    pub(crate) epoch: u64,
+    /// Jobs, what they were when the plan was made, and the plan.
+    jobs: Vec<(JobId, u32, Timestamp, Plan)>,
 }
 
 /// Rows and changes of one transaction: reads see its own writes.
@@ -53,26 +91,25 @@ struct Transaction {
 }
 
 impl World {
-    pub(crate) fn center_up(&mut self) {
-        if self.center.is_up {
+    pub(crate) fn center_up(&mut self, center: usize) {
+        if self.centers[center].is_up {
             return;
         }
-        self.center.is_up = true;
-        self.center.life += 1;
-        self.center.up_since = self.center_now();
-        self.note(|| "center: starts".to_owned());
-        for agent in 0..self.agents.len() {
-            self.center.offline_since.insert(agent, self.now);
-        }
+        let node = &mut self.centers[center];
+        node.is_up = true;
+        node.life += 1;
+        node.elector = Elector::new(duration(self.now));
+        let life = node.life;
+        self.note(|| format!("center {center}: starts"));
         if self.is(Mutant::PlansFromNow) {
-            self.skip_to_now();
+            self.skip_to_now(center);
         }
-        let life = self.center.life;
-        self.planner_round(life);
-        self.after(REVIEW, Event::Review { life });
+        self.election(center, life);
+        self.after(FIRST_ROUND, Event::PlannerRound { center, life });
+        self.after(REVIEW, Event::Review { center, life });
     }
 
-    fn skip_to_now(&mut self) {
+    fn skip_to_now(&mut self, center: usize) {
         let now = self.center_now();
         let jobs = self.db.jobs.iter().map(|(id, job)| {
             let next_due = job.current().1.next_after(now).filter(|_| !job.is_paused);
@@ -86,13 +123,32 @@ impl World {
             )
         });
         let changes = jobs.collect();
-        self.commit(Commit::Plan, changes);
+        self.commit(center, Commit::Plan, changes);
     }
 
-    /// Commits a transaction; answers whether the center lives on to act on it.
-    pub(crate) fn commit(&mut self, commit: Commit, changes: Vec<Change>) -> bool {
-        match self
-            .center
+    pub(crate) fn is_alive(&self, center: usize, life: u32) -> bool {
+        let node = &self.centers[center];
+        node.is_up && node.life == life
+    }
+
+    pub(crate) fn has_database(&self) -> bool {
+        self.db.down_until <= self.now
+    }
+
+    /// One of the centers that answer a person.
+    pub(crate) fn any_center(&mut self) -> Option<usize> {
+        let there: Vec<usize> = (0..self.centers.len())
+            .filter(|center| self.centers[*center].answers(self.now) && self.has_database())
+            .collect();
+        (!there.is_empty()).then(|| there[self.rng.index(there.len())])
+    }
+
+    /// Commits a transaction; answers whether that worked and the center lives on to act on it.
+    pub(crate) fn commit(&mut self, center: usize, commit: Commit, changes: Vec<Change>) -> bool {
+        if !self.has_database() {
+            return false;
+        }
+        match self.centers[center]
             .crash_at_commit
             .take_if(|(at, ..)| *at == commit)
         {
@@ -106,72 +162,111 @@ impl World {
                 }
                 self.note(|| {
                     format!(
-                        "center: dies {} its commit",
+                        "center {center}: dies {} its commit",
                         if is_after { "after" } else { "before" }
                     )
                 });
-                self.crash_center(down);
+                self.crash_center(center, down);
                 false
             }
         }
     }
 
-    pub(crate) fn planner_round(&mut self, life: u32) {
-        if !self.center.is_up || self.center.life != life {
+    pub(crate) fn planner_round(&mut self, center: usize, life: u32) {
+        if !self.is_alive(center, life) {
             return;
         }
-        if !self.plan_jobs() || !self.expire() || !self.lose_unreachable() {
+        match self.planning_epoch(center) {
+            Some(epoch) if self.has_database() => self.draft_plans(center, life, epoch),
+            _ => self.finish_round(center, life),
+        }
+    }
+
+    /// Decides about every job up to the horizon; what was decided takes its time to the database.
+    fn draft_plans(&mut self, center: usize, life: u32, epoch: u64) {
+        let now = self.planner_now(center);
+        let horizon = later(now, PLAN_AHEAD);
+        let due = self
+            .db
+            .jobs
+            .iter()
+            .filter(|(_, job)| job.next_due.is_some_and(|due| due <= horizon));
+        let jobs: Vec<(JobId, u32, Timestamp, Plan)> = due
+            .map(|(id, job)| (*id, job.version(), job.watermark, decide(*id, job, now)))
+            .collect();
+        if jobs.is_empty() {
+            return self.end_planning(center, life, epoch);
+        }
+        let wait = self.way_to_database(4 * SECOND);
+        let draft = Draft { epoch, jobs };
+        self.after(
+            wait,
+            Event::PlanSent {
+                center,
+                life,
+                draft,
+            },
+        );
+    }
+
+    /// Commits what a planner has decided, if its term goes on; jobs that have changed since are left out.
+    pub(crate) fn plan_sent(&mut self, center: usize, life: u32, draft: Draft) {
+        if !self.is_alive(center, life) {
             return;
         }
-        let agents: Vec<usize> = self.center.sessions.keys().copied().collect();
+        if let Some(length) = self.centers[center].freeze_with_plan.take() {
+            self.freeze_center(center, length);
+            return self.after(
+                0,
+                Event::PlanSent {
+                    center,
+                    life,
+                    draft,
+                },
+            );
+        }
+        if !self.has_database() || !self.passes_fence(center, draft.epoch) {
+            return self.finish_round(center, life);
+        }
+        let now = self.center_now();
+        let (mut watermarks, mut rows) = (Vec::new(), Vec::new());
+        for (id, version, watermark, plan) in draft.jobs {
+            let job = self.db.jobs[&id].clone();
+            let is_same = !job.is_paused && (job.version(), job.watermark) == (version, watermark);
+            if is_same || self.is(Mutant::CommitsStalePlans) {
+                watermarks.push(self.record(id, job, plan, now, &mut rows));
+            }
+        }
+        let is_committed = if self.is(Mutant::WatermarkFirst) {
+            self.commit(center, Commit::Plan, watermarks) && self.commit(center, Commit::Plan, rows)
+        } else {
+            watermarks.extend(rows);
+            self.commit(center, Commit::Plan, watermarks)
+        };
+        if is_committed {
+            self.draft_plans(center, life, draft.epoch);
+        }
+    }
+
+    fn end_planning(&mut self, center: usize, life: u32, epoch: u64) {
+        let is_done = self.passes_fence(center, epoch)
+            && self.expire(center, epoch)
+            && self.end_sessions_of_the_dead(center)
+            && self.lose_unreachable(center);
+        if is_done || self.is_alive(center, life) {
+            self.finish_round(center, life);
+        }
+    }
+
+    /// Every center hands out what is planned for its own agents, whoever planned it.
+    fn finish_round(&mut self, center: usize, life: u32) {
+        let agents: Vec<usize> = self.centers[center].sessions.keys().copied().collect();
         for agent in agents {
-            if !self.hand_out(agent) {
+            if self.has_database() && !self.hand_out(center, agent) {
                 return;
             }
         }
-        self.after(ROUND, Event::PlannerRound { life });
-    }
-
-    /// Plans every job up to the horizon, in transactions of all jobs, until nothing is left.
-    fn plan_jobs(&mut self) -> bool {
-        loop {
-            let now = self.center_now();
-            let horizon = later(now, PLAN_AHEAD);
-            let due: Vec<JobId> = self
-                .db
-                .jobs
-                .iter()
-                .filter(|(_, job)| job.next_due.is_some_and(|due| due <= horizon))
-                .map(|(id, _)| *id)
-                .collect();
-            if due.is_empty() {
-                return true;
-            }
-            let (mut watermarks, mut rows) = (Vec::new(), Vec::new());
-            for job in due {
-                self.plan_job(job, now, &mut watermarks, &mut rows);
-            }
-            let is_committed = if self.is(Mutant::WatermarkFirst) {
-                self.commit(Commit::Plan, watermarks) && self.commit(Commit::Plan, rows)
-            } else {
-                watermarks.extend(rows);
-                self.commit(Commit::Plan, watermarks)
-            };
-            if !is_committed {
-                return false;
-            }
-        }
-    }
-
-    fn plan_job(
-        &mut self,
-        id: JobId,
-        now: Timestamp,
-        watermarks: &mut Vec<Change>,
-        rows: &mut Vec<Change>,
-    ) {
-        let job = self.db.jobs[&id].clone();
-        watermarks.push(self.plan_ahead(id, job, now, rows));
+        self.after(ROUND, Event::PlannerRound { center, life });
     }
 
     /// Plans a job as it is about to be.
@@ -182,17 +277,18 @@ impl World {
         now: Timestamp,
         rows: &mut Vec<Change>,
     ) -> Change {
-        let (draw, schedule) = job.current();
-        let planning = Planning {
-            job: id,
-            job_version: job.version(),
-            schedule,
-            start_deadline: draw.start_deadline,
-            agents: &draw.agents,
-            copies: draw.copies,
-            watermark: job.watermark,
-        };
-        let plan = plan(&planning, now, PLAN_AHEAD);
+        let plan = decide(id, &job, now);
+        self.record(id, job, plan, now, rows)
+    }
+
+    fn record(
+        &mut self,
+        id: JobId,
+        job: JobRow,
+        plan: Plan,
+        now: Timestamp,
+        rows: &mut Vec<Change>,
+    ) -> Change {
         for planned in plan.runs {
             rows.push(Change::Insert(Box::new(self.new_row(planned, now))));
         }
@@ -245,8 +341,13 @@ impl World {
     }
 
     /// Ends what was never sent and is too late now.
-    fn expire(&mut self) -> bool {
-        let now = self.center_now();
+    fn expire(&mut self, center: usize, epoch: u64) -> bool {
+        let now = self.planner_now(center);
+        let since = match self.centers[center].term {
+            Some((term, since)) if term == epoch => since,
+            _ => now,
+        };
+        self.centers[center].term = Some((epoch, since));
         let too_much = self.is(Mutant::MissesWhatWasSent);
         let mut changes = Vec::new();
         for row in self
@@ -254,7 +355,7 @@ impl World {
             .active_rows()
             .filter(|row| row.planned.not_after < now)
         {
-            let is_down = row.planned.not_after < self.center.up_since;
+            let is_down = row.planned.not_after < since;
             let reason = if is_down {
                 Reason::CenterDown
             } else {
@@ -273,19 +374,32 @@ impl World {
                 changes.push(Change::Update(Box::new(row)));
             }
         }
-        changes.is_empty() || self.commit(Commit::Expire, changes)
+        changes.is_empty() || self.commit(center, Commit::Expire, changes)
+    }
+
+    /// Sessions with centers that are no more are over.
+    fn end_sessions_of_the_dead(&mut self, center: usize) -> bool {
+        let dead = self.db.sessions.iter().filter(|(_, session)| {
+            session.over_since.is_none() && !self.is_alive(session.center, session.life)
+        });
+        let changes: Vec<Change> = dead
+            .map(|(agent, session)| Change::SessionOver(*agent, session.epoch, self.now))
+            .collect();
+        changes.is_empty() || self.commit(center, Commit::Session, changes)
     }
 
     /// Gives up runs whose agent has been away for too long.
-    fn lose_unreachable(&mut self) -> bool {
+    fn lose_unreachable(&mut self, center: usize) -> bool {
         let now = self.center_now();
         let lost_after = self.swarm.lost_after;
-        let gone: Vec<usize> = self
-            .center
-            .offline_since
+        let gone: Vec<AgentId> = self
+            .db
+            .sessions
             .iter()
-            .filter(|(agent, since)| {
-                !self.center.sessions.contains_key(agent) && self.now - **since > lost_after
+            .filter(|(_, session)| {
+                session
+                    .over_since
+                    .is_some_and(|since| self.now - since > lost_after)
             })
             .map(|(agent, _)| *agent)
             .collect();
@@ -297,8 +411,7 @@ impl World {
             rows: BTreeMap::new(),
             fresh: Vec::new(),
         };
-        for agent in gone {
-            let id = self.agents[agent].id;
+        for id in gone {
             let runs: Vec<RunId> = self
                 .db
                 .active_rows()
@@ -309,12 +422,16 @@ impl World {
                 self.apply_claim(&mut tx, run, &claim, now);
             }
         }
-        self.commit_rows(tx)
+        self.commit_rows(center, tx)
     }
 
     /// Commits planned runs of an agent as dispatched, then sends their orders.
-    fn hand_out(&mut self, agent: usize) -> bool {
+    fn hand_out(&mut self, center: usize, agent: usize) -> bool {
         let id = self.agents[agent].id;
+        let epoch = self.centers[center].sessions.get(&agent).copied();
+        if epoch != self.db.sessions.get(&id).map(|session| session.epoch) {
+            return true;
+        }
         let now = self.center_now();
         let until = later(now, PLAN_AHEAD);
         let mut rows: Vec<Row> = self
@@ -339,7 +456,7 @@ impl World {
         let orders = rows.iter().map(|row| self.order(row)).collect();
         let is_early = self.is(Mutant::SendsBeforeCommit);
         if is_early {
-            self.send_to_agent(agent, ToAgent::Orders(Vec::clone(&orders)));
+            self.send_to_agent(center, agent, ToAgent::Orders(Vec::clone(&orders)));
         }
         let changes = rows.into_iter().filter_map(|mut row| {
             let Step::Moved { next, reason } = step(row.state, row.is_refined, &RunEvent::Dispatch)
@@ -350,11 +467,11 @@ impl World {
             Some(Change::Update(Box::new(row)))
         });
         let changes = changes.collect();
-        if !self.commit(Commit::Dispatch, changes) {
+        if !self.commit(center, Commit::Dispatch, changes) {
             return false;
         }
         if !is_early {
-            self.send_to_agent(agent, ToAgent::Orders(orders));
+            self.send_to_agent(center, agent, ToAgent::Orders(orders));
         }
         true
     }
@@ -396,23 +513,28 @@ impl World {
     }
 
     /// Opens a session; answers whether it worked.
-    pub(crate) fn open_session(&mut self, agent: usize) -> bool {
+    pub(crate) fn open_session(&mut self, center: usize, agent: usize) -> bool {
         let id = self.agents[agent].id;
-        let epoch = self.db.session_epochs.get(&id).copied().unwrap_or(0) + 1;
-        if !self.commit(Commit::Session, vec![Change::SessionEpoch(id, epoch)]) {
+        let before = self.db.sessions.get(&id).map_or(0, |session| session.epoch);
+        let session = Session {
+            epoch: before + 1,
+            center,
+            life: self.centers[center].life,
+            over_since: None,
+        };
+        if !self.commit(center, Commit::Session, vec![Change::Session(id, session)]) {
             return false;
         }
-        self.links[agent].epoch = epoch;
-        self.links[agent].is_cut = false;
-        self.center.sessions.insert(agent, epoch);
-        self.center.offline_since.remove(&agent);
-        self.send_to_agent(agent, ToAgent::Welcome);
-        self.reconcile(agent);
+        let link = &mut self.links[agent];
+        (link.epoch, link.center, link.is_cut) = (session.epoch, center, false);
+        self.centers[center].sessions.insert(agent, session.epoch);
+        self.send_to_agent(center, agent, ToAgent::Welcome);
+        self.reconcile(center, agent);
         true
     }
 
     /// Settles the difference between what the agent is expected to hold and what it may hold.
-    fn reconcile(&mut self, agent: usize) {
+    fn reconcile(&mut self, center: usize, agent: usize) {
         let id = self.agents[agent].id;
         let mut rows: Vec<Row> = self
             .db
@@ -432,34 +554,34 @@ impl World {
             .filter(|row| row.state == RunState::Dispatched && row.revoke_reason.is_none());
         let orders: Vec<Arc<Order>> = again.map(|row| self.order(row)).collect();
         if !orders.is_empty() {
-            self.send_to_agent(agent, ToAgent::Orders(orders));
+            self.send_to_agent(center, agent, ToAgent::Orders(orders));
         }
         for row in rows {
             let run = row.planned.id;
             if row.state != RunState::Dispatched {
-                self.send_to_agent(agent, ToAgent::Inquiry(run));
+                self.send_to_agent(center, agent, ToAgent::Inquiry(run));
             }
-            self.repeat_wishes(agent, &row);
+            self.repeat_wishes(center, agent, &row);
         }
-        self.hand_out(agent);
+        self.hand_out(center, agent);
     }
 
     /// Says again what is wanted of a run that the agent has.
-    fn repeat_wishes(&mut self, agent: usize, row: &Row) {
+    fn repeat_wishes(&mut self, center: usize, agent: usize, row: &Row) {
         let run = row.planned.id;
         if let Some(reason) = row.revoke_reason {
-            self.send_to_agent(agent, ToAgent::Revoke { run, reason });
+            self.send_to_agent(center, agent, ToAgent::Revoke { run, reason });
         }
         if row.is_kill_requested {
-            self.send_to_agent(agent, ToAgent::Kill(run));
+            self.send_to_agent(center, agent, ToAgent::Kill(run));
         }
     }
 
-    pub(crate) fn review(&mut self, life: u32) {
-        if !self.center.is_up || self.center.life != life {
+    pub(crate) fn review(&mut self, center: usize, life: u32) {
+        if !self.is_alive(center, life) {
             return;
         }
-        let agents: Vec<usize> = self.center.sessions.keys().copied().collect();
+        let agents: Vec<usize> = self.centers[center].sessions.keys().copied().collect();
         for agent in agents {
             let id = self.agents[agent].id;
             let rows: Vec<Row> = self
@@ -469,22 +591,29 @@ impl World {
                 .cloned()
                 .collect();
             for row in rows {
-                self.repeat_wishes(agent, &row);
+                self.repeat_wishes(center, agent, &row);
             }
         }
-        self.after(REVIEW, Event::Review { life });
+        self.after(REVIEW, Event::Review { center, life });
     }
 
-    pub(crate) fn center_loses(&mut self, agent: usize, epoch: u64) {
-        if self.center.sessions.get(&agent) == Some(&epoch) {
-            self.center.sessions.remove(&agent);
-            self.center.offline_since.insert(agent, self.now);
+    pub(crate) fn center_loses(&mut self, center: usize, agent: usize, epoch: u64) {
+        if self.centers[center].sessions.get(&agent) == Some(&epoch) {
+            self.centers[center].sessions.remove(&agent);
             self.trouble(TroubleKind::Offline, Some(agent), 5 * SECOND);
+            let over = Change::SessionOver(self.agents[agent].id, epoch, self.now);
+            self.commit(center, Commit::Session, vec![over]);
         }
     }
 
-    pub(crate) fn center_receives(&mut self, agent: usize, epoch: u64, message: ToCenter) {
-        if !self.center.is_up || self.center.sessions.get(&agent) != Some(&epoch) {
+    pub(crate) fn center_receives(
+        &mut self,
+        center: usize,
+        agent: usize,
+        epoch: u64,
+        message: ToCenter,
+    ) {
+        if self.centers[center].sessions.get(&agent) != Some(&epoch) {
             return;
         }
         let ToCenter::Claims { sequence, claims } = message;
@@ -499,25 +628,25 @@ impl World {
         // Retries, and runs that waited for an older version's, may be sent now.
         let has_new =
             !tx.fresh.is_empty() || tx.rows.values().any(|row| row.state == RunState::Planned);
-        if !self.commit_rows(tx) {
-            return;
+        if !self.commit_rows(center, tx) {
+            // Without a database there is no session; the agent will say it again.
+            return self.cut(agent);
         }
-        self.send_to_agent(agent, ToAgent::Ack(sequence));
-        let agents: Vec<usize> = self
-            .center
+        self.send_to_agent(center, agent, ToAgent::Ack(sequence));
+        let agents: Vec<usize> = self.centers[center]
             .sessions
             .keys()
             .copied()
             .filter(|_| has_new)
             .collect();
         for agent in agents {
-            if !self.hand_out(agent) {
+            if !self.hand_out(center, agent) {
                 return;
             }
         }
     }
 
-    fn commit_rows(&mut self, tx: Transaction) -> bool {
+    fn commit_rows(&mut self, center: usize, tx: Transaction) -> bool {
         if tx.rows.is_empty() && tx.fresh.is_empty() {
             return true;
         }
@@ -538,7 +667,7 @@ impl World {
             .into_iter()
             .map(|row| Change::Insert(Box::new(row)));
         let changes = moved.chain(fresh).collect();
-        self.commit(Commit::Claims, changes)
+        self.commit(center, Commit::Claims, changes)
     }
 
     /// Applies one claim: the run, its retry, and what waited for it.
@@ -613,6 +742,21 @@ impl World {
         );
         Some(Row::new(planned, now))
     }
+}
+
+/// What the product decides about a job.
+fn decide(id: JobId, job: &JobRow, now: Timestamp) -> Plan {
+    let (draw, schedule) = job.current();
+    let planning = Planning {
+        job: id,
+        job_version: job.version(),
+        schedule,
+        start_deadline: draw.start_deadline,
+        agents: &draw.agents,
+        copies: draw.copies,
+        watermark: job.watermark,
+    };
+    plan(&planning, now, PLAN_AHEAD)
 }
 
 /// Whether a run with this outcome was, or may have been, started.

@@ -3,6 +3,7 @@
 mod lanes;
 mod outcomes;
 mod starts;
+mod terms;
 mod vanishing;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub(crate) fn check(world: &World) -> Vec<Violation> {
     starts::check(world, &mut found);
     lanes::check(world, &mut found);
     outcomes::check(world, &mut found);
+    terms::check(world, &mut found);
     found.truncate(VIOLATIONS_MAX);
     found
 }

@@ -10,6 +10,7 @@ use cronfleet_core::schedule::Schedule;
 use jiff::Timestamp;
 
 use crate::swarm::JobDraw;
+use crate::time::Micros;
 
 /// A run.
 #[derive(Debug, Clone)]
@@ -100,7 +101,31 @@ pub(crate) enum Change {
     Delete(RunId),
     Job(JobId, Box<JobRow>),
     Lapse(LapseRow),
-    SessionEpoch(AgentId, u64),
+    /// A session with a center of this number in this life of it.
+    Session(AgentId, Session),
+    /// The session with this epoch is over.
+    SessionOver(AgentId, u64, Micros),
+    Lease(Lease),
+}
+
+/// Who may plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Lease {
+    /// The last holder: a center and its life; nobody before the first term.
+    pub(crate) holder: Option<(usize, u32)>,
+    /// Grows with every term.
+    pub(crate) epoch: u64,
+    pub(crate) expires_at: Micros,
+}
+
+/// The newest session of an agent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Session {
+    pub(crate) epoch: u64,
+    pub(crate) center: usize,
+    pub(crate) life: u32,
+    /// Since when nobody has heard of the agent.
+    pub(crate) over_since: Option<Micros>,
 }
 
 /// What has been committed.
@@ -111,7 +136,12 @@ pub(crate) struct Database {
     /// Runs that have not ended.
     pub(crate) active: BTreeSet<RunId>,
     pub(crate) lapses: Vec<LapseRow>,
-    pub(crate) session_epochs: BTreeMap<AgentId, u64>,
+    pub(crate) sessions: BTreeMap<AgentId, Session>,
+    pub(crate) lease: Lease,
+    /// Epoch and holder of every transaction of a planner, in their order.
+    pub(crate) fenced: Vec<(u64, (usize, u32))>,
+    /// It does not answer until then.
+    pub(crate) down_until: Micros,
 }
 
 impl Database {
@@ -133,9 +163,17 @@ impl Database {
                     self.jobs.insert(job, *row);
                 }
                 Change::Lapse(lapse) => self.lapses.push(lapse),
-                Change::SessionEpoch(agent, epoch) => {
-                    self.session_epochs.insert(agent, epoch);
+                Change::Session(agent, session) => {
+                    self.sessions.insert(agent, session);
                 }
+                Change::SessionOver(agent, epoch, at) => {
+                    if let Some(session) = self.sessions.get_mut(&agent)
+                        && session.epoch == epoch
+                    {
+                        session.over_since.get_or_insert(at);
+                    }
+                }
+                Change::Lease(lease) => self.lease = lease,
             }
         }
     }

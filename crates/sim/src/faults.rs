@@ -8,13 +8,34 @@ impl World {
     pub(crate) fn strike(&mut self, fault: Fault) {
         self.note(|| format!("fault: {fault:?}"));
         match fault {
-            Fault::CenterCrash { down } => self.crash_center(down),
+            Fault::CenterCrash { center, down } => self.crash_center(center, down),
+            Fault::CenterStop { center, down } => self.stop_center(center, down),
+            Fault::CenterFreeze {
+                center,
+                with_plan: true,
+                length,
+            } => self.centers[center].freeze_with_plan = Some(length),
+            Fault::CenterFreeze { center, length, .. } => self.freeze_center(center, length),
+            Fault::ClockStep { center, by } => self.centers[center].clock_error += by,
+            Fault::DatabaseDown { length } => {
+                let until = (self.now + length).min(self.swarm.heal_at);
+                self.db.down_until = self.db.down_until.max(until);
+                self.planning_trouble(until - self.now);
+                for agent in 0..self.agents.len() {
+                    self.trouble(
+                        TroubleKind::Offline,
+                        Some(agent),
+                        until - self.now + 5 * SECOND,
+                    );
+                }
+            }
             Fault::CommitCrash {
+                center,
                 commit,
                 is_after,
                 down,
             } => {
-                self.center.crash_at_commit = Some((commit, is_after, down));
+                self.centers[center].crash_at_commit = Some((commit, is_after, down));
             }
             Fault::AgentCrash { agent, down } => self.crash_agent(agent, down),
             Fault::MidwayCrash {
@@ -47,20 +68,50 @@ impl World {
         }
     }
 
-    /// The center dies; it is started again after a while.
-    pub(crate) fn crash_center(&mut self, down: Micros) {
-        if !self.center.is_up {
+    /// A center dies; it is started again after a while.
+    pub(crate) fn crash_center(&mut self, center: usize, down: Micros) {
+        if !self.centers[center].is_up {
             return;
         }
-        self.note(|| "center: dies".to_owned());
-        self.center.die();
+        self.note(|| format!("center {center}: dies"));
+        self.centers[center].die();
         let down = self.recovery_time(down);
-        self.trouble(TroubleKind::CenterDown, None, down);
-        for agent in 0..self.agents.len() {
-            self.trouble(TroubleKind::Offline, Some(agent), down + 5 * SECOND);
-            self.cut(agent);
+        self.planning_trouble(down);
+        self.leave_agents(center, down);
+        self.after(down, Event::CenterUp { center });
+    }
+
+    /// A center hands over and ends; it is started again after a while.
+    fn stop_center(&mut self, center: usize, down: Micros) {
+        if !self.centers[center].is_up || self.centers[center].frozen_until > self.now {
+            return;
         }
-        self.after(down, Event::CenterUp);
+        self.note(|| format!("center {center}: stops"));
+        self.resign(center);
+        self.crash_center(center, down);
+    }
+
+    /// A center stands still, and its agents hear nothing of it.
+    pub(crate) fn freeze_center(&mut self, center: usize, length: Micros) {
+        let until = (self.now + length).min(self.swarm.heal_at);
+        self.centers[center].frozen_until = until;
+        self.planning_trouble(until - self.now);
+        self.leave_agents(center, until - self.now);
+    }
+
+    /// The agents of a center have to look for another one.
+    fn leave_agents(&mut self, center: usize, length: Micros) {
+        for agent in 0..self.agents.len() {
+            if self.links[agent].center == center {
+                self.trouble(TroubleKind::Offline, Some(agent), length + 5 * SECOND);
+                self.cut(agent);
+            }
+        }
+    }
+
+    /// For so long, and until somebody has taken over, perhaps nobody plans.
+    pub(crate) fn planning_trouble(&mut self, length: Micros) {
+        self.trouble(TroubleKind::CenterDown, None, length + 13 * SECOND);
     }
 
     /// The agent dies; what it started lives on.
@@ -110,7 +161,10 @@ impl World {
 
     pub(crate) fn heal(&mut self) {
         self.note(|| "heal".to_owned());
-        self.center.crash_at_commit = None;
+        for center in &mut self.centers {
+            center.crash_at_commit = None;
+            center.freeze_with_plan = None;
+        }
         for agent in 0..self.agents.len() {
             self.agents[agent].crash_midway = None;
             self.links[agent].partitioned_until = 0;

@@ -1,4 +1,4 @@
-//! The whole fleet in one thread under a virtual clock: a center with its database, agents with their ledgers, hosts with
+//! The whole fleet in one thread under a virtual clock: centers with their database, agents with their ledgers, hosts with
 //! their processes, a network between them, people who change their minds, and everything that can go wrong.
 //!
 //! What decides is the product's own code (`cronfleet_core`: planning, the run's state machine, the order book, the schedule
@@ -13,6 +13,7 @@ mod center;
 mod checker;
 pub mod daemons;
 mod database;
+mod election;
 mod faults;
 mod host;
 mod mutant;

@@ -33,11 +33,25 @@ pub enum Mutant {
     LostSucceeds,
     /// The ledger is not written at all.
     NoLedger,
+    /// Planning transactions do not ask whether their center's term goes on.
+    NoFence,
+    /// A plan is committed whatever has become of its job since.
+    CommitsStalePlans,
+    /// A center that takes planning over runs every job at once.
+    ForceRunAtFailover,
+    /// A center that stops gives the lease back as if nobody had ever had it.
+    ResignResetsEpoch,
+    /// Whether the lease is free is judged by the clock of whoever wants it.
+    LeaseByOwnClock,
+    /// A planner trusts itself until it is told otherwise.
+    TrustsItself,
+    /// A planner plans by its own clock.
+    PlansByOwnClock,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 22] = [
         Self::WatermarkFirst,
         Self::PlansFromNow,
         Self::SendsBeforeCommit,
@@ -53,5 +67,12 @@ impl Mutant {
         Self::KillsSucceed,
         Self::LostSucceeds,
         Self::NoLedger,
+        Self::NoFence,
+        Self::CommitsStalePlans,
+        Self::ForceRunAtFailover,
+        Self::ResignResetsEpoch,
+        Self::LeaseByOwnClock,
+        Self::TrustsItself,
+        Self::PlansByOwnClock,
     ];
 }

@@ -6,7 +6,7 @@ use cronfleet_core::schedule::{Context, Schedule};
 use jiff::Timestamp;
 
 use crate::center::{Revocations, creation};
-use crate::database::{Change, JobRow};
+use crate::database::{Change, JobRow, Row};
 use crate::swarm::{Commit, JobDraw, Op};
 use crate::time::{MS, SECOND};
 use crate::world::{Event, Reign, ToAgent, World};
@@ -30,21 +30,23 @@ impl World {
         self.db.apply(vec![Change::Job(job, Box::new(row))]);
     }
 
-    /// Does what a person asks for; a center that is down, or behind with planning, is asked again later.
+    /// Does what a person asks for, at any center; if none answers or planning is behind, they ask again later.
     pub(crate) fn operate(&mut self, op: Op) {
-        if !self.center.is_up {
+        let Some(center) = self.any_center() else {
             self.after(SECOND, Event::Op(op));
             return;
-        }
+        };
         let is_done = match &op {
-            Op::Edit { job, draw } => self.change_job(*job, Reason::Superseded, |id, row| {
-                row.versions.push((JobDraw::clone(draw), parse(id, draw)));
-            }),
-            Op::Pause { job } => {
-                self.change_job(*job, Reason::Paused, |_, row| row.is_paused = true)
+            Op::Edit { job, draw } => {
+                self.change_job(center, *job, Reason::Superseded, |id, row| {
+                    row.versions.push((JobDraw::clone(draw), parse(id, draw)));
+                })
             }
-            Op::Resume { job } => self.resume(*job),
-            Op::Kill { luck } => self.request_kill(*luck),
+            Op::Pause { job } => {
+                self.change_job(center, *job, Reason::Paused, |_, row| row.is_paused = true)
+            }
+            Op::Resume { job } => self.resume(center, *job),
+            Op::Kill { luck } => self.request_kill(center, *luck),
         };
         if !is_done {
             let wait = self.rng.range(50 * MS, 500 * MS);
@@ -55,6 +57,7 @@ impl World {
     /// Edits or pauses: one transaction that withdraws what starts after now and lets planning begin anew there.
     fn change_job(
         &mut self,
+        center: usize,
         job: usize,
         reason: Reason,
         change: impl FnOnce(JobId, &mut JobRow),
@@ -75,24 +78,24 @@ impl World {
         let mut changes = Vec::new();
         let revocations = self.withdraw(id, reason, now, &mut changes);
         self.put_job(id, row, now, &mut changes);
-        if !self.commit_reign(changes, reign) {
+        if !self.commit_reign(center, changes, reign) {
             return true;
         }
         for (agent, run) in revocations {
-            self.send_to_agent(agent, ToAgent::Revoke { run, reason });
+            self.hint(center, agent, ToAgent::Revoke { run, reason });
         }
         true
     }
 
     /// Commits a change of a job, and notes it for the checker if it happened, whether or not the center survived.
-    fn commit_reign(&mut self, changes: Vec<Change>, reign: Reign) -> bool {
-        let crash = self.center.crash_at_commit;
+    fn commit_reign(&mut self, center: usize, changes: Vec<Change>, reign: Reign) -> bool {
+        let crash = self.centers[center].crash_at_commit;
         let is_kept = crash.is_none_or(|(at, is_after, _)| at != Commit::Operate || is_after);
         if is_kept {
             self.note(|| format!("person: {reign:?}"));
             self.reigns.push(reign);
         }
-        self.commit(Commit::Operate, changes)
+        self.commit(center, Commit::Operate, changes)
     }
 
     fn withdraw(
@@ -154,7 +157,7 @@ impl World {
         changes.push(change);
     }
 
-    fn resume(&mut self, job: usize) -> bool {
+    fn resume(&mut self, center: usize, job: usize) -> bool {
         let id = self.swarm.jobs[job].0;
         let now = self.center_now();
         let mut row = self.db.jobs[&id].clone();
@@ -174,12 +177,21 @@ impl World {
                 changes.push(Change::Update(Box::new(row)));
             }
         }
-        self.commit_reign(changes, reign);
+        self.commit_reign(center, changes, reign);
         true
     }
 
-    fn request_kill(&mut self, luck: u64) -> bool {
-        let runs: Vec<RunId> = self.db.active.iter().copied().collect();
+    fn request_kill(&mut self, center: usize, luck: u64) -> bool {
+        let alive = |row: &&Row| row.state == RunState::Running;
+        let mut runs: Vec<RunId> = self
+            .db
+            .active_rows()
+            .filter(alive)
+            .map(|row| row.planned.id)
+            .collect();
+        if runs.is_empty() {
+            runs.extend(&self.db.active);
+        }
         let Some(run) = runs
             .get((luck % runs.len().max(1) as u64) as usize)
             .copied()
@@ -199,10 +211,10 @@ impl World {
         };
         self.note(|| format!("person: kills {run}"));
         let agent = self.agent_index(row.agent());
-        if self.commit(Commit::Operate, vec![Change::Update(Box::new(row))])
+        if self.commit(center, Commit::Operate, vec![Change::Update(Box::new(row))])
             && let Some(agent) = agent.filter(|_| is_sent)
         {
-            self.send_to_agent(agent, ToAgent::Kill(run));
+            self.hint(center, agent, ToAgent::Kill(run));
         }
         true
     }

@@ -63,7 +63,7 @@ pub(crate) enum Op {
     Resume {
         job: usize,
     },
-    /// Kills one of the runs that have not ended, by chance.
+    /// Kills one of the runs that are alive, or else one that has not ended, by chance.
     Kill {
         luck: u64,
     },
@@ -72,6 +72,7 @@ pub(crate) enum Op {
 /// What a transaction of the center is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Commit {
+    Lease,
     Plan,
     Expire,
     Dispatch,
@@ -81,7 +82,8 @@ pub(crate) enum Commit {
 }
 
 impl Commit {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
+        Self::Lease,
         Self::Plan,
         Self::Expire,
         Self::Dispatch,
@@ -94,12 +96,35 @@ impl Commit {
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// The center dies at once.
+    /// A center dies at once.
     CenterCrash {
+        center: usize,
         down: Micros,
     },
-    /// The center dies just before or just after its next commit of this kind.
+    /// A center stops in good order.
+    CenterStop {
+        center: usize,
+        down: Micros,
+    },
+    /// A center stands still, and goes on as if nothing had been; `with_plan`: once it has decided what to plan and before the
+    /// database hears of it.
+    CenterFreeze {
+        center: usize,
+        with_plan: bool,
+        length: Micros,
+    },
+    /// The clock of a center's machine is set.
+    ClockStep {
+        center: usize,
+        by: Micros,
+    },
+    /// The database does not answer.
+    DatabaseDown {
+        length: Micros,
+    },
+    /// A center dies just before or just after its next commit of this kind.
     CommitCrash {
+        center: usize,
         commit: Commit,
         is_after: bool,
         down: Micros,
@@ -142,6 +167,8 @@ pub(crate) enum Fault {
 #[derive(Debug, Clone)]
 pub(crate) struct Swarm {
     pub(crate) agents: Vec<AgentId>,
+    /// How many centers there are.
+    pub(crate) centers: usize,
     pub(crate) jobs: Vec<(JobId, JobDraw)>,
     pub(crate) ops: Vec<(Micros, Op)>,
     pub(crate) faults: Vec<(Micros, Fault)>,
@@ -172,6 +199,7 @@ impl Swarm {
             .map(|i| (JobId::from_u128(1 + i as u128), JobDraw::draw(rng, &agents)))
             .collect();
         let has_faults = !rng.chance(0.1);
+        let centers = [1, 1, 2, 2, 3][rng.index(5)];
         let heal_at = rng.range(25, 60) * SECOND;
         let check_until = heal_at + 10 * SECOND;
         let is_stream = !has_faults || rng.chance(0.6);
@@ -180,7 +208,7 @@ impl Swarm {
             .map(|_| {
                 (
                     rng.range(SECOND, heal_at - SECOND),
-                    Fault::draw(rng, agents.len()),
+                    Fault::draw(rng, agents.len(), centers),
                 )
             })
             .collect();
@@ -220,6 +248,7 @@ impl Swarm {
             check_until,
             end: check_until + 60 * SECOND,
             agents,
+            centers,
             jobs,
         };
         swarm.ops = swarm.draw_ops(rng);
@@ -263,13 +292,26 @@ impl Swarm {
 }
 
 impl Fault {
-    fn draw(rng: &mut Rng, agents: usize) -> Self {
+    fn draw(rng: &mut Rng, agents: usize, centers: usize) -> Self {
         let agent = rng.index(agents);
+        let center = rng.index(centers);
         let down = rng.range(200 * MS, 20 * SECOND);
         let length = rng.range(200 * MS, 15 * SECOND);
-        match rng.index(11) {
-            0 => Self::CenterCrash { down },
-            1 | 2 => Self::CommitCrash {
+        match rng.index(19) {
+            0 | 11 => Self::CenterCrash { center, down },
+            12 => Self::CenterStop { center, down },
+            13 | 18 => Self::CenterFreeze {
+                center,
+                with_plan: rng.chance(0.6),
+                length: rng.range(SECOND, 25 * SECOND),
+            },
+            14 => Self::ClockStep {
+                center,
+                by: rng.range(-3_600, 3_600) * SECOND,
+            },
+            15 => Self::DatabaseDown { length },
+            1 | 2 | 16 | 17 => Self::CommitCrash {
+                center,
                 commit: Commit::ALL[rng.index(Commit::ALL.len())],
                 is_after: rng.chance(0.5),
                 down,
@@ -323,7 +365,8 @@ impl JobDraw {
             } else {
                 Overlap::Allow
             },
-            start_deadline: duration(rng.range(1, 15) * SECOND),
+            // Centers learn of each other's plans within a second.
+            start_deadline: duration(rng.range(2, 15) * SECOND),
             timeout: rng
                 .chance(0.3)
                 .then(|| duration(rng.range(100, 2_500) * MS)),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use cronfleet_core::elector::{Act, Heard};
 use cronfleet_core::id::{AgentId, JobId, RunId};
 use cronfleet_core::order::{Claim, Order};
 use cronfleet_core::order_book::Input;
@@ -10,7 +11,7 @@ use cronfleet_core::run::Reason;
 use jiff::Timestamp;
 
 use crate::agent::Agent;
-use crate::center::Center;
+use crate::center::{Center, Draft};
 use crate::database::Database;
 use crate::host::{Host, HostStep};
 use crate::mutant::Mutant;
@@ -25,12 +26,46 @@ pub(crate) enum Event {
     Fault(Fault),
     /// Nothing goes wrong any more.
     Heal,
-    CenterUp,
-    PlannerRound {
+    CenterUp {
+        center: usize,
+    },
+    /// A center's elector is looked at.
+    Election {
+        center: usize,
         life: u32,
     },
-    Review {
+    /// A question about the lease reaches the database.
+    LeaseAsked {
+        center: usize,
         life: u32,
+        act: Act,
+        asked: Micros,
+    },
+    LeaseHeard {
+        center: usize,
+        life: u32,
+        heard: Heard,
+        asked: Micros,
+    },
+    PlannerRound {
+        center: usize,
+        life: u32,
+    },
+    /// What a planner has decided reaches the database.
+    PlanSent {
+        center: usize,
+        life: u32,
+        draft: Draft,
+    },
+    Review {
+        center: usize,
+        life: u32,
+    },
+    /// A center learns from another one that an agent should be told something.
+    Hint {
+        center: usize,
+        agent: usize,
+        message: ToAgent,
     },
     Connect {
         agent: usize,
@@ -46,8 +81,9 @@ pub(crate) enum Event {
         epoch: u64,
         message: ToAgent,
     },
-    /// The center finds out that a session is dead.
+    /// A center finds out that a session is dead.
     DeadToCenter {
+        center: usize,
         agent: usize,
         epoch: u64,
     },
@@ -105,10 +141,12 @@ pub(crate) enum ToAgent {
     Ack(u64),
 }
 
-/// The connection of an agent to the center.
+/// The connection of an agent to a center.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Link {
     pub(crate) epoch: u64,
+    /// Which center, or where the agent looks next.
+    pub(crate) center: usize,
     /// Nothing can be sent any more; what is on its way still arrives.
     pub(crate) is_cut: bool,
     pub(crate) partitioned_until: Micros,
@@ -149,7 +187,7 @@ pub(crate) struct Reign {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Trouble {
     pub(crate) kind: TroubleKind,
-    /// Which agent; `None` for the center.
+    /// Which agent; `None` for a center, or all of them.
     pub(crate) agent: Option<usize>,
     pub(crate) from: Micros,
     pub(crate) to: Micros,
@@ -174,13 +212,15 @@ pub(crate) struct World {
     queue: BTreeMap<(Micros, u64), Event>,
     sequence: u64,
     pub(crate) db: Database,
-    pub(crate) center: Center,
+    pub(crate) centers: Vec<Center>,
     pub(crate) agents: Vec<Agent>,
     pub(crate) hosts: Vec<Host>,
     pub(crate) links: Vec<Link>,
     pub(crate) stamps: BTreeMap<RunId, Vec<Stamp>>,
     pub(crate) reigns: Vec<Reign>,
     pub(crate) troubles: Vec<Trouble>,
+    /// When two centers believed that they plan.
+    pub(crate) rivalries: Vec<Micros>,
     pub(crate) log: Option<Vec<String>>,
     pub(crate) event_count: u64,
 }
@@ -191,6 +231,7 @@ impl World {
         let swarm = Swarm::draw(&mut rng);
         let agents: Vec<Agent> = swarm.agents.iter().map(|id| Agent::new(*id)).collect();
         let hosts = (0..agents.len()).map(|_| Host::new()).collect();
+        let centers = (0..swarm.centers).map(|_| Center::new()).collect();
         let links = vec![Link::default(); agents.len()];
         let mut world = Self {
             swarm,
@@ -200,13 +241,14 @@ impl World {
             queue: BTreeMap::new(),
             sequence: 0,
             db: Database::default(),
-            center: Center::default(),
+            centers,
             agents,
             hosts,
             links,
             stamps: BTreeMap::new(),
             reigns: Vec::new(),
             troubles: Vec::new(),
+            rivalries: Vec::new(),
             log: is_logged.then(Vec::new),
             event_count: 0,
         };
@@ -218,7 +260,9 @@ impl World {
         for (job, draw) in self.swarm.jobs.clone() {
             self.create_job(job, draw);
         }
-        self.at(0, Event::CenterUp);
+        for center in 0..self.centers.len() {
+            self.at(0, Event::CenterUp { center });
+        }
         for agent in 0..self.agents.len() {
             self.at(self.now, Event::AgentUp { agent });
         }
@@ -243,7 +287,10 @@ impl World {
             }
             self.now = self.now.max(at);
             self.event_count += 1;
-            self.happen(event);
+            match self.frozen_until(&event) {
+                Some(thaw) => self.at(thaw, event),
+                None => self.happen(event),
+            }
         }
     }
 
@@ -252,9 +299,32 @@ impl World {
             Event::Op(op) => self.operate(op),
             Event::Fault(fault) => self.strike(fault),
             Event::Heal => self.heal(),
-            Event::CenterUp => self.center_up(),
-            Event::PlannerRound { life } => self.planner_round(life),
-            Event::Review { life } => self.review(life),
+            Event::CenterUp { center } => self.center_up(center),
+            Event::Election { center, life } => self.election(center, life),
+            Event::LeaseAsked {
+                center,
+                life,
+                act,
+                asked,
+            } => self.lease_asked(center, life, act, asked),
+            Event::LeaseHeard {
+                center,
+                life,
+                heard,
+                asked,
+            } => self.lease_heard(center, life, heard, asked),
+            Event::PlannerRound { center, life } => self.planner_round(center, life),
+            Event::PlanSent {
+                center,
+                life,
+                draft,
+            } => self.plan_sent(center, life, draft),
+            Event::Review { center, life } => self.review(center, life),
+            Event::Hint {
+                center,
+                agent,
+                message,
+            } => self.send_to_agent(center, agent, message),
             Event::Connect { agent, life } => self.connect(agent, life),
             Event::ToCenter {
                 agent,
@@ -262,7 +332,8 @@ impl World {
                 message,
             } => {
                 if self.gets_through(agent, epoch) {
-                    self.center_receives(agent, epoch, message);
+                    let center = self.links[agent].center;
+                    self.center_receives(center, agent, epoch, message);
                 }
             }
             Event::ToAgent {
@@ -274,7 +345,11 @@ impl World {
                     self.agent_receives(agent, epoch, message);
                 }
             }
-            Event::DeadToCenter { agent, epoch } => self.center_loses(agent, epoch),
+            Event::DeadToCenter {
+                center,
+                agent,
+                epoch,
+            } => self.center_loses(center, agent, epoch),
             Event::DeadToAgent { agent, epoch } => self.agent_loses(agent, epoch),
             Event::AgentUp { agent } => self.agent_up(agent),
             Event::AgentWake { agent, life, token } => self.agent_wakes(agent, life, token),
@@ -299,6 +374,23 @@ impl World {
         self.at(self.now.saturating_add(wait), event);
     }
 
+    /// Until when the center that an event is about stands still, if it does.
+    fn frozen_until(&self, event: &Event) -> Option<Micros> {
+        let center = match event {
+            Event::Election { center, .. }
+            | Event::LeaseHeard { center, .. }
+            | Event::PlannerRound { center, .. }
+            | Event::PlanSent { center, .. }
+            | Event::Review { center, .. }
+            | Event::Hint { center, .. }
+            | Event::DeadToCenter { center, .. } => *center,
+            Event::ToCenter { agent, .. } => self.links[*agent].center,
+            _ => return None,
+        };
+        Some(self.centers[center].frozen_until).filter(|thaw| *thaw > self.now)
+    }
+
+    /// What the database's clock shows, by which all centers go.
     pub(crate) fn center_now(&self) -> Timestamp {
         timestamp(self.now)
     }
@@ -358,8 +450,26 @@ impl World {
         }
     }
 
-    pub(crate) fn send_to_agent(&mut self, agent: usize, message: ToAgent) {
-        if let Some(epoch) = self.center.sessions.get(&agent).copied()
+    /// Tells whichever center has the agent's session, which may take time or come to nothing, to tell the agent something.
+    pub(crate) fn hint(&mut self, from: usize, agent: usize, message: ToAgent) {
+        let center = self.links[agent].center;
+        if center == from {
+            self.send_to_agent(center, agent, message);
+        } else if self.is_healed() || self.rng.chance(0.8) {
+            let wait = self.rng.range(MS, 1_500 * MS);
+            self.after(
+                wait,
+                Event::Hint {
+                    center,
+                    agent,
+                    message,
+                },
+            );
+        }
+    }
+
+    pub(crate) fn send_to_agent(&mut self, center: usize, agent: usize, message: ToAgent) {
+        if let Some(epoch) = self.centers[center].sessions.get(&agent).copied()
             && (matches!(message, ToAgent::Welcome) || self.leaves(agent, epoch))
         {
             let at = self.arrival(agent, false);
@@ -421,13 +531,20 @@ impl World {
             return;
         }
         link.is_cut = true;
-        let epoch = link.epoch;
+        let (epoch, center) = (link.epoch, link.center);
         self.note(|| format!("agent {agent}: session {epoch} is cut"));
         let (there, here) = (
             self.rng.range(5 * MS, 3 * SECOND),
             self.rng.range(5 * MS, 3 * SECOND),
         );
-        self.after(there, Event::DeadToCenter { agent, epoch });
+        self.after(
+            there,
+            Event::DeadToCenter {
+                center,
+                agent,
+                epoch,
+            },
+        );
         self.after(here, Event::DeadToAgent { agent, epoch });
     }
 
@@ -437,8 +554,13 @@ impl World {
         if !node.is_up || node.life != life || node.session.is_some() {
             return;
         }
-        let is_reachable = self.center.is_up && self.links[agent].partitioned_until <= self.now;
-        let is_open = is_reachable && self.open_session(agent);
+        let center = self.links[agent].center;
+        let is_reachable = self.centers[center].answers(self.now)
+            && self.links[agent].partitioned_until <= self.now;
+        let is_open = is_reachable && self.open_session(center, agent);
+        if !is_open {
+            self.links[agent].center = (center + 1) % self.centers.len();
+        }
         // A session of which nothing is heard is given up.
         let patience = if is_open { 4 * SECOND } else { 0 };
         let wait = patience + self.rng.range(200 * MS, 1_500 * MS);

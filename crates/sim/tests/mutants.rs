@@ -3,7 +3,7 @@ use cronfleet_sim::daemons::{self, SlotMutant};
 use cronfleet_sim::{Mutant, Options, run_seed};
 
 /// Within so many seeds each mutant must be found. The slowest needed fewer than half of them.
-const SEEDS_MAX: u64 = 400;
+const SEEDS_MAX: u64 = 2_000;
 
 #[test]
 fn every_mutant_is_found() {
