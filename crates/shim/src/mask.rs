@@ -9,8 +9,9 @@ const BLOT: &[u8] = b"***";
 pub(crate) struct Mask {
     /// Longest first, so that of two that begin alike the longer one wins.
     patterns: Vec<Vec<u8>>,
-    /// For each first byte the patterns that begin with it.
-    by_first: [Vec<usize>; 256],
+    /// For each first byte the patterns that begin with it. On the heap: a mask is a part of what the shim moves about, and each copy of
+    /// 6 KiB would stay in the pages of its stack.
+    by_first: Vec<Vec<usize>>,
     /// For each stream what was kept back.
     begun: [Vec<u8>; 2],
 }
@@ -26,7 +27,7 @@ impl Mask {
             return None;
         }
         patterns.sort_by_key(|pattern| std::cmp::Reverse(pattern.len()));
-        let mut by_first = std::array::from_fn(|_| Vec::new());
+        let mut by_first = vec![Vec::new(); 256];
         for (index, pattern) in patterns.iter().enumerate() {
             by_first[usize::from(pattern[0])].push(index);
         }

@@ -1,4 +1,4 @@
-//! Runs the simulated fleet over many seeds: `cronfleet-sim [--seeds N] [--from S] [--log] [--quiet]`.
+//! Runs the simulated fleet over many seeds: `cronfleet-sim [--seeds N] [--from S] [--log] [--daemons]`.
 //!
 //! Exit status 0 if every promise was kept, 1 if one was broken (with the seed and what happened to the run), 2 if the
 //! arguments make no sense.
@@ -19,13 +19,17 @@ struct Args {
     from: u64,
     seeds: u64,
     is_logged: bool,
+    /// Only the daemons of one agent, not the fleet.
+    is_daemons_only: bool,
 }
 
 fn main() -> ExitCode {
     match parse(std::env::args().skip(1)) {
         Ok(args) => simulate(&args),
         Err(problem) => {
-            println!("{problem}\nusage: cronfleet-sim [--seeds N] [--from S] [--seed S] [--log]");
+            println!(
+                "{problem}\nusage: cronfleet-sim [--seeds N] [--from S] [--seed S] [--log] [--daemons]"
+            );
             ExitCode::from(2)
         }
     }
@@ -36,6 +40,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Args, String> {
         from: 0,
         seeds: 1_000,
         is_logged: false,
+        is_daemons_only: false,
     };
     while let Some(argument) = arguments.next() {
         let mut number = || -> Result<u64, String> {
@@ -51,6 +56,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Args, String> {
             "--from" => args.from = number()?,
             "--seed" => (args.from, args.seeds) = (number()?, 1),
             "--log" => args.is_logged = true,
+            "--daemons" => args.is_daemons_only = true,
             other => return Err(format!("unknown argument {other:?}")),
         }
     }
@@ -63,22 +69,26 @@ fn simulate(args: &Args) -> ExitCode {
     let mut broken = Vec::new();
     let (mut slot_starts, mut replaced) = (0, 0);
     for seed in args.from..args.from.saturating_add(args.seeds) {
-        let report = run_seed(
-            seed,
-            Options {
-                is_logged: args.is_logged,
-                ..Options::default()
-            },
-        );
-        tally.add(&report.tally);
-        report.log.iter().for_each(|line| println!("{line}"));
+        let report = (!args.is_daemons_only).then(|| {
+            run_seed(
+                seed,
+                Options {
+                    is_logged: args.is_logged,
+                    ..Options::default()
+                },
+            )
+        });
+        if let Some(report) = &report {
+            tally.add(&report.tally);
+            report.log.iter().for_each(|line| println!("{line}"));
+        }
         let slots = daemons::run_seed(seed, None);
         slot_starts += slots.starts;
         replaced += slots.replaced;
         if !slots.violations.is_empty() {
             println!("seed {seed}, daemons: {:#?}", slots.violations);
             broken.push(seed);
-        } else if !report.violations.is_empty() {
+        } else if report.is_some_and(|report| !report.violations.is_empty()) {
             broken.push(seed);
             if broken.len() <= SHOWN_MAX {
                 show(seed);

@@ -31,6 +31,7 @@ impl World {
             is_deaf: self.is_faulty() && self.rng.chance(0.1),
             is_ill: false,
             was_found_ready: false,
+            is_ready_on_record: false,
             is_asked: false,
         };
         self.processes.insert(process, life);
@@ -79,12 +80,17 @@ impl World {
         if !self.is_up || self.agent_life != life {
             return;
         }
-        if self.processes.remove(&process).is_some() {
-            let reason = if self.rng.chance(0.3) {
+        if let Some(one) = self.processes.remove(&process) {
+            let is_hopeless = self.rng.chance(0.3);
+            let reason = if is_hopeless {
                 Reason::CommandMissing
             } else {
                 Reason::SpawnFailed
             };
+            // A command that is missing is a crash loop by itself.
+            let counts = if is_hopeless { u32::MAX } else { 1 };
+            let failures = self.failures.entry((one.job, one.index)).or_default();
+            *failures = failures.saturating_add(counts);
             self.feed(SlotInput::StartFailed {
                 process,
                 reason,
@@ -94,6 +100,7 @@ impl World {
     }
 
     pub(super) fn exits(&mut self, process: ProcessId, status: ExitStatus) {
+        self.note_end(process);
         let boot = self.boot_now();
         let leaves_word = !self.is_faulty() || !self.rng.chance(0.02);
         let Some(one) = self.processes.get_mut(&process) else {

@@ -39,8 +39,11 @@ pub(super) struct Process {
     /// Whether it ignores the stop signal.
     pub(super) is_deaf: bool,
     pub(super) is_ill: bool,
-    /// Whether the agent was told truly, and has had to believe, that it is ready.
+    /// Whether the agent was told, truly, that it is ready.
     pub(super) was_found_ready: bool,
+    /// Whether it is on record that it is ready. What an agent was told and had not written down is lost with that agent, and the
+    /// next one takes the process for one that starts.
+    pub(super) is_ready_on_record: bool,
     /// Whether it was told to stop.
     pub(super) is_asked: bool,
 }

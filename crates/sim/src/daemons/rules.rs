@@ -49,7 +49,7 @@ impl World {
         let Some(order) = self.true_order(one.job).filter(|_| is_replacing) else {
             return;
         };
-        if !self.is_known_ready(process, boot) {
+        if !self.is_known_ready(process, boot) || self.is_doubtful(process, boot) {
             return;
         }
         self.outcome.replaced += 1;
@@ -71,7 +71,48 @@ impl World {
         }
     }
 
-    /// Whether the agent was told, truly, that a process is ready, and has not yet heard of its end.
+    /// Whether a process that says it is ready may be one of many that crash soon: its slot has failed so often that it is in a crash
+    /// loop, and the process has not been up for the whole window.
+    ///
+    /// Nobody can rely on such a process, and whoever saves a better version waits for it to come: it may be replaced at once,
+    /// whatever `max_unavailable` says (`docs/daemons.md`, Replacing).
+    fn is_doubtful(&self, process: ProcessId, boot: Duration) -> bool {
+        let Some(one) = self.processes.get(&process) else {
+            return false;
+        };
+        let Some(order) = self.true_order(one.job) else {
+            return false;
+        };
+        let since = match one.stage {
+            Stage::Alive { since } | Stage::Over { since, .. } => since,
+            Stage::Arming => return false,
+        };
+        let failures = self.failures.get(&(one.job, one.index)).copied();
+        failures.unwrap_or(0) >= order.policy.crash_loop_failures
+            && since + order.policy.crash_loop_window > boot
+    }
+
+    /// Counts the end of a process that failed, or forgets its slot's failures after one that was up for the whole window. Failures
+    /// that the book forgives for other reasons stay counted: the checker then doubts for longer.
+    pub(super) fn note_end(&mut self, process: ProcessId) {
+        let boot = self.boot_now();
+        let Some(one) = self.processes.get(&process) else {
+            return;
+        };
+        let (Some(since), Some(policy)) = (one.since(), self.policies.get(&one.job)) else {
+            return;
+        };
+        let was_never_ready = policy.readiness.is_some() && !one.was_found_ready;
+        let has_failed = !one.is_asked || one.is_ill || was_never_ready;
+        let failures = self.failures.entry((one.job, one.index)).or_default();
+        if since + policy.crash_loop_window <= boot {
+            *failures = 0;
+        } else if has_failed {
+            *failures = failures.saturating_add(1);
+        }
+    }
+
+    /// Whether the agent was told, truly, that a process is ready, has written it down, and has not yet heard of its end.
     fn is_known_ready(&self, process: ProcessId, boot: Duration) -> bool {
         let Some(one) = self.processes.get(&process) else {
             return false;
@@ -83,7 +124,8 @@ impl World {
             Stage::Alive { since } | Stage::Over { since, .. } => since,
             Stage::Arming => return false,
         };
-        let is_answered = order.policy.readiness.is_none() || one.was_found_ready;
+        let is_answered =
+            order.policy.readiness.is_none() || (one.was_found_ready && one.is_ready_on_record);
         is_answered && since + order.policy.start_period <= boot
     }
 

@@ -98,7 +98,9 @@ pub(super) struct World {
     pub(super) wanted: Vec<Arc<DaemonOrder>>,
     versions: u32,
     pub(super) bad_launches: BTreeSet<u32>,
-    policies: BTreeMap<JobId, DaemonSpec>,
+    /// Failures of a slot since one of its processes was up for the whole window of crash loops.
+    pub(super) failures: BTreeMap<(JobId, u32), u32>,
+    pub(super) policies: BTreeMap<JobId, DaemonSpec>,
     /// Whether a restart of one slot was just asked for.
     pub(super) is_single_restart: bool,
 }
@@ -140,6 +142,7 @@ impl World {
             wanted: Vec::new(),
             versions: 0,
             bad_launches: BTreeSet::new(),
+            failures: BTreeMap::new(),
             policies,
             is_single_restart: false,
         }
@@ -253,6 +256,11 @@ impl World {
             SlotEffect::Append(record) => {
                 if let Record::LifeStopAsked { process, cause } = &record {
                     self.check_replacing(*process, *cause);
+                }
+                if let Record::LifeReady { process } = &record
+                    && let Some(one) = self.processes.get_mut(process)
+                {
+                    one.is_ready_on_record = true;
                 }
                 if self.mutant != Some(SlotMutant::NoLedger) {
                     self.ledger.push(record);
