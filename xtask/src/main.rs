@@ -1,4 +1,4 @@
-//! Every developer command in one place: `cargo xtask up | test | ci | sim | bench | machine | openapi`.
+//! Every developer command in one place: `cargo xtask up | test | ci | sim | sweep | bench | machine | openapi`.
 //!
 //! The same commands run on a laptop and in CI; `.ci/run` only calls `cargo xtask ci`. Nothing here needs more than Rust,
 //! Node.js and, for the browser tests, what [`debian`] installs where it may.
@@ -19,6 +19,7 @@ mod phase;
 mod program;
 mod rust;
 mod sim;
+mod sweep;
 mod tally;
 mod up;
 mod workspace;
@@ -45,6 +46,8 @@ enum Command {
     Ci,
     /// Run the simulated fleet over many seeds
     Sim(sim::Sim),
+    /// Kill the agent before every one of its effects
+    Sweep(sweep::Sweep),
     /// Run benchmarks and print their tables
     Bench(bench::Bench),
     /// Install, kill, survive and reboot under a real systemd; needs root and mmdebstrap
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Test => ci::quick(),
         Command::Ci => ci::full(),
         Command::Sim(sim) => sim.run(),
+        Command::Sweep(sweep) => sweep.run(),
         Command::Bench(bench) => bench.run(),
         Command::Machine(machine) => machine.run(),
         Command::Openapi => openapi::write(),

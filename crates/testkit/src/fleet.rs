@@ -1,11 +1,10 @@
 //! A center and one agent as separate programs in a temporary directory.
 
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use cronfleet_api::agent::JoinTokenCreate;
 use cronfleet_api::job::{Command, JobSpec, OutputPolicy, ScheduledSpec, StopPolicy, Target};
 use cronfleet_api::limits::{Limits, Stragglers};
@@ -13,6 +12,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::api::Api;
+use crate::machine::Machine;
 use crate::program::Program;
 use crate::wait::eventually;
 
@@ -26,7 +26,7 @@ const UP_WAIT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Fleet {
     binary: PathBuf,
-    agent_binary: PathBuf,
+    machine: Machine,
     dir: TempDir,
     listen: String,
     agent_listen: String,
@@ -52,8 +52,8 @@ impl Fleet {
         let (listen, agent_listen) = (free_address()?, free_address()?);
         let api = Api::new(&listen);
         let mut fleet = Self {
+            machine: Machine::new(binary, dir.path().to_owned(), agent_listen.clone()),
             binary: binary.to_owned(),
-            agent_binary: binary.to_owned(),
             dir,
             listen,
             agent_listen,
@@ -71,18 +71,49 @@ impl Fleet {
         let code = setup_code(&printed).with_context(|| format!("no setup code in:\n{printed}"))?;
         fleet.api.set_up(&code).await?;
         fleet.group = fleet.group_of_agent().await?;
-        let token = fleet
-            .api
-            .join_token(&JoinTokenCreate {
-                group_ids: vec![fleet.group],
-                is_preapproved: true,
-                ttl_seconds: None,
-                uses_max: None,
-            })
-            .await?;
-        fleet.join(&token.token)?;
+        let token = fleet.token(fleet.group).await?;
+        fleet.machine.join(&token)?;
         fleet.start_agent().await?;
         Ok(fleet)
+    }
+
+    /// A token with which a machine joins as an agent of a group.
+    async fn token(&self, group: Uuid) -> anyhow::Result<String> {
+        let request = JoinTokenCreate {
+            group_ids: vec![group],
+            is_preapproved: true,
+            ttl_seconds: None,
+            uses_max: None,
+        };
+        Ok(self.api.join_token(&request).await?.token)
+    }
+
+    /// One more machine with a group of its own, both called `name`. Its agent has joined and is not started. It dials `through`
+    /// instead of the center, if that is given as `host:port`.
+    ///
+    /// # Errors
+    /// The center refuses.
+    pub async fn machine(
+        &self,
+        name: &str,
+        through: Option<&str>,
+    ) -> anyhow::Result<(Machine, Uuid)> {
+        let group = self.create_group(name).await?;
+        let dir = self.path(name);
+        std::fs::create_dir(&dir)?;
+        let center = through.unwrap_or(&self.agent_listen).to_owned();
+        let machine = Machine::new(&self.binary, dir, center);
+        machine.join(&self.token(group).await?)?;
+        Ok((machine, group))
+    }
+
+    async fn create_group(&self, name: &str) -> anyhow::Result<Uuid> {
+        let create = serde_json::json!({ "name": name, "run_as": [user()?] });
+        let group: cronfleet_api::group::Group = self
+            .api
+            .call(reqwest::Method::POST, "/groups", &create)
+            .await?;
+        Ok(group.id)
     }
 
     async fn group_of_agent(&self) -> anyhow::Result<Uuid> {
@@ -95,34 +126,7 @@ impl Fleet {
         {
             return Ok(group.id);
         }
-        let create = serde_json::json!({ "name": GROUP, "run_as": [user()?] });
-        let group: cronfleet_api::group::Group = self
-            .api
-            .call(reqwest::Method::POST, "/groups", &create)
-            .await?;
-        Ok(group.id)
-    }
-
-    fn join(&self, token: &str) -> anyhow::Result<()> {
-        let data_dir = self.path("agent");
-        let done = std::process::Command::new(&self.binary)
-            .args([
-                "agent",
-                "join",
-                "--center",
-                &self.agent_listen,
-                "--token",
-                token,
-                "--data-dir",
-            ])
-            .arg(&data_dir)
-            .output()?;
-        ensure!(
-            done.status.success(),
-            "agent join: {}",
-            String::from_utf8_lossy(&done.stderr)
-        );
-        Ok(())
+        self.create_group(GROUP).await
     }
 
     /// Starts the center (again) and waits until it serves.
@@ -186,30 +190,13 @@ impl Fleet {
     /// # Errors
     /// It cannot be started.
     pub fn spawn_agent(&mut self) -> anyhow::Result<()> {
-        let data_dir = self.path("agent");
-        let runtime_dir = self.path("run");
-        let policy = self.path("policy.toml");
-        write_policy(&policy)?;
-        let arguments = [
-            "agent",
-            "--data-dir",
-            data_dir.to_str().context("path")?,
-            "--runtime-dir",
-            runtime_dir.to_str().context("path")?,
-            "--policy",
-            policy.to_str().context("path")?,
-        ];
-        self.agent = Some(Program::start(
-            &self.agent_binary,
-            &arguments,
-            &self.path("agent.log"),
-        )?);
+        self.agent = Some(self.machine.start()?);
         Ok(())
     }
 
     /// Lets the agent be started with another build of the product from now on: an upgrade, or the way back.
     pub fn use_agent_binary(&mut self, binary: &Path) {
-        self.agent_binary = binary.to_owned();
+        self.machine.use_binary(binary);
     }
 
     /// Kills the center with SIGKILL.
@@ -236,6 +223,11 @@ impl Fleet {
     /// The program under test.
     pub fn binary(&self) -> &Path {
         &self.binary
+    }
+
+    /// Where agents dial, `host:port`.
+    pub fn agent_address(&self) -> &str {
+        &self.agent_listen
     }
 
     /// Address of the center's REST interface, `host:port`.
@@ -284,53 +276,11 @@ impl Fleet {
     }
 }
 
-/// Writes a policy that lets an agent run everything as everybody: what is under test is elsewhere.
-///
-/// # Errors
-/// The file cannot be written.
-pub fn write_policy(path: &Path) -> anyhow::Result<()> {
-    let text = "version = 1\n[run_as]\nmin_uid = 0\ndeny_root = false\ndeny_groups = []\n[exec]\nprivileges = true\n";
-    std::fs::write(path, text)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))?;
-    Ok(())
-}
-
 impl Drop for Fleet {
     /// Ends the agent together with the processes it holds, then the center.
     fn drop(&mut self) {
         drop(self.agent.take());
         drop(self.center.take());
-        end_shims(&self.path("run"));
-    }
-}
-
-/// Kills what the shims below a runtime directory hold; they follow their agent's death on purpose.
-fn end_shims(runtime_dir: &Path) {
-    let Ok(processes) = std::fs::read_dir("/proc") else {
-        return;
-    };
-    let prefix = runtime_dir.to_string_lossy().into_owned();
-    for entry in processes.flatten() {
-        let Some(pid) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<i32>().ok())
-        else {
-            continue;
-        };
-        let Ok(arguments) = std::fs::read(entry.path().join("cmdline")) else {
-            continue;
-        };
-        let is_shim = String::from_utf8_lossy(&arguments)
-            .split('\0')
-            .nth(1)
-            .is_some_and(|a| a.starts_with(&prefix));
-        if is_shim {
-            let _gone = nix::sys::signal::kill(
-                nix::unistd::Pid::from_raw(pid),
-                nix::sys::signal::Signal::SIGUSR1,
-            );
-        }
     }
 }
 

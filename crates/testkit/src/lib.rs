@@ -3,10 +3,16 @@
 
 mod api;
 mod fleet;
+mod machine;
 mod program;
+mod proxy;
+mod tracer;
 mod wait;
 
 pub use api::{Api, RunQuery};
-pub use fleet::{Fleet, GROUP, write_policy};
+pub use fleet::{Fleet, GROUP};
+pub use machine::{Machine, shims, write_policy};
 pub use program::Program;
+pub use proxy::{Passing, Proxy};
+pub use tracer::{Effect, EffectKind, Traced};
 pub use wait::{eventually, sleep_until};

@@ -25,9 +25,18 @@ impl Program {
     /// # Errors
     /// The program or the file cannot be opened.
     pub fn start(binary: &Path, arguments: &[&str], log: &Path) -> anyhow::Result<Self> {
+        let mut command = Command::new(binary);
+        command.args(arguments);
+        Self::spawn(command, log)
+    }
+
+    /// Starts a program; its output goes to the file `log`, appended.
+    ///
+    /// # Errors
+    /// The program or the file cannot be opened.
+    pub fn spawn(mut command: Command, log: &Path) -> anyhow::Result<Self> {
         let file = File::options().create(true).append(true).open(log)?;
-        let child = Command::new(binary)
-            .args(arguments)
+        let child = command
             .env(
                 "RUST_LOG",
                 std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned()),
@@ -36,7 +45,7 @@ impl Program {
             .stdout(file.try_clone()?)
             .stderr(file)
             .spawn()
-            .with_context(|| format!("cannot start {}", binary.display()))?;
+            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
         Ok(Self {
             child,
             log: log.to_owned(),

@@ -1,0 +1,370 @@
+//! A program that is killed right before its n-th effect on the world.
+//!
+//! The program is traced at its system calls, in all of its threads together; programs that it starts are not traced and live
+//! on. Effects are what somebody else can see or a restart will find: see [`EffectKind`]. Because nothing happens between two
+//! effects but computing, "before the n-th" for every n is every moment there is.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use anyhow::Context;
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::ptrace::{self, Options};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+/// What a system call does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EffectKind {
+    /// Makes something durable: `fsync`, `fdatasync`.
+    Sync,
+    /// Starts a thread or a program: `clone`, `clone3`.
+    Clone,
+    /// Says something through a socket: `sendto`, `sendmsg`, `write` and the like.
+    Send,
+    /// Changes a file's content: `write` and the like, `ftruncate`.
+    Write,
+    /// Changes a directory: `mkdir`, `rename`, `unlink`, `rmdir`, `openat` that creates, and the like.
+    Entry,
+    /// Sends a signal to a process: `kill`, `pidfd_send_signal`.
+    Signal,
+}
+
+/// One effect.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Effect {
+    /// What it does.
+    pub kind: EffectKind,
+    /// To what: a path below the program's own directory with ids left out, or the kind of file.
+    pub place: String,
+}
+
+/// A started program that is traced; killed when dropped.
+#[derive(Debug)]
+pub struct Traced {
+    pid: Pid,
+    thread: Option<JoinHandle<anyhow::Result<Vec<Effect>>>>,
+}
+
+impl Traced {
+    /// Starts `command` with its output appended to `log`. It is killed with SIGKILL right before its effect number
+    /// `kill_before`, counted from 1; never, without a number. Places are shown relative to `base`.
+    ///
+    /// # Errors
+    /// The program cannot be started, or this process may trace none.
+    pub fn start(
+        command: &Command,
+        log: &Path,
+        base: &Path,
+        kill_before: Option<usize>,
+    ) -> anyhow::Result<Self> {
+        let gated = gated(command, log)?;
+        let view = View {
+            base: base.to_owned(),
+            log: log.to_owned(),
+        };
+        let (started, pid) = mpsc::sync_channel(1);
+        let thread = std::thread::Builder::new()
+            .name("tracer".to_owned())
+            .spawn(move || trace(gated, &view, kill_before, &started))?;
+        let pid = match pid.recv() {
+            Ok(pid) => pid,
+            // It ended before it had anything to tell.
+            Err(_) => match thread.join() {
+                Ok(Err(error)) => return Err(error),
+                Ok(Ok(_)) | Err(_) => anyhow::bail!("the tracer ended without a program"),
+            },
+        };
+        Ok(Self {
+            pid,
+            thread: Some(thread),
+        })
+    }
+
+    /// Once the program is over: every effect that it had, the one that it was killed before included.
+    ///
+    /// # Errors
+    /// Tracing failed.
+    pub fn ended(&mut self) -> anyhow::Result<Option<Vec<Effect>>> {
+        match self.thread.take_if(|thread| thread.is_finished()) {
+            Some(thread) => joined(thread).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Kills the program with SIGKILL, wherever it is, and answers every effect that it had.
+    ///
+    /// # Errors
+    /// Tracing failed, or it was over and [`Traced::ended`] has said so already.
+    pub fn kill(&mut self) -> anyhow::Result<Vec<Effect>> {
+        let thread = self.thread.take().context("it is over")?;
+        if !thread.is_finished() {
+            // It may be over by now.
+            let _gone = kill(self.pid, Signal::SIGKILL);
+        }
+        joined(thread)
+    }
+}
+
+impl Drop for Traced {
+    fn drop(&mut self) {
+        if self.thread.is_some() {
+            let _effects = self.kill();
+        }
+    }
+}
+
+fn joined(thread: JoinHandle<anyhow::Result<Vec<Effect>>>) -> anyhow::Result<Vec<Effect>> {
+    match thread.join() {
+        Ok(effects) => effects,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// The command behind a shell that waits for a line before it becomes the program: time to begin tracing.
+fn gated(command: &Command, log: &Path) -> anyhow::Result<Command> {
+    let log = File::options().create(true).append(true).open(log)?;
+    let mut gated = Command::new("/bin/sh");
+    gated
+        .args(["-c", "read go; exec \"$0\" \"$@\" </dev/null"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .stdin(Stdio::piped())
+        .stdout(log.try_clone()?)
+        .stderr(log);
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => gated.env(name, value),
+            None => gated.env_remove(name),
+        };
+    }
+    Ok(gated)
+}
+
+/// Runs a program to its end. All requests for a traced program must come from one thread, and it waits for nobody else's.
+fn trace(
+    mut command: Command,
+    view: &View,
+    kill_before: Option<usize>,
+    started: &mpsc::SyncSender<Pid>,
+) -> anyhow::Result<Vec<Effect>> {
+    let mut child = command
+        .spawn()
+        .context("cannot start the program to trace")?;
+    let main = Pid::from_raw(i32::try_from(child.id())?);
+    // Not PTRACE_O_TRACEFORK nor PTRACE_O_TRACEVFORK: threads are followed, programs are not.
+    let options = Options::PTRACE_O_TRACESYSGOOD
+        | Options::PTRACE_O_TRACECLONE
+        | Options::PTRACE_O_TRACEEXEC
+        | Options::PTRACE_O_EXITKILL;
+    if let Err(error) = ptrace::seize(main, options) {
+        let _gone = child.kill();
+        let _reaped = child.wait();
+        return Err(error).context("cannot trace a program");
+    }
+    started.send(main)?;
+    child.stdin.take().context("stdin")?.write_all(b"go\n")?;
+    let mut effects = Vec::new();
+    loop {
+        match waitpid(
+            None::<Pid>,
+            Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD),
+        ) {
+            Ok(WaitStatus::PtraceSyscall(thread)) => {
+                effects.extend(effect(main, thread, view));
+                let is_last = kill_before == Some(effects.len());
+                if is_last && !effects.is_empty() {
+                    let _gone = kill(main, Signal::SIGKILL);
+                }
+                go_on(thread, None)?;
+            }
+            Ok(WaitStatus::PtraceEvent(thread, ..)) => go_on(thread, None)?,
+            Ok(WaitStatus::Stopped(thread, signal)) => go_on(thread, Some(signal))?,
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(Errno::ECHILD) => return Ok(effects),
+            Err(error) => return Err(error).context("cannot wait for a traced program"),
+        }
+    }
+}
+
+fn go_on(thread: Pid, signal: Option<Signal>) -> anyhow::Result<()> {
+    match ptrace::syscall(thread, signal) {
+        // Killed meanwhile.
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        Err(error) => Err(error).context("cannot let a traced program go on"),
+    }
+}
+
+/// The effect that a thread is about to have, if it is about to have one.
+fn effect(main: Pid, thread: Pid, view: &View) -> Option<Effect> {
+    let info = ptrace::syscall_info(thread).ok()?;
+    if info.op != libc::PTRACE_SYSCALL_INFO_ENTRY {
+        return None;
+    }
+    let text = std::fs::read_to_string(format!("/proc/{main}/task/{thread}/syscall")).ok()?;
+    let mut words = text.split_whitespace();
+    let number: i64 = words.next()?.parse().ok()?;
+    let mut argument =
+        || -> Option<u64> { u64::from_str_radix(words.next()?.trim_start_matches("0x"), 16).ok() };
+    let first = argument()?;
+    let (_second, third) = (argument()?, argument()?);
+    match number {
+        libc::SYS_fsync | libc::SYS_fdatasync => {
+            let place = view.file(main, first)?.place;
+            Some(Effect::new(EffectKind::Sync, place))
+        }
+        libc::SYS_clone | libc::SYS_clone3 => Some(Effect::new(EffectKind::Clone, String::new())),
+        libc::SYS_sendto | libc::SYS_sendmsg | libc::SYS_sendmmsg => {
+            Some(Effect::new(EffectKind::Send, "socket".to_owned()))
+        }
+        libc::SYS_write
+        | libc::SYS_writev
+        | libc::SYS_pwrite64
+        | libc::SYS_pwritev
+        | libc::SYS_ftruncate
+        | libc::SYS_fallocate => {
+            let file = view.file(main, first)?;
+            let kind = if file.is_socket {
+                EffectKind::Send
+            } else {
+                EffectKind::Write
+            };
+            Some(Effect::new(kind, file.place))
+        }
+        libc::SYS_openat if third & libc::O_CREAT as u64 != 0 => {
+            Some(Effect::new(EffectKind::Entry, "create".to_owned()))
+        }
+        libc::SYS_kill | libc::SYS_pidfd_send_signal => {
+            Some(Effect::new(EffectKind::Signal, String::new()))
+        }
+        number => ENTRY_CALLS
+            .iter()
+            .find(|(call, _)| *call == number)
+            .map(|(_, name)| Effect::new(EffectKind::Entry, (*name).to_owned())),
+    }
+}
+
+/// System calls that change a directory, with the word they are shown by.
+#[cfg(target_arch = "x86_64")]
+const ENTRY_CALLS: [(i64, &str); 11] = [
+    (libc::SYS_mkdirat, "mkdir"),
+    (libc::SYS_renameat, "rename"),
+    (libc::SYS_renameat2, "rename"),
+    (libc::SYS_unlinkat, "unlink"),
+    (libc::SYS_linkat, "link"),
+    (libc::SYS_mknodat, "mknod"),
+    (libc::SYS_mkdir, "mkdir"),
+    (libc::SYS_rename, "rename"),
+    (libc::SYS_unlink, "unlink"),
+    (libc::SYS_rmdir, "rmdir"),
+    (libc::SYS_link, "link"),
+];
+
+/// System calls that change a directory, with the word they are shown by.
+#[cfg(not(target_arch = "x86_64"))]
+const ENTRY_CALLS: [(i64, &str); 5] = [
+    (libc::SYS_mkdirat, "mkdir"),
+    (libc::SYS_renameat2, "rename"),
+    (libc::SYS_unlinkat, "unlink"),
+    (libc::SYS_linkat, "link"),
+    (libc::SYS_mknodat, "mknod"),
+];
+
+impl Effect {
+    fn new(kind: EffectKind, place: String) -> Self {
+        Self { kind, place }
+    }
+}
+
+/// How files are shown, and which do not count.
+struct View {
+    base: PathBuf,
+    log: PathBuf,
+}
+
+struct OpenFile {
+    place: String,
+    is_socket: bool,
+}
+
+impl View {
+    /// The file behind a descriptor; none for what only the program itself sees: its own wake-ups and pipes, and its log.
+    fn file(&self, pid: Pid, descriptor: u64) -> Option<OpenFile> {
+        let path = std::fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).ok()?;
+        let text = path.to_string_lossy();
+        if text.starts_with("socket:") {
+            return Some(OpenFile {
+                place: "socket".to_owned(),
+                is_socket: true,
+            });
+        }
+        if !path.is_absolute() || path == self.log {
+            return None;
+        }
+        let shown = path.strip_prefix(&self.base).unwrap_or(&path);
+        let words = shown.components().map(|part| {
+            let word = part.as_os_str().to_string_lossy();
+            let is_id = word.chars().filter(char::is_ascii_digit).count() > 3;
+            if is_id {
+                "*".to_owned()
+            } else {
+                word.into_owned()
+            }
+        });
+        Some(OpenFile {
+            place: words.collect::<Vec<_>>().join("/"),
+            is_socket: false,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program that creates three files one after the other, in a thread of the shell's own.
+    fn three_files(dir: &Path) -> Command {
+        let mut command = Command::new("/bin/sh");
+        let script = "for n in 1 2 3; do echo $n > $DIR/$n; done";
+        command.args(["-c", script]).env("DIR", dir);
+        command
+    }
+
+    fn run(dir: &Path, kill_before: Option<usize>) -> Vec<Effect> {
+        let log = dir.join("log");
+        let mut traced = Traced::start(&three_files(dir), &log, dir, kill_before).unwrap();
+        loop {
+            if let Some(effects) = traced.ended().unwrap() {
+                return effects;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_program_is_killed_right_before_the_effect_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let all = run(dir.path(), None);
+        let creates = all.iter().filter(|effect| effect.place == "create").count();
+        assert_eq!(creates, 3, "{all:?}");
+        for number in 1..=all.len() {
+            let dir = tempfile::tempdir().unwrap();
+            let effects = run(dir.path(), Some(number));
+            assert_eq!(effects, all[..number]);
+            let expected = all[..number - 1]
+                .iter()
+                .filter(|effect| effect.place == "create")
+                .count();
+            let found = (1..=3)
+                .filter(|n| dir.path().join(n.to_string()).exists())
+                .count();
+            assert_eq!(found, expected, "killed before {number} of {all:?}");
+        }
+    }
+}

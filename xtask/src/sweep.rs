@@ -1,0 +1,36 @@
+//! `cargo xtask sweep`: the agent killed before every one of its effects, one after the other.
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::program::Program;
+use crate::workspace::{cargo, target};
+
+/// Kill the agent before every one of its effects (fsync, clone, send, write, ...); takes most of an hour on two processors.
+#[derive(Args)]
+pub(crate) struct Sweep {
+    /// all, a number of moments evenly spread, or moments as violations name them, e.g. 1:17,2:120
+    #[arg(long, default_value = "all")]
+    moments: String,
+}
+
+impl Sweep {
+    pub(crate) fn run(self) -> Result<()> {
+        let packages = ["-p", "cronfleet-cli", "-p", "cronfleet-shim"];
+        Program::new(cargo())
+            .args(["build", "--locked", "--bins"])
+            .args(packages)
+            .run()?;
+        let report = target()?.join("sweep.txt");
+        let done = Program::new(cargo())
+            .args(["test", "--locked", "-p", "cronfleet-cli"])
+            .args(["--test", "fleet_sweep", "--", "--ignored"])
+            .env("CRONFLEET_SWEEP", &self.moments)
+            .env("CRONFLEET_SWEEP_REPORT", &report)
+            .run();
+        if let Ok(text) = std::fs::read_to_string(&report) {
+            println!("\n{text}");
+        }
+        done
+    }
+}
