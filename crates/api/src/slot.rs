@@ -144,6 +144,9 @@ pub struct SlotRestart {
 /// What `POST /slots/restart` did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SlotRestartAnswer {
-    /// Connected agents that were told. An agent without a session is not told; its processes stay as they are.
+    /// Connected agents that were told.
     pub agents_told: u32,
+    /// Agents out of reach: each restarts its processes when it is back, once for each request.
+    #[serde(default)]
+    pub agents_waiting: u32,
 }

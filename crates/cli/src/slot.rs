@@ -4,11 +4,11 @@ use clap::{Args, Subcommand};
 use cronfleet_api::agent::Agent;
 use cronfleet_api::group::Group;
 use cronfleet_api::job::Job;
-use cronfleet_api::slot::{Process, Slot, SlotRestart};
+use cronfleet_api::slot::{Process, Slot, SlotRestart, SlotRestartAnswer};
 use reqwest::Method;
 
 use crate::args::Options;
-use crate::client::{Client, Query, id_of};
+use crate::client::{Answer, Client, Query, id_of};
 use crate::failure::Failure;
 use crate::screen::Screen;
 use crate::shown::{self, NONE};
@@ -146,13 +146,19 @@ async fn restart(which: Restart, client: &Client, screen: &mut Screen) -> Result
         agent_id,
         index: which.index,
     };
-    client
-        .act(Method::POST, "/slots/restart", Some(&request))
+    let answer: Answer<SlotRestartAnswer> = client
+        .send(Method::POST, "/slots/restart", &request)
         .await?;
     screen.note(format_args!(
         "{} is being restarted: see \"cronfleet slot ls\"",
         which.job
     ));
+    if answer.value.agents_waiting > 0 {
+        screen.note(format_args!(
+            "agents out of reach: {}; they restart it when they are back",
+            answer.value.agents_waiting
+        ));
+    }
     Ok(())
 }
 

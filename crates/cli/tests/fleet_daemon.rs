@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use cronfleet_api::daemon::{Check, ReadinessSpec};
 use cronfleet_api::outlook::NextStep;
-use cronfleet_api::slot::{Slot, SlotState};
+use cronfleet_api::slot::{Slot, SlotRestart, SlotRestartAnswer, SlotState};
 use cronfleet_testkit::{Fleet, eventually};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use reqwest::Method;
 use uuid::Uuid;
 
 async fn fleet() -> Result<Fleet> {
@@ -243,4 +244,49 @@ async fn a_change_waits_for_readiness_and_says_what_comes_next() -> Result<()> {
     })
     .await
     .with_context(|| fleet.logs())
+}
+
+#[tokio::test]
+async fn a_restart_asked_for_while_the_agent_is_away_happens_once_when_it_is_back() -> Result<()> {
+    let mut fleet = fleet().await?;
+    let spec = Fleet::daemon("worker", 2, "while :; do sleep 0.2; done")?;
+    let job = fleet.api.create(fleet.group, spec).await?;
+    let before = running(&fleet, job.id, 2).await?;
+    fleet.kill_agent()?;
+    eventually("the agent is away", Duration::from_secs(30), async || {
+        let agents = fleet.api.agents().await?;
+        Ok(agents.iter().all(|agent| !agent.is_online).then_some(()))
+    })
+    .await?;
+    let request = SlotRestart {
+        job_id: job.id,
+        agent_id: None,
+        index: Some(0),
+    };
+    let answer: SlotRestartAnswer = fleet
+        .api
+        .call(Method::POST, "/slots/restart", &request)
+        .await?;
+    ensure!(
+        (answer.agents_told, answer.agents_waiting) == (0, 1),
+        "{answer:?}"
+    );
+    fleet.start_agent().await?;
+    let restarted = eventually(
+        "the slot has another process",
+        Duration::from_secs(30),
+        async || {
+            let now = running(&fleet, job.id, 2).await?;
+            Ok((now[&0] != before[&0]).then_some(now))
+        },
+    )
+    .await
+    .with_context(|| fleet.logs())?;
+    ensure!(restarted[&1] == before[&1], "{before:?} {restarted:?}");
+    // The next agent, and the next session, find nothing left to do.
+    fleet.kill_agent()?;
+    fleet.start_agent().await?;
+    ensure!(running(&fleet, job.id, 2).await? == restarted);
+    ensure!(fleet.api.processes(job.id).await?.len() == 3);
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! What a center sends an agent, and what the agent answers: orders, and claims about what became of them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -222,6 +223,18 @@ pub struct DaemonOrder {
     pub policy: DaemonSpec,
     /// What to run.
     pub launch: Launch,
+    /// Restarts that people have asked for; `None` from a center that does not count them.
+    pub restarts: Option<RestartCounts>,
+}
+
+/// How often people have asked for a restart of a daemon's processes on an agent. The counts only grow; what has grown since the
+/// agent looked last is restarted, once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RestartCounts {
+    /// Of all slots, one after the other.
+    pub all: u64,
+    /// Of single slots, at once, by index.
+    pub slots: BTreeMap<u32, u64>,
 }
 
 /// State of a slot as its agent reports it.

@@ -315,6 +315,14 @@ CREATE TABLE setup_codes (
     expires_at BIGINT NOT NULL
 );
 
+CREATE TABLE slot_restarts (
+    job_id VARCHAR(36) NOT NULL REFERENCES jobs (id),
+    agent_id VARCHAR(36) NOT NULL REFERENCES agents (id),
+    slot_index BIGINT NOT NULL,
+    asked BIGINT NOT NULL,
+    PRIMARY KEY (agent_id, job_id, slot_index)
+);
+
 CREATE TABLE slots (
     job_id VARCHAR(36) NOT NULL REFERENCES jobs (id),
     agent_id VARCHAR(36) NOT NULL REFERENCES agents (id),

@@ -15,6 +15,7 @@ use crate::lease::Lease;
 use crate::older_run::settle_waiting;
 use crate::run::RunMoved;
 use crate::run_state::{BATCH, HEAD_COLUMNS, RunHead, end_runs, read_head, read_state};
+use crate::slot_restart::restarts_of_agent;
 use crate::spec::from_json;
 use crate::sql::{Row, Sql};
 use crate::store::Store;
@@ -220,6 +221,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     pub async fn daemon_orders(&self, agent: AgentId) -> Result<Vec<DaemonOrder>, StoreError> {
+        let restarts = restarts_of_agent(self.reader(), agent).await?;
         Sql::new(
             "SELECT j.id, j.version, v.spec FROM group_agents ga JOIN agents a ON a.id = ga.agent_id \
              JOIN jobs j ON j.group_id = ga.group_id \
@@ -242,6 +244,7 @@ impl Store {
                 processes: spec.processes,
                 policy: *policy,
                 launch: spec.launch,
+                restarts: Some(restarts.get(&job).cloned().unwrap_or_default()),
             })
         })
         .await

@@ -44,6 +44,7 @@ mod run_state;
 mod secret;
 mod session;
 mod slot;
+mod slot_restart;
 mod spec;
 mod spec_limits;
 mod sql;

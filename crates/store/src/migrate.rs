@@ -57,6 +57,11 @@ const SQLITE: &[Migration] = &[
         name: "centers",
         sql: include_str!("../migrations/sqlite/0008_centers.sql"),
     },
+    Migration {
+        number: 9,
+        name: "slot_restarts",
+        sql: include_str!("../migrations/sqlite/0009_slot_restarts.sql"),
+    },
 ];
 
 const fn migrations(engine: Engine) -> &'static [Migration] {

@@ -615,7 +615,7 @@ export interface paths {
         put?: never;
         /**
          * Stops the processes of a daemon job gracefully, as many at a time as the job lets be unavailable, and starts them again. A
-         *     single slot is restarted at once.
+         *     single slot is restarted at once. An agent that is out of reach does it when it is back.
          */
         post: operations["restart_slots"];
         delete?: never;
@@ -2847,9 +2847,14 @@ export interface components {
         SlotRestartAnswer: {
             /**
              * Format: int32
-             * @description Connected agents that were told. An agent without a session is not told; its processes stay as they are.
+             * @description Connected agents that were told.
              */
             agents_told: number;
+            /**
+             * Format: int32
+             * @description Agents out of reach: each restarts its processes when it is back, once for each request.
+             */
+            agents_waiting?: number;
         };
         /**
          * @description State of a slot as its agent last reported it.
@@ -5499,7 +5504,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The agents are told */
+            /** @description It is recorded, and agents within reach are told */
             202: {
                 headers: {
                     [name: string]: unknown;

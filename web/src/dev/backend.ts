@@ -360,7 +360,7 @@ export function backend(options: Options = {}): Backend {
         ),
         query,
       ),
-    'POST slots/restart': () => undefined,
+    'POST slots/restart': () => ({ agents_told: 1, agents_waiting: 0 }),
     'GET processes': ({ query }) =>
       page(
         world.processes.filter(

@@ -238,7 +238,7 @@ mod tests {
     };
     use cronfleet_core::limits::{IoClass, IoPriority, ProcessLimits, Stragglers};
     use cronfleet_core::order::{
-        Claim, Cleanup, End, ExitStatus, KillMeans, OutputTotals, Start, Usage,
+        Claim, Cleanup, End, ExitStatus, KillMeans, OutputTotals, RestartCounts, Start, Usage,
     };
     use cronfleet_core::run::Reason;
     use cronfleet_core::secret::{Given, SecretUse};
@@ -341,6 +341,10 @@ mod tests {
             job_name: "worker".into(),
             job_version: 3,
             processes: 4,
+            restarts: Some(RestartCounts {
+                all: 2,
+                slots: BTreeMap::from([(3, 1)]),
+            }),
             policy: DaemonSpec {
                 restart: Restart::OnFailure,
                 ..DaemonSpec::default()

@@ -105,6 +105,7 @@ pub(super) async fn open(
         protocol: PROTOCOL,
         facts: Some(facts(Some(&shared.cgroups))),
         session_epoch_seen: seen,
+        follows_restart_counts: true,
     };
     say(&out, FromAgentBody::Hello(hello)).await?;
     let answered = timeout(

@@ -14,7 +14,7 @@ use cronfleet_agent::{Agent, AgentError, AgentHandle, Config, OnStop, join};
 use cronfleet_core::backoff::Backoff;
 use cronfleet_core::id::{AgentId, JobId, RunId};
 use cronfleet_core::job::{Command as JobCommand, DaemonSpec, Launch, Overlap, StopPolicy};
-use cronfleet_core::order::{DaemonOrder, Order};
+use cronfleet_core::order::{DaemonOrder, Order, RestartCounts};
 use cronfleet_core::run::RunKey;
 use jiff::Timestamp;
 use nix::sys::signal::{Signal, kill};
@@ -342,6 +342,7 @@ pub(crate) fn daemon(script: &str, processes: u32) -> DaemonOrder {
             ..DaemonSpec::default()
         },
         launch: launch(script),
+        restarts: Some(RestartCounts::default()),
     }
 }
 

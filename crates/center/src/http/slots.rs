@@ -88,10 +88,10 @@ pub(super) async fn list_slots(
 }
 
 /// Stops the processes of a daemon job gracefully, as many at a time as the job lets be unavailable, and starts them again. A
-/// single slot is restarted at once.
+/// single slot is restarted at once. An agent that is out of reach does it when it is back.
 #[utoipa::path(
     post, path = "/api/v1/slots/restart", tag = "slots", request_body = SlotRestart,
-    responses((status = 202, description = "The agents are told", body = SlotRestartAnswer))
+    responses((status = 202, description = "It is recorded, and agents within reach are told", body = SlotRestartAnswer))
 )]
 pub(super) async fn restart_slots(
     scope: Scope<Operator>,
@@ -110,13 +110,19 @@ pub(super) async fn restart_slots(
         });
     }
     let agent = request.agent_id.map(AgentId::from_uuid);
-    let agents = match agent {
-        Some(agent) => vec![agent],
-        None => state.store.agents_of_job(id).await?,
-    };
+    let mut agents = state.store.agents_of_job(id).await?;
+    agents.retain(|of_job| agent.is_none_or(|agent| agent == *of_job));
+    state
+        .store
+        .count_restart(id, &agents, request.index)
+        .await?;
     let agents_told = state.store.count_online(&agents).await?;
     state.nudges.restart_slots(id, agent, request.index);
-    let answer = SlotRestartAnswer { agents_told };
+    let agents_all = u32::try_from(agents.len()).unwrap_or(u32::MAX);
+    let answer = SlotRestartAnswer {
+        agents_told,
+        agents_waiting: agents_all.saturating_sub(agents_told),
+    };
     Ok((StatusCode::ACCEPTED, Json(answer)))
 }
 

@@ -12,7 +12,7 @@ use cronfleet_core::plan::{PLAN_AHEAD, PlannedRun};
 use cronfleet_core::run::{Cause, Reason, RunKey, RunState};
 use cronfleet_store::{
     AgentClaim, AgentState, ClaimsApplied, Conflict, JobToPlan, LifeChunks, ManualRuns, RunMoved,
-    Session, SessionOpened, SlotChanged, StoreError,
+    Session, SlotChanged, StoreError,
 };
 use cronfleet_wire::v1::from_agent::Body as In;
 use cronfleet_wire::v1::from_center::Body as Out;
@@ -24,7 +24,7 @@ use super::outbox::Outbox;
 use super::output::OutputLives;
 use super::policy;
 use super::secrets;
-use super::session::{Activity, SessionEnd, tell as tell_agent};
+use super::session::{Activity, Greeting, SessionEnd, tell as tell_agent};
 use crate::bus::Change;
 use crate::nudge::Nudge;
 
@@ -41,6 +41,7 @@ pub(super) struct Desk {
     activity: Activity,
     /// Set until the runs at host start (`@reboot`) of this boot are recorded.
     new_boot: Option<String>,
+    follows_restart_counts: bool,
     /// What the agent was last told to keep alive.
     daemons: Option<Vec<DaemonOrder>>,
     /// Lives whose output comes in.
@@ -50,17 +51,20 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) fn new(
         parts: Arc<Parts>,
-        opened: &SessionOpened,
-        boot_id: &str,
+        greeting: &Greeting,
         outbox: Outbox,
         activity: Activity,
     ) -> Self {
         Self {
             parts,
-            session: opened.session.clone(),
+            session: greeting.opened.session.clone(),
             outbox,
             activity,
-            new_boot: opened.is_new_boot.then(|| boot_id.to_owned()),
+            new_boot: greeting
+                .opened
+                .is_new_boot
+                .then(|| greeting.boot_id.clone()),
+            follows_restart_counts: greeting.follows_restart_counts,
             daemons: None,
             lives: OutputLives::default(),
         }
@@ -183,6 +187,7 @@ impl Desk {
                 .outbox
                 .send(Out::Kill(v1::Kill { runs: ids(&[run]) }))
                 .await?),
+            Nudge::RestartSlots { .. } if self.follows_restart_counts => self.send_daemons().await,
             Nudge::RestartSlots { job, index } => {
                 let restart = v1::RestartSlots {
                     job: convert::id_bytes(job.as_uuid()),

@@ -116,7 +116,7 @@ pub(super) async fn run(
 ) {
     let agent = peer.agent;
     let end = match open(&parts, &peer, &mut inbound).await {
-        Ok((opened, boot_id)) => serve(&parts, opened, &boot_id, inbound, &outbox, &stop).await,
+        Ok(greeting) => serve(&parts, greeting, inbound, &outbox, &stop).await,
         Err(end) => end,
     };
     outbox.end(end.status()).await;
@@ -131,11 +131,19 @@ pub(super) async fn run(
     }
 }
 
+/// What a session begins with.
+pub(super) struct Greeting {
+    pub(super) opened: SessionOpened,
+    pub(super) boot_id: String,
+    /// Whether the agent restarts daemon processes by the counts in its orders.
+    pub(super) follows_restart_counts: bool,
+}
+
 async fn open(
     parts: &Parts,
     peer: &Peer,
     inbound: &mut Streaming<FromAgent>,
-) -> Result<(SessionOpened, String), SessionEnd> {
+) -> Result<Greeting, SessionEnd> {
     let first = tokio::time::timeout(HELLO_WAIT, inbound.message())
         .await
         .map_err(|_| SessionEnd::Silent)?
@@ -177,17 +185,21 @@ async fn open(
         )
         .await?
         .ok_or(SessionEnd::NotAdmitted)?;
-    Ok((opened, boot_id))
+    Ok(Greeting {
+        opened,
+        boot_id,
+        follows_restart_counts: hello.follows_restart_counts,
+    })
 }
 
 async fn serve(
     parts: &Arc<Parts>,
-    opened: SessionOpened,
-    boot_id: &str,
+    greeting: Greeting,
     inbound: Streaming<FromAgent>,
     outbox: &Outbox,
     stop: &CancellationToken,
 ) -> SessionEnd {
+    let opened = &greeting.opened;
     let session = opened.session.clone();
     let agent = session.agent;
     let mut place = parts.nudges.open(agent, session.epoch);
@@ -211,7 +223,7 @@ async fn serve(
             if outbox.send(Out::Welcome(welcome)).await.is_err() {
                 return SessionEnd::Closed;
             }
-            let mut desk = Desk::new(Arc::clone(parts), &opened, boot_id, outbox.clone(), activity.clone());
+            let mut desk = Desk::new(Arc::clone(parts), &greeting, outbox.clone(), activity.clone());
             desk.run(&mut place.nudges, from_reader).await
         } => end,
         end = read(parts, agent, inbound, outbox, to_desk, &activity, Arc::clone(&addresses)) => end,

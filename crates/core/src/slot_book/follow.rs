@@ -124,21 +124,9 @@ impl SlotBook {
         process: ProcessId,
         out: &mut Vec<SlotEffect>,
     ) {
-        let Some((key, life)) = self.take_life(process) else {
-            self.forget_unknown(process, out);
-            return;
-        };
-        out.push(SlotEffect::Append(Record::LifeForgotten { process }));
-        out.push(SlotEffect::Forget { process });
-        self.settle(
-            now,
-            draws,
-            key,
-            &life,
-            Over::NotStarted,
-            Duration::ZERO,
-            out,
-        );
+        // The center may have heard of it while it was being prepared.
+        let detail = "given up before the start".to_owned();
+        self.start_failed(now, draws, process, Reason::SpawnFailed, detail, out);
     }
 
     pub(super) fn vanished(
@@ -201,8 +189,11 @@ impl SlotBook {
             return;
         };
         if life.start.is_none() && life.asked.is_none() {
-            // It was never handed to the host.
+            // It was never handed to the host, and nobody is to hear of it.
             if let Some((key, life)) = self.take_life(process) {
+                if let Some(slot) = self.slots.get_mut(&key) {
+                    slot.last = None;
+                }
                 self.settle(
                     now,
                     draws,

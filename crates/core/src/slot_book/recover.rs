@@ -11,7 +11,7 @@ use crate::id::ProcessId;
 use crate::job::Restart;
 use crate::life::{Found, Now};
 use crate::order::{DaemonOrder, ProcessReport, StopCause};
-use crate::order_book::SurveyedBoot;
+use crate::order_book::{SurveyedBoot, not_started};
 use crate::record::{LaunchDigest, LifeStarted, Record};
 use crate::run::Reason;
 
@@ -166,14 +166,14 @@ impl SlotBook {
             }
             Some(Found::Ended { start, end }) => self.ended(now, draws, process, start, end, out),
             Some(Found::Vanished { start }) => self.vanished(now, draws, process, start, out),
+            // The center may have heard of it while it was being prepared.
             Some(Found::NeverStarted) => {
                 self.empty(key, process);
-                out.push(SlotEffect::Append(Record::LifeForgotten { process }));
-                out.push(SlotEffect::Forget { process });
+                self.report_not_started(now, key, started, out);
             }
             None if boot == SurveyedBoot::Same => {
                 self.empty(key, process);
-                out.push(SlotEffect::Append(Record::LifeForgotten { process }));
+                self.report_not_started(now, key, started, out);
             }
             None => {
                 self.empty(key, process);
@@ -181,6 +181,17 @@ impl SlotBook {
                 self.report_end(key, &life, None, None, Some(Reason::HostRebooted), out);
             }
         }
+    }
+
+    fn report_not_started(
+        &mut self,
+        now: Now,
+        key: SlotKey,
+        started: &LifeStarted,
+        out: &mut Vec<SlotEffect>,
+    ) {
+        let end = not_started(now.center, Reason::AgentRestarted, String::new());
+        self.report_end(key, &Life::new(started), None, Some(end), None, out);
     }
 
     fn empty(&mut self, key: SlotKey, process: ProcessId) {

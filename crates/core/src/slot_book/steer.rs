@@ -35,12 +35,37 @@ impl SlotBook {
             return;
         }
         self.generation = generation;
+        let asked = self.restarts_asked(&orders);
         out.push(SlotEffect::Append(Record::DaemonsWanted {
             generation,
             orders: orders.clone(),
         }));
         self.replace_wanted(now, orders);
+        for (job, index) in asked {
+            self.restart(now, draws, job, index, out);
+        }
         self.steer_all(now, draws, out);
+    }
+
+    /// Restarts that were asked for since these daemons were looked at last. What was not looked at before is as good as
+    /// restarted.
+    fn restarts_asked(&self, orders: &[Arc<DaemonOrder>]) -> Vec<(JobId, Option<u32>)> {
+        let mut asked = Vec::new();
+        for order in orders {
+            let before = self.wanted(order.job).and_then(|old| old.restarts.as_ref());
+            let (Some(before), Some(counts)) = (before, order.restarts.as_ref()) else {
+                continue;
+            };
+            if counts.all > before.all {
+                asked.push((order.job, None));
+            }
+            let has_grown = |(index, count): &(&u32, &u64)| {
+                **count > before.slots.get(*index).copied().unwrap_or(0)
+            };
+            let grown = counts.slots.iter().filter(has_grown);
+            asked.extend(grown.map(|(index, _)| (order.job, Some(*index))));
+        }
+        asked
     }
 
     /// Steers every job that is wanted or still has a slot.

@@ -282,3 +282,27 @@ fn a_compacted_ledger_makes_the_same_book() {
     assert_eq!(before, after);
     assert!(world.book.process_report(second).is_some());
 }
+
+#[test]
+fn a_process_that_never_started_is_told_to_be_over() {
+    let mut world = World::new();
+    world.want(vec![daemon(JOB, 1, 2, "a", spec())]);
+    // The center has heard of both by now. One is given up while it is prepared, the other is found prepared by the next agent.
+    let given_up = world.process(0);
+    world.feed(SlotInput::NeverStarted { process: given_up });
+    world.starting.remove(&given_up);
+    let found = world.process(1);
+    world.recover(SurveyedBoot::Same);
+    for (process, expected) in [
+        (given_up, Reason::SpawnFailed),
+        (found, Reason::AgentRestarted),
+    ] {
+        let report = world.book.process_report(process).unwrap();
+        assert!(
+            matches!(&report.end.as_ref().unwrap().status,
+                ExitStatus::NotStarted { reason, .. } if *reason == expected),
+            "{report:?}"
+        );
+        assert_eq!(report.start, None);
+    }
+}

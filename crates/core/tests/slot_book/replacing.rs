@@ -1,10 +1,11 @@
 //! Replacing processes a few at a time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cronfleet_core::id::ProcessId;
 use cronfleet_core::job::DaemonSpec;
-use cronfleet_core::order::{ExitStatus, NextStep, SlotState, StopCause};
+use cronfleet_core::order::{ExitStatus, NextStep, RestartCounts, SlotState, StopCause};
 use cronfleet_core::order_book::SurveyedBoot;
 use cronfleet_core::slot_book::SlotInput;
 use proptest::prelude::*;
@@ -52,6 +53,58 @@ fn as_many_are_replaced_at_a_time_as_may_be_down() {
     world.start_all();
     world.advance(Duration::from_secs(1));
     assert_eq!((world.ready_count(), world.history.len()), (5, 10));
+}
+
+/// Wants the same as before, with restarts counted.
+fn count(world: &mut World, processes: u32, all: u64, slots: &[(u32, u64)]) {
+    let mut order = Arc::unwrap_or_clone(daemon(JOB, 1, processes, "a", policy(1)));
+    order.restarts = Some(RestartCounts {
+        all,
+        slots: slots.iter().copied().collect(),
+    });
+    world.want(vec![Arc::new(order)]);
+}
+
+#[test]
+fn a_restart_that_was_counted_meanwhile_is_made_up_for_once() {
+    let mut world = up(3, policy(1));
+    let first: Vec<ProcessId> = (0..3).map(|index| world.process(index)).collect();
+    // Out of reach, while somebody asks three times for one slot.
+    count(&mut world, 3, 0, &[(1, 3)]);
+    assert_eq!(stopping(&world), 1);
+    world.end_all();
+    world.start_all();
+    let second = world.process(1);
+    assert_ne!(second, first[1]);
+    // Told again, in another session, by an agent that was restarted as well: nothing is left to do.
+    world.recover(SurveyedBoot::Same);
+    count(&mut world, 3, 0, &[(1, 3)]);
+    assert_eq!(stopping(&world), 0);
+    assert_eq!(
+        [world.process(0), world.process(1), world.process(2)],
+        [first[0], second, first[2]]
+    );
+    count(&mut world, 3, 1, &[(1, 3)]);
+    for _ in 0..5 {
+        world.end_all();
+        world.start_all();
+        world.advance(Duration::from_secs(20));
+    }
+    assert_eq!(world.history.len(), 3 + 1 + 3, "each once more");
+}
+
+#[test]
+fn counts_that_an_agent_sees_for_the_first_time_restart_nothing() {
+    let mut world = World::new();
+    let mut order = Arc::unwrap_or_clone(daemon(JOB, 1, 2, "a", policy(1)));
+    order.restarts = None;
+    world.want(vec![Arc::new(order)]);
+    world.start_all();
+    world.advance(Duration::from_secs(20));
+    count(&mut world, 2, 4, &[(0, 7)]);
+    assert_eq!(stopping(&world), 0, "an older center did not count");
+    count(&mut world, 2, 5, &[(0, 7)]);
+    assert_eq!(stopping(&world), 1);
 }
 
 #[test]

@@ -9,8 +9,8 @@ use cronfleet_core::id::{JobId, ProcessId};
 use cronfleet_core::job::{Command, DaemonSpec, Launch, Restart, StopPolicy};
 use cronfleet_core::life::{Found, Now};
 use cronfleet_core::order::{
-    Cleanup, DaemonOrder, End, ExitStatus, NextStep, OutputTotals, ProbeKind, SlotState, Start,
-    Usage,
+    Cleanup, DaemonOrder, End, ExitStatus, NextStep, OutputTotals, ProbeKind, RestartCounts,
+    SlotState, Start, Usage,
 };
 use cronfleet_core::order_book::SurveyedBoot;
 use cronfleet_core::record::Record;
@@ -66,6 +66,7 @@ pub(crate) fn daemon(
         job_version: version,
         processes,
         policy,
+        restarts: Some(RestartCounts::default()),
         launch: Launch {
             stop: StopPolicy {
                 grace: Duration::from_secs(5),

@@ -479,6 +479,7 @@ fn order(job: JobId, launch: u32, processes: u32, policy: DaemonSpec) -> Arc<Dae
         job_version: launch,
         processes,
         policy,
+        restarts: None,
         launch: Launch {
             umask: launch,
             stop: StopPolicy {

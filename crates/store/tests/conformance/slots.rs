@@ -1,7 +1,7 @@
 use cronfleet_core::id::{JobId, LifeId, ProcessId};
 use cronfleet_core::order::{
-    ExitStatus, Next, NextStep, ProbeKind, ProbeReport, ProcessReport, SlotReport, SlotState,
-    Start, StopCause,
+    ExitStatus, Next, NextStep, ProbeKind, ProbeReport, ProcessReport, RestartCounts, SlotReport,
+    SlotState, Start, StopCause,
 };
 use cronfleet_core::run::Reason;
 use cronfleet_store::{Conflict, LifeChunks, LifeKind, NewChunk, SlotFilter, StoreError};
@@ -17,6 +17,7 @@ conformance! {
     lives_are_kept_up_to_a_number,
     a_life_is_told_while_it_lives_and_when_it_ends,
     an_agent_speaks_for_its_own_processes,
+    restarts_are_counted_per_agent_and_slot,
 }
 
 fn report(job: JobId, index: u32, state: SlotState) -> SlotReport {
@@ -517,4 +518,23 @@ async fn an_agent_speaks_for_its_own_processes(w: World) {
         .items
         .remove(0);
     assert_eq!((row.agent, row.ended_at), (agent, None));
+}
+
+async fn restarts_are_counted_per_agent_and_slot(w: World) {
+    let group = w.group(1).await;
+    let (first, second) = (w.agent(1, &[group]).await, w.agent(2, &[group]).await);
+    let job = w.job(1, group, daemon("d", 2)).await;
+    let restarts = async |agent| {
+        let orders = w.store.daemon_orders(agent).await.unwrap();
+        orders[0].restarts.clone().unwrap()
+    };
+    assert_eq!(restarts(first).await, RestartCounts::default());
+    let both = [first, second];
+    w.store.count_restart(job, &both, None).await.unwrap();
+    w.store.count_restart(job, &[first], Some(1)).await.unwrap();
+    w.store.count_restart(job, &[first], Some(1)).await.unwrap();
+    let counts = restarts(first).await;
+    assert_eq!((counts.all, counts.slots), (1, [(1, 2)].into()));
+    let counts = restarts(second).await;
+    assert_eq!((counts.all, counts.slots), (1, [].into()));
 }

@@ -7,7 +7,7 @@ use cronfleet_core::backoff::Backoff;
 use cronfleet_core::job::{
     Check, DaemonSpec, Endpoint, Health, Probe, Readiness, Recycle, Restart,
 };
-use cronfleet_core::order::DaemonOrder;
+use cronfleet_core::order::{DaemonOrder, RestartCounts};
 
 use super::{MessageError, duration, duration_us, id_bytes, job_id, wrong};
 use crate::v1;
@@ -46,7 +46,33 @@ impl From<&DaemonOrder> for v1::DaemonOrder {
             max_age_us: policy.recycle.max_age.map(duration_us),
             max_memory_bytes: policy.recycle.max_memory_bytes,
             max_unavailable: policy.max_unavailable,
+            restarts: order.restarts.as_ref().map(restarts),
         }
+    }
+}
+
+fn restarts(counts: &RestartCounts) -> v1::RestartCounts {
+    v1::RestartCounts {
+        all: counts.all,
+        slots: counts
+            .slots
+            .iter()
+            .map(|(index, count)| v1::SlotRestartCount {
+                index: *index,
+                count: *count,
+            })
+            .collect(),
+    }
+}
+
+fn read_restarts(counts: v1::RestartCounts) -> RestartCounts {
+    RestartCounts {
+        all: counts.all,
+        slots: counts
+            .slots
+            .into_iter()
+            .map(|slot| (slot.index, slot.count))
+            .collect(),
     }
 }
 
@@ -61,6 +87,7 @@ impl TryFrom<v1::DaemonOrder> for DaemonOrder {
             job_version: order.job_version,
             processes: order.processes,
             launch: order.launch.ok_or(wrong("daemon.launch"))?.try_into()?,
+            restarts: order.restarts.map(read_restarts),
         })
     }
 }
@@ -193,6 +220,7 @@ fn read_endpoint(endpoint: &v1::Endpoint) -> Result<Endpoint, MessageError> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::time::Duration;
 
     use cronfleet_core::job::ADDRESS_DEFAULT;
@@ -238,6 +266,10 @@ mod tests {
             job_version: 3,
             processes: 2,
             policy,
+            restarts: Some(RestartCounts {
+                all: 2,
+                slots: BTreeMap::from([(1, 3)]),
+            }),
             launch: Launch::new(Command::Argv(vec!["/bin/worker".into()]), "app"),
         })
     }
@@ -263,6 +295,8 @@ mod tests {
             let spec = spec(check);
             let read = DaemonOrder::try_from(message(spec.clone())).unwrap();
             assert_eq!(read.policy, spec);
+            let restarts = read.restarts.unwrap();
+            assert_eq!((restarts.all, restarts.slots[&1]), (2, 3));
         }
     }
 

@@ -21,13 +21,15 @@ export function useRestart(): (slots: readonly Slot[]) => void {
       consequence: t('daemons.restart.consequence'),
       action: t('daemons.restart.action'),
       run: async () => {
-        await restartSlots({
+        const answer = await restartSlots({
           job_id: first.job_id,
           agent_id: agents === 1 ? first.agent_id : undefined,
           index,
         })
         await client.invalidateQueries({ queryKey: ['slots'] })
-        notifyDone(t('daemons.restart.done', { count: slots.length }))
+        const done = t('daemons.restart.done', { count: slots.length })
+        const waiting = answer.agents_waiting ?? 0
+        notifyDone(waiting ? `${done} ${t('daemons.restart.waiting', { count: waiting })}` : done)
       },
     })
   }

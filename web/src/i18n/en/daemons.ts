@@ -59,6 +59,8 @@ export const daemons = {
     consequence: 'A few at a time, as the job says, get the stop signal, end in peace and are started again.',
     done_one: 'The restart is on its way.',
     done_other: 'The restart of {{count}} processes is on its way.',
+    waiting_one: 'One agent is out of reach and does it when it is back.',
+    waiting_other: '{{count}} agents are out of reach and do it when they are back.',
   },
   restartAgent: 'Restart on this agent',
   restartAll: 'Restart on all agents',

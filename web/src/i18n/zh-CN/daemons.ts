@@ -54,6 +54,7 @@ export const daemons = {
     title_other: '重启 {{where}} 上“{{job}}”的 {{count}} 个进程？',
     consequence: '进程会按作业设定分批收到停止信号，平稳结束后再启动。',
     done_other: '已发起 {{count}} 个进程的重启。',
+    waiting_other: '有 {{count}} 个代理无法连接，恢复连接后会补做重启。',
   },
   restartAgent: '在该代理上重启',
   restartAll: '在所有代理上重启',
