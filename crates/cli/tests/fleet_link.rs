@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use cronfleet_api::job::{Job, RetryPolicy};
 use cronfleet_api::run::{Outcome, Run};
 use cronfleet_api::slot::SlotState;
-use cronfleet_testkit::{Fleet, Machine, Passing, Program, Proxy, RunQuery, eventually};
+use cronfleet_testkit::{Fleet, Passing, Proxy, RunQuery, eventually};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -36,22 +36,17 @@ const STARTS_WHILE_CUT: usize = 4;
 /// Seconds between two due instants.
 const PERIOD_SECONDS: i64 = 2;
 
-/// A machine behind a link that can be cut.
-struct Far<'a> {
-    fleet: &'a Fleet,
+/// A fleet whose link can be cut.
+struct Far {
+    fleet: Fleet,
     link: Proxy,
     cut: Passing,
-    /// Held for its life.
-    _agent: Program,
-    machine: Machine,
-    group: Uuid,
 }
 
 // The links are tasks of this process, and it waits for programs that use them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cut_link_loses_nothing_and_raises_no_false_alarm() -> Result<()> {
-    let fleet = Fleet::start(Path::new(env!("CARGO_BIN_EXE_cronfleet"))).await?;
-    let played = join_all(CUTS.map(|cut| play(&fleet, cut))).await;
+    let played = join_all(CUTS.map(play)).await;
     for (played, cut) in played.into_iter().zip(CUTS) {
         played.with_context(|| format!("{cut:?}"))?;
     }
@@ -59,37 +54,20 @@ async fn a_cut_link_loses_nothing_and_raises_no_false_alarm() -> Result<()> {
 }
 
 /// Plays one cut: runs start and end during it, a daemon lives through it, and all of it is known afterwards.
-async fn play(fleet: &Fleet, cut: Passing) -> Result<()> {
-    let far = Far::start(fleet, cut).await?;
-    let played = far.play().await;
-    played.with_context(|| {
-        let log = std::fs::read_to_string(far.machine.log()).unwrap_or_default();
-        format!("{}\n--- its agent ---\n{log}", fleet.logs())
-    })
+async fn play(cut: Passing) -> Result<()> {
+    let (fleet, link) =
+        Fleet::start_behind_link(Path::new(env!("CARGO_BIN_EXE_cronfleet"))).await?;
+    let far = Far { fleet, link, cut };
+    far.play().await.with_context(|| far.fleet.logs())
 }
 
-impl<'a> Far<'a> {
-    async fn start(fleet: &'a Fleet, cut: Passing) -> Result<Self> {
-        let link = Proxy::start(fleet.agent_address()).await?;
-        let name = format!("{cut:?}");
-        let (machine, group) = fleet.machine(&name, Some(&link.address())).await?;
-        Ok(Self {
-            fleet,
-            link,
-            cut,
-            _agent: machine.start()?,
-            machine,
-            group,
-        })
-    }
-
+impl Far {
     async fn play(&self) -> Result<()> {
         let api = &self.fleet.api;
-        self.wait_online(true, STEP).await?;
         let job = self.create_steady().await?;
         let lines = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.5; done";
         let daemon = api
-            .create(self.group, Fleet::daemon("daemon", 1, lines)?)
+            .create(self.fleet.group, Fleet::daemon("daemon", 1, lines)?)
             .await?;
         let from = Timestamp::now();
         let pid = eventually("everything runs", STEP, async || {
@@ -134,8 +112,8 @@ impl<'a> Far<'a> {
     async fn create_steady(&self) -> Result<Job> {
         let script = format!(
             "echo $CRONFLEET_RUN_ID >> {}; for n in 1 2 3 4 5; do echo $n; sleep 0.2; done; echo $CRONFLEET_RUN_ID >> {}",
-            self.machine.path("starts").display(),
-            self.machine.path("ends").display()
+            self.fleet.path("starts").display(),
+            self.fleet.path("ends").display()
         );
         let expression = format!("@every {PERIOD_SECONDS}s");
         let mut spec = Fleet::scheduled("steady", &expression, &script)?;
@@ -145,7 +123,7 @@ impl<'a> Far<'a> {
                 ..RetryPolicy::default()
             };
         }
-        self.fleet.api.create(self.group, spec).await
+        self.fleet.api.create(self.fleet.group, spec).await
     }
 
     /// Waits until the center takes the agent for online, or for not online.
@@ -153,10 +131,7 @@ impl<'a> Far<'a> {
         let what = format!("the agent is online: {expected}");
         eventually(&what, within, async || {
             let agents = self.fleet.api.agents().await?;
-            let far = agents
-                .iter()
-                .find(|agent| agent.group_ids.contains(&self.group));
-            let is_as_expected = far.is_some_and(|agent| agent.is_online == expected);
+            let is_as_expected = agents.iter().all(|agent| agent.is_online == expected);
             Ok(is_as_expected.then_some(()))
         })
         .await
@@ -164,7 +139,7 @@ impl<'a> Far<'a> {
 
     /// Ids of the runs that have left a stamp, once per stamp.
     fn stamps(&self, kind: &str) -> Vec<String> {
-        let text = std::fs::read_to_string(self.machine.path(kind)).unwrap_or_default();
+        let text = std::fs::read_to_string(self.fleet.path(kind)).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
 

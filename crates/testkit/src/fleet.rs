@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::api::Api;
 use crate::machine::Machine;
 use crate::program::Program;
+use crate::proxy::Proxy;
 use crate::wait::eventually;
 
 /// Name of the group that the fleet's agent serves.
@@ -30,6 +31,8 @@ pub struct Fleet {
     dir: TempDir,
     listen: String,
     agent_listen: String,
+    /// Where agents reach it, `host:port`.
+    dialled: String,
     /// The center, unless it is down.
     pub center: Option<Program>,
     /// The agent, unless it is down.
@@ -46,17 +49,39 @@ impl Fleet {
     /// # Errors
     /// Something does not come up; the message has what was printed.
     pub async fn start(binary: &Path) -> anyhow::Result<Self> {
+        let agent_listen = free_address()?;
+        Self::start_at(binary, agent_listen.clone(), agent_listen).await
+    }
+
+    /// As [`Fleet::start`], with a link between center and agents that can be cut: nobody is told another address. The link is a
+    /// task, so the runtime needs more than one thread.
+    ///
+    /// # Errors
+    /// As of [`Fleet::start`].
+    pub async fn start_behind_link(binary: &Path) -> anyhow::Result<(Self, Proxy)> {
+        let agent_listen = free_address()?;
+        let link = Proxy::start(&agent_listen).await?;
+        let fleet = Self::start_at(binary, agent_listen, link.address()).await?;
+        Ok((fleet, link))
+    }
+
+    async fn start_at(
+        binary: &Path,
+        agent_listen: String,
+        dialled: String,
+    ) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new()
             .prefix("cronfleet-test-")
             .tempdir_in(memory_or_temp())?;
-        let (listen, agent_listen) = (free_address()?, free_address()?);
+        let listen = free_address()?;
         let api = Api::new(&listen);
         let mut fleet = Self {
-            machine: Machine::new(binary, dir.path().to_owned(), agent_listen.clone()),
+            machine: Machine::new(binary, dir.path().to_owned(), dialled.clone()),
             binary: binary.to_owned(),
             dir,
             listen,
             agent_listen,
+            dialled,
             center: None,
             agent: None,
             api,
@@ -88,21 +113,15 @@ impl Fleet {
         Ok(self.api.join_token(&request).await?.token)
     }
 
-    /// One more machine with a group of its own, both called `name`. Its agent has joined and is not started. It dials `through`
-    /// instead of the center, if that is given as `host:port`.
+    /// One more machine with a group of its own, both called `name`. Its agent has joined and is not started.
     ///
     /// # Errors
     /// The center refuses.
-    pub async fn machine(
-        &self,
-        name: &str,
-        through: Option<&str>,
-    ) -> anyhow::Result<(Machine, Uuid)> {
+    pub async fn machine(&self, name: &str) -> anyhow::Result<(Machine, Uuid)> {
         let group = self.create_group(name).await?;
         let dir = self.path(name);
         std::fs::create_dir(&dir)?;
-        let center = through.unwrap_or(&self.agent_listen).to_owned();
-        let machine = Machine::new(&self.binary, dir, center);
+        let machine = Machine::new(&self.binary, dir, self.dialled.clone());
         machine.join(&self.token(group).await?)?;
         Ok((machine, group))
     }
@@ -143,6 +162,8 @@ impl Fleet {
             &self.listen,
             "--agent-listen",
             &self.agent_listen,
+            "--agent-address",
+            &self.dialled,
         ];
         let mut center = Program::start(&self.binary, &arguments, &self.path("center.log"))?;
         let url = format!("http://{}/readyz", self.listen);
@@ -223,11 +244,6 @@ impl Fleet {
     /// The program under test.
     pub fn binary(&self) -> &Path {
         &self.binary
-    }
-
-    /// Where agents dial, `host:port`.
-    pub fn agent_address(&self) -> &str {
-        &self.agent_listen
     }
 
     /// Address of the center's REST interface, `host:port`.

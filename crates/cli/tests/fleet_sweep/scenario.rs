@@ -86,7 +86,7 @@ enum Agent {
 /// A promise was broken, or something did not happen in time.
 pub(crate) async fn play(fleet: &Fleet, point: Point) -> Result<Played> {
     let name = format!("machine-{point}").replace(':', "-");
-    let (machine, group) = fleet.machine(&name, None).await?;
+    let (machine, group) = fleet.machine(&name).await?;
     let stamps = StampDir::create(machine.path("stamps"))?;
     let mut stage = Stage {
         agent: Agent::Down,
