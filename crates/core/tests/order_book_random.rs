@@ -21,9 +21,19 @@ enum Trace {
     Preparing,
     Ready,
     Released,
-    Alive { start: Start, boot: Duration },
-    Over { start: Option<Start>, end: End },
-    Gone { start: Start },
+    Alive {
+        start: Start,
+        boot: Duration,
+    },
+    Over {
+        start: Option<Start>,
+        end: End,
+    },
+    Gone {
+        start: Start,
+    },
+    /// Its shim died before it started anything.
+    Dead,
 }
 
 #[derive(Debug, Clone)]
@@ -249,15 +259,13 @@ impl World {
                         detail,
                     });
                 }
-                1 => self.feed(Input::NeverStarted { run }),
+                1 => self.shim_dies(run),
                 _ => {
                     self.host.insert(run, Trace::Ready);
                     self.feed(Input::Armed { run });
                 }
             },
-            Some(Trace::Ready) if choice.is_multiple_of(8) => {
-                self.feed(Input::NeverStarted { run })
-            }
+            Some(Trace::Ready) if choice.is_multiple_of(8) => self.shim_dies(run),
             Some(Trace::Released) => match choice % 8 {
                 0 => {
                     self.host.remove(&run);
@@ -268,7 +276,7 @@ impl World {
                         detail,
                     });
                 }
-                1 => self.feed(Input::NeverStarted { run }),
+                1 => self.shim_dies(run),
                 _ => {
                     assert!(self.executed.insert(run), "{run} is executed twice");
                     self.host.insert(
@@ -306,8 +314,14 @@ impl World {
                 _ => {}
             },
             Some(Trace::Over { start, end }) => self.feed(Input::Ended { run, start, end }),
-            Some(Trace::Ready | Trace::Gone { .. }) | None => {}
+            Some(Trace::Ready | Trace::Dead | Trace::Gone { .. }) | None => {}
         }
+    }
+
+    /// The shim is gone before it started anything, and nothing will.
+    fn shim_dies(&mut self, run: RunId) {
+        self.host.insert(run, Trace::Dead);
+        self.feed(Input::NeverStarted { run });
     }
 
     fn recover(&mut self, boot: SurveyedBoot) {
@@ -315,7 +329,7 @@ impl World {
         for (run, trace) in std::mem::take(&mut self.host) {
             let found = match &trace {
                 // A shim whose agent is gone leaves unless it was told to go.
-                Trace::Preparing | Trace::Ready => Found::NeverStarted,
+                Trace::Preparing | Trace::Ready | Trace::Dead => Found::NeverStarted,
                 Trace::Released => {
                     assert!(self.executed.insert(run), "{run} is executed twice");
                     let start = Start {
