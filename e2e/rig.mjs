@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
@@ -20,17 +19,6 @@ const ARGUMENTS = [
   '--disable-sync',
 ];
 
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-}
-
 /** Looks until `condition` answers something; fails after `within` milliseconds. */
 export async function eventually(what, condition, within = 60_000) {
   const deadline = Date.now() + within;
@@ -47,8 +35,8 @@ export async function up() {
   const binary = process.env.CRONFLEET_BINARY;
   assert.ok(binary, 'CRONFLEET_BINARY names the binary under test');
   const dir = await mkdtemp(join(tmpdir(), 'cronfleet-e2e-'));
-  const [http, agents] = [await freePort(), await freePort()];
-  const listen = ['--listen', `127.0.0.1:${http}`, '--agent-listen', `127.0.0.1:${agents}`];
+  // The product takes two free ports itself: one that is looked for here could be somebody else's by then.
+  const listen = ['--listen', '127.0.0.1:0', '--agent-listen', '127.0.0.1:0'];
   const child = spawn(binary, ['up', '--demo', '--data-dir', dir, ...listen]);
   let printed = '';
   for (const stream of [child.stdout, child.stderr]) {
@@ -57,11 +45,11 @@ export async function up() {
     });
   }
   const ended = new Promise((resolve) => child.on('exit', resolve));
-  const code = await eventually(`a setup code in ${printed}`, () => {
+  const [base, code] = await eventually('address and setup code are printed', () => {
     assert.equal(child.exitCode, null, printed);
-    return printed.match(/[0-9A-Z]{4}(?:-[0-9A-Z]{4}){4}/)?.[0];
+    const found = [/http:\/\/127\.0\.0\.1:[0-9]+/, /[0-9A-Z]{4}(?:-[0-9A-Z]{4}){4}/].map((part) => printed.match(part)?.[0]);
+    return found.every(Boolean) && found;
   });
-  const base = `http://127.0.0.1:${http}`;
   await eventually('the center is ready', async () => {
     try {
       return (await fetch(`${base}/readyz`)).ok;

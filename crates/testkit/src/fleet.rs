@@ -1,6 +1,5 @@
 //! A center and one agent as separate programs in a temporary directory.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use uuid::Uuid;
 
 use crate::api::Api;
 use crate::machine::Machine;
+use crate::ports::reserved_address;
 use crate::program::Program;
 use crate::proxy::Proxy;
 use crate::wait::eventually;
@@ -49,7 +49,7 @@ impl Fleet {
     /// # Errors
     /// Something does not come up; the message has what was printed.
     pub async fn start(binary: &Path) -> anyhow::Result<Self> {
-        let agent_listen = free_address()?;
+        let agent_listen = reserved_address()?;
         Self::start_at(binary, agent_listen.clone(), agent_listen).await
     }
 
@@ -59,7 +59,7 @@ impl Fleet {
     /// # Errors
     /// As of [`Fleet::start`].
     pub async fn start_behind_link(binary: &Path) -> anyhow::Result<(Self, Proxy)> {
-        let agent_listen = free_address()?;
+        let agent_listen = reserved_address()?;
         let link = Proxy::start(&agent_listen).await?;
         let fleet = Self::start_at(binary, agent_listen, link.address()).await?;
         Ok((fleet, link))
@@ -73,7 +73,7 @@ impl Fleet {
         let dir = tempfile::Builder::new()
             .prefix("cronfleet-test-")
             .tempdir_in(memory_or_temp())?;
-        let listen = free_address()?;
+        let listen = reserved_address()?;
         let api = Api::new(&listen);
         let mut fleet = Self {
             machine: Machine::new(binary, dir.path().to_owned(), dialled.clone()),
@@ -345,11 +345,6 @@ fn memory_or_temp() -> PathBuf {
     } else {
         std::env::temp_dir()
     }
-}
-
-/// A free address on loopback.
-fn free_address() -> anyhow::Result<String> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
 
 /// The setup code in what a center printed: five groups of four characters.

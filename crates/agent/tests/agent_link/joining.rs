@@ -61,12 +61,11 @@ async fn a_refused_token_leaves_nothing_behind() {
 async fn addresses_are_tried_in_turn_and_joining_twice_is_refused() {
     let center = TestCenter::start().await;
     let dir = tempfile::tempdir().unwrap();
-    // Nobody listens on a port that was just given back.
-    let free = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let centers = [free.to_string(), center.address.clone()];
+    // Its port is nobody else's, and nobody listens there.
+    let silent = tokio::net::TcpSocket::new_v4().unwrap();
+    silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let refusing = silent.local_addr().unwrap().to_string();
+    let centers = [refusing, center.address.clone()];
     let identity = join(&centers, &center.token, dir.path()).await.unwrap();
     assert_eq!(identity.centers, centers);
     let again = join(&centers, &center.token, dir.path()).await;

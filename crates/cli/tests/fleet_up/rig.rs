@@ -1,13 +1,12 @@
 //! A `cronfleet up` of its own for each test, and client commands against it.
 
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use cronfleet_testkit::Program;
+use cronfleet_testkit::{Program, reserved_address};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -46,7 +45,7 @@ impl Rig {
         let dir = tempfile::Builder::new()
             .prefix("cronfleet-test-")
             .tempdir()?;
-        let listen = [free_address()?, free_address()?];
+        let listen = [reserved_address()?, reserved_address()?];
         let url = format!("http://{}", listen[0]);
         let mut rig = Self {
             up: None,
@@ -235,9 +234,4 @@ pub(crate) fn eventually<T>(
 
 pub(crate) fn text(path: &Path) -> Result<&str> {
     path.to_str().context("the path is not UTF-8")
-}
-
-/// A free address on loopback.
-fn free_address() -> Result<String> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
