@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::databases::Databases;
 use crate::phase::Phases;
 use crate::{binary, browser, console, debian, rust, sim, workspace};
 
@@ -24,7 +25,15 @@ pub(crate) fn full() -> Result<()> {
         rust::build()?;
         binary::place_static_shim(&workspace::target()?.join("debug"))
     });
-    phases.run("tests", &["build"], |phases| rust::test(phases, false));
+    let mut databases = None;
+    phases.run("databases", &[], |_| {
+        databases = Some(Databases::start()?);
+        Ok(())
+    });
+    phases.run("tests", &["build", "databases"], |phases| {
+        rust::test(phases, databases.as_ref())
+    });
+    drop(databases);
     phases.run("documentation tests", &["build"], rust::test_documentation);
     phases.run("simulation", &["build"], |_| {
         sim::program(sim::SEEDS_IN_CI).run()
@@ -40,6 +49,6 @@ pub(crate) fn quick() -> Result<()> {
     let mut phases = Phases::default();
     phases.run("format", &[], |_| rust::format());
     phases.run("lint", &[], |_| rust::lint());
-    phases.run("tests", &[], |phases| rust::test(phases, true));
+    phases.run("tests", &[], |phases| rust::test(phases, None));
     phases.finish()
 }

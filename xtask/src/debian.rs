@@ -1,10 +1,10 @@
-//! Debian packages that the browser tests need.
+//! Debian packages that tests need.
 
 use anyhow::{Result, bail};
 
 use crate::program::{Program, is_installed};
 
-/// Package, and a program or file that shows that it is there.
+/// What the browser tests need: package, and a program or file that shows that it is there.
 const PACKAGES: [(&str, &str); 2] = [
     ("chromium", "/usr/bin/chromium"),
     // Without it Chinese text is boxes, and screenshots prove nothing.
@@ -18,6 +18,11 @@ pub(crate) fn install() -> Result<()> {
         .filter(|(_, file)| !std::path::Path::new(file).exists())
         .map(|(package, _)| *package)
         .collect();
+    install_packages(&missing)
+}
+
+/// Installs these packages where that is possible, and says so where it is not.
+pub(crate) fn install_packages(missing: &[&str]) -> Result<()> {
     if missing.is_empty() {
         println!("all there");
         return Ok(());

@@ -12,6 +12,7 @@ mod binary;
 mod browser;
 mod ci;
 mod console;
+mod databases;
 mod debian;
 mod machine;
 mod openapi;

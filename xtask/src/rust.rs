@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::databases::Databases;
 use crate::phase::Phases;
 use crate::program::{Program, is_installed};
 use crate::workspace::cargo;
@@ -52,10 +53,15 @@ pub(crate) fn build() -> Result<()> {
         .run()
 }
 
-/// Runs the tests, all of them or without those that need long times of their own.
-pub(crate) fn test(phases: &mut Phases, is_quick: bool) -> Result<()> {
+/// Runs the tests: all of them on these servers, or without those that need servers or long times of their own.
+pub(crate) fn test(phases: &mut Phases, databases: Option<&Databases>) -> Result<()> {
+    let program = Program::new(cargo()).env("CARGO_TERM_COLOR", "never");
+    let program = match databases {
+        Some(databases) => databases.tell(program),
+        None => program,
+    };
     if is_installed("cargo-nextest") {
-        let profile = if is_quick { "quick" } else { "ci" };
+        let profile = if databases.is_some() { "ci" } else { "quick" };
         let arguments = [
             "nextest",
             "run",
@@ -64,14 +70,10 @@ pub(crate) fn test(phases: &mut Phases, is_quick: bool) -> Result<()> {
             "--profile",
             profile,
         ];
-        return phases.test(
-            Program::new(cargo())
-                .args(arguments)
-                .env("CARGO_TERM_COLOR", "never"),
-        );
+        return phases.test(program.args(arguments));
     }
     // Tests that measure time must not run beside others, and cargo test knows no such thing: one at a time.
-    let arguments = [
+    let mut arguments = vec![
         "test",
         "--workspace",
         "--locked",
@@ -79,7 +81,10 @@ pub(crate) fn test(phases: &mut Phases, is_quick: bool) -> Result<()> {
         "--",
         "--test-threads=1",
     ];
-    phases.test(Program::new(cargo()).args(arguments))
+    if databases.is_none() {
+        arguments.extend(["--skip", "postgres::", "--skip", "mysql::"]);
+    }
+    phases.test(program.args(arguments))
 }
 
 /// Runs the examples in the documentation, which nextest leaves out.

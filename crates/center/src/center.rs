@@ -14,7 +14,8 @@ use cronfleet_core::job::{JobKind, JobSpec};
 use cronfleet_core::plan::later;
 use cronfleet_core::schedule::{Context, Kind, Schedule, ScheduleError};
 use cronfleet_store::{
-    Conflict, NewCenter, NewGroup, NewJob, NewJoinToken, SecretHash, Store, StoreError, Timing,
+    Conflict, DatabaseUrl, NewCenter, NewGroup, NewJob, NewJoinToken, SecretHash, Store,
+    StoreError, Timing,
 };
 use cronfleet_wire::identity::{self, JoinToken};
 use jiff::Timestamp;
@@ -118,7 +119,7 @@ pub struct Center {
     /// Names this start of the center in the database.
     id: String,
     // Held as long as the center is open: with SQLite there is one center per data directory.
-    _lock: fs::File,
+    _locks: (fs::File, Option<fs::File>),
 }
 
 impl Center {
@@ -129,7 +130,9 @@ impl Center {
     pub async fn open(config: Config) -> Result<Self, CenterError> {
         let now = clock::now();
         let lock = take_data_dir(&config.data_dir)?;
-        let store = Store::open_sqlite(&config.data_dir.join("center.db")).await?;
+        let database = config.database();
+        let database_lock = take_file(&database)?;
+        let store = Store::open(&database).await?;
         let pki = open_authority(&store, &config.data_dir.join("pki"), now).await?;
         let mint = Mint::from_system();
         let key_file = config.master_key_file.as_deref();
@@ -167,7 +170,7 @@ impl Center {
             registry,
             election,
             id,
-            _lock: lock,
+            _locks: (lock, database_lock),
         })
     }
 
@@ -399,7 +402,27 @@ fn take_data_dir(path: &Path) -> Result<fs::File, CenterError> {
         .mode(0o700)
         .create(path)
         .map_err(fail)?;
-    let lock = fs::File::create(path.join("center.lock")).map_err(fail)?;
+    take(&path.join("center.lock"), path)
+}
+
+/// Takes the file of an SQLite database for this process: it has one center, wherever the file lies. Servers need no lock.
+///
+/// # Errors
+/// [`CenterError::AlreadyRunning`], [`CenterError::DataDir`] if its directory cannot be written to.
+pub fn take_file(database: &DatabaseUrl) -> Result<Option<fs::File>, CenterError> {
+    let Some(file) = database.file() else {
+        return Ok(None);
+    };
+    take(&file.with_added_extension("lock"), file).map(Some)
+}
+
+/// Takes a lock file that stands for `path`.
+fn take(lock: &Path, path: &Path) -> Result<fs::File, CenterError> {
+    let fail = |source| CenterError::DataDir {
+        path: path.to_owned(),
+        source,
+    };
+    let lock = fs::File::create(lock).map_err(fail)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(fs::TryLockError::WouldBlock) => Err(CenterError::AlreadyRunning {

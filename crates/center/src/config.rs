@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use cronfleet_store::DatabaseUrl;
+
 /// Port that people use unless told otherwise.
 pub const HTTP_PORT: u16 = 8780;
 /// Port that agents dial unless told otherwise.
@@ -11,8 +13,10 @@ pub const AGENT_PORT: u16 = 8781;
 /// Configuration of a center.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Everything that must survive: database, certificate authority. Created with mode 0700.
+    /// Everything that must survive: certificate authority, key of secrets, and the database unless it is elsewhere. Created with mode 0700.
     pub data_dir: PathBuf,
+    /// The database; the SQLite file `center.db` in the data directory when absent.
+    pub database: Option<DatabaseUrl>,
     /// Where people (console, command line, API) connect.
     pub listen: SocketAddr,
     /// Where agents connect, always with mutual TLS.
@@ -45,6 +49,7 @@ impl Config {
     pub fn local(data_dir: PathBuf) -> Self {
         Self {
             data_dir,
+            database: None,
             listen: SocketAddr::from(([127, 0, 0, 1], HTTP_PORT)),
             agent_listen: SocketAddr::from(([127, 0, 0, 1], AGENT_PORT)),
             agent_address: None,
@@ -54,6 +59,12 @@ impl Config {
             master_key_file: None,
             host_names: Vec::new(),
         }
+    }
+
+    /// Where the database is.
+    pub fn database(&self) -> DatabaseUrl {
+        let file = || DatabaseUrl::sqlite(self.data_dir.join("center.db"));
+        self.database.clone().unwrap_or_else(file)
     }
 
     /// Host names that requests may name; `None` lets every name through. On loopback there is always a list: otherwise a

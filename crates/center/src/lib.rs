@@ -21,6 +21,6 @@ pub mod seal;
 pub mod setup;
 mod shared_files;
 
-pub use center::{Center, CenterError, DEFAULT_GROUP};
+pub use center::{Center, CenterError, DEFAULT_GROUP, take_file};
 pub use config::Config;
 pub use shared_files::AuthorityError;

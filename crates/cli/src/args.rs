@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::screen::Screen;
-use crate::server::{Center, Up};
+use crate::server::{Center, Db, Up};
 use crate::{
     agent, completions, group, job, openapi, run, schedule, secret, session, slot, user, version,
 };
@@ -99,6 +99,9 @@ enum Command {
     Up(Box<Up>),
     /// Run a center: plans, dispatches, records, serves console and API
     Center(Box<Center>),
+    /// The center's database: migrate, check, copy into another one
+    #[command(subcommand)]
+    Db(Db),
     /// Print a completion script for a shell
     Completions(completions::Completions),
     /// Print the description of the REST interface (OpenAPI 3.1)
@@ -121,6 +124,7 @@ impl Cli {
             Command::Agent(agent) => agent.run(options, screen),
             Command::Up(up) => up.run(options, screen),
             Command::Center(center) => center.run(options, screen),
+            Command::Db(command) => wait(command.run(screen)),
             Command::Openapi => openapi::run(screen),
             Command::Group(command) => wait(command.run(options, screen)),
             Command::Secret(command) => wait(command.run(options, screen)),

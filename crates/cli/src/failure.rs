@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use cronfleet_agent::{AgentError, IdentityError, JoinError, StatusError};
 use cronfleet_api::error::ErrorDetail;
 use cronfleet_center::CenterError;
+use cronfleet_store::{CopyError, DatabaseUrl, StoreError};
 use serde_json::{Map, Value, json};
 
 use crate::schedule::Refusal;
@@ -208,6 +209,12 @@ impl Failure {
             doing,
             source: source.into(),
         }
+    }
+
+    /// A database that cannot be used.
+    pub(crate) fn database(url: &DatabaseUrl, source: StoreError) -> Self {
+        let url = url.clone();
+        Self::system("use the database", CopyError::Store { url, source })
     }
 
     /// Exit status.

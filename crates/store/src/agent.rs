@@ -9,6 +9,7 @@ use cronfleet_core::order::Claim;
 use cronfleet_core::run::{Reason, RunEvent};
 use jiff::Timestamp;
 
+use crate::again::transaction;
 use crate::agent_policy::AgentPolicy;
 use crate::agent_row::{fill_lists, read_agent, select_agents, serves};
 use crate::error::{Conflict, StoreError, Thing};
@@ -163,7 +164,8 @@ impl Store {
         after: Option<&NameKey>,
         limit: u32,
     ) -> Result<Page<AgentRow, NameKey>, StoreError> {
-        let mut sql = select_agents().and_contains(&["a.name", "a.hostname"], &filter.part);
+        let mut sql =
+            select_agents().and_contains(self.engine(), &["a.name", "a.hostname"], &filter.part);
         sql = match filter.state {
             Some(state) => sql.with(" AND a.state = ?", state),
             None => sql.with(" AND a.state <> ?", AgentState::Revoked),
@@ -229,23 +231,25 @@ impl Store {
         id: AgentId,
         groups: Option<&[GroupId]>,
     ) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
-        match lock_agent(&tx, id).await? {
-            AgentState::Revoked => return Err(Conflict::AgentState.into()),
-            AgentState::Pending | AgentState::Active => {}
-        }
-        Sql::new("UPDATE agents SET state = 'active' WHERE id = ?")
-            .bind(id)
-            .execute(&*tx)
-            .await?;
-        if let Some(groups) = groups {
-            Sql::new("DELETE FROM group_agents WHERE agent_id = ?")
+        transaction!({
+            let tx = self.begin().await?;
+            match lock_agent(&tx, id).await? {
+                AgentState::Revoked => return Err(Conflict::AgentState.into()),
+                AgentState::Pending | AgentState::Active => {}
+            }
+            Sql::new("UPDATE agents SET state = 'active' WHERE id = ?")
                 .bind(id)
                 .execute(&*tx)
                 .await?;
-            put_groups(&tx, id, groups).await?;
-        }
-        tx.commit().await
+            if let Some(groups) = groups {
+                Sql::new("DELETE FROM group_agents WHERE agent_id = ?")
+                    .bind(id)
+                    .execute(&*tx)
+                    .await?;
+                put_groups(&tx, id, groups).await?;
+            }
+            tx.commit().await
+        })
     }
 
     /// Shuts an agent out for good. Its runs end: those never sent `skipped(agent_removed)`, all others
@@ -258,28 +262,30 @@ impl Store {
         id: AgentId,
         now: Timestamp,
     ) -> Result<Vec<RunMoved>, StoreError> {
-        let tx = self.begin().await?;
-        lock_agent(&tx, id).await?;
-        Sql::new(
+        transaction!({
+            let tx = self.begin().await?;
+            lock_agent(&tx, id).await?;
+            Sql::new(
             "UPDATE agents SET state = 'revoked', session_epoch = session_epoch + 1 WHERE id = ?",
         )
         .bind(id)
         .execute(&*tx)
         .await?;
-        Sql::new("DELETE FROM slots WHERE agent_id = ?")
-            .bind(id)
-            .execute(&*tx)
-            .await?;
-        let heads = active_of_agent(&tx, id).await?;
-        let mut moved =
-            end_runs(&tx, &heads, &RunEvent::Withdraw(Reason::AgentRemoved), now).await?;
-        let gone = Claim::Lost {
-            reason: Reason::AgentGone,
-            start: None,
-        };
-        moved.extend(end_runs(&tx, &heads, &RunEvent::Claim(&gone), now).await?);
-        tx.commit().await?;
-        Ok(moved)
+            Sql::new("DELETE FROM slots WHERE agent_id = ?")
+                .bind(id)
+                .execute(&*tx)
+                .await?;
+            let heads = active_of_agent(&tx, id).await?;
+            let mut moved =
+                end_runs(&tx, &heads, &RunEvent::Withdraw(Reason::AgentRemoved), now).await?;
+            let gone = Claim::Lost {
+                reason: Reason::AgentGone,
+                start: None,
+            };
+            moved.extend(end_runs(&tx, &heads, &RunEvent::Claim(&gone), now).await?);
+            tx.commit().await?;
+            Ok(moved)
+        })
     }
 
     /// Changes an agent. Runs of groups that it no longer serves are withdrawn as in [`Store::update_group`].
@@ -292,37 +298,39 @@ impl Store {
         update: &AgentUpdate,
         now: Timestamp,
     ) -> Result<Withdrawn, StoreError> {
-        let tx = self.begin().await?;
-        lock_agent(&tx, id).await?;
-        if let Some(name) = &update.name {
-            Sql::new("UPDATE agents SET name = ? WHERE id = ?")
-                .bind(name.as_str())
-                .bind(id)
-                .execute(&*tx)
-                .await?;
-        }
-        let mut withdrawn = Withdrawn::default();
-        if let Some(groups) = &update.groups {
-            let before: HashSet<GroupId> =
-                Sql::new("SELECT group_id FROM group_agents WHERE agent_id = ?")
+        transaction!({
+            let tx = self.begin().await?;
+            lock_agent(&tx, id).await?;
+            if let Some(name) = &update.name {
+                Sql::new("UPDATE agents SET name = ? WHERE id = ?")
+                    .bind(name.as_str())
                     .bind(id)
-                    .all(&*tx, Row::next)
-                    .await?
+                    .execute(&*tx)
+                    .await?;
+            }
+            let mut withdrawn = Withdrawn::default();
+            if let Some(groups) = &update.groups {
+                let before: HashSet<GroupId> =
+                    Sql::new("SELECT group_id FROM group_agents WHERE agent_id = ?")
+                        .bind(id)
+                        .all(&*tx, Row::next)
+                        .await?
+                        .into_iter()
+                        .collect();
+                Sql::new("DELETE FROM group_agents WHERE agent_id = ?")
+                    .bind(id)
+                    .execute(&*tx)
+                    .await?;
+                put_groups(&tx, id, groups).await?;
+                let left = before
                     .into_iter()
+                    .filter(|group| !groups.contains(group))
                     .collect();
-            Sql::new("DELETE FROM group_agents WHERE agent_id = ?")
-                .bind(id)
-                .execute(&*tx)
-                .await?;
-            put_groups(&tx, id, groups).await?;
-            let left = before
-                .into_iter()
-                .filter(|group| !groups.contains(group))
-                .collect();
-            withdrawn = withdraw_from_agent(&tx, id, &left, now).await?;
-        }
-        tx.commit().await?;
-        Ok(withdrawn)
+                withdrawn = withdraw_from_agent(&tx, id, &left, now).await?;
+            }
+            tx.commit().await?;
+            Ok(withdrawn)
+        })
     }
 }
 
@@ -349,7 +357,7 @@ pub(crate) async fn put_groups(
         Sql::new("INSERT INTO group_agents (group_id, agent_id) VALUES (?, ?)")
             .bind(group)
             .bind(agent)
-            .text(tx.engine.or_ignore())
+            .text(&tx.engine.or_ignore("group_id"))
             .execute(&**tx)
             .await?;
     }

@@ -4,6 +4,7 @@ use cronfleet_core::policy::ExecMode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::again::transaction;
 use crate::agent_session::Session;
 use crate::error::{Conflict, StoreError};
 use crate::sql::Sql;
@@ -72,25 +73,26 @@ impl Store {
         session: &Session,
         policy: &AgentPolicy,
     ) -> Result<(), StoreError> {
-        let report = policy.to_json()?;
-        let tx = self.begin().await?;
-        Sql::new("DELETE FROM agent_policies WHERE agent_id = ?")
-            .bind(session.agent)
-            .execute(&*tx)
-            .await?;
-        let stored = Sql::new(
-            "INSERT INTO agent_policies (agent_id, report) \
-             SELECT id, ? FROM agents WHERE id = ? AND session_epoch = ?",
-        )
-        .bind(report.as_str())
-        .bind(session.agent)
-        .bind(session.epoch)
-        .execute(&*tx)
-        .await?;
-        if stored != 1 {
-            return Err(Conflict::StaleSession.into());
-        }
-        tx.commit().await
+        transaction!({
+            let report = policy.to_json()?;
+            let tx = self.begin().await?;
+            let is_newest = Sql::new("SELECT 1 FROM agents WHERE id = ? AND session_epoch = ?")
+                .bind(session.agent)
+                .bind(session.epoch)
+                .text(tx.engine.for_update())
+                .exists(&*tx)
+                .await?;
+            if !is_newest {
+                return Err(Conflict::StaleSession.into());
+            }
+            Sql::new("INSERT INTO agent_policies (agent_id, report) VALUES (?, ?)")
+                .bind(session.agent)
+                .bind(report.as_str())
+                .text(&tx.engine.or_update("agent_id", &["report"]))
+                .execute(&*tx)
+                .await?;
+            tx.commit().await
+        })
     }
 }
 

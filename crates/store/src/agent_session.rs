@@ -3,6 +3,7 @@
 use cronfleet_core::id::AgentId;
 use jiff::Timestamp;
 
+use crate::again::transaction;
 use crate::agent::{AgentFacts, AgentState, SpoolLevel};
 use crate::error::{Conflict, StoreError, Thing};
 use crate::sql::Sql;
@@ -66,25 +67,29 @@ impl Store {
         epoch_seen: u64,
         now: Timestamp,
     ) -> Result<Option<SessionOpened>, StoreError> {
-        let tx = self.begin().await?;
-        let found = Sql::new("SELECT state, session_epoch, boot_id FROM agents WHERE id = ?")
-            .bind(agent)
-            .text(tx.engine.for_update())
-            .one(&*tx, |row| {
-                Ok((
-                    row.next::<AgentState>()?,
-                    row.next::<u64>()?,
-                    row.maybe::<String>()?,
-                ))
-            })
-            .await?;
-        let Some((state @ (AgentState::Pending | AgentState::Active), epoch_before, boot_before)) =
-            found
-        else {
-            return Ok(None);
-        };
-        let epoch = epoch_before.max(epoch_seen) + 1;
-        Sql::new(
+        transaction!({
+            let tx = self.begin().await?;
+            let found = Sql::new("SELECT state, session_epoch, boot_id FROM agents WHERE id = ?")
+                .bind(agent)
+                .text(tx.engine.for_update())
+                .one(&*tx, |row| {
+                    Ok((
+                        row.next::<AgentState>()?,
+                        row.next::<u64>()?,
+                        row.maybe::<String>()?,
+                    ))
+                })
+                .await?;
+            let Some((
+                state @ (AgentState::Pending | AgentState::Active),
+                epoch_before,
+                boot_before,
+            )) = found
+            else {
+                return Ok(None);
+            };
+            let epoch = epoch_before.max(epoch_seen) + 1;
+            Sql::new(
             "UPDATE agents SET session_epoch = ?, center = ?, boot_id = ?, last_seen_at = ?, hostname = ?, os = ?, \
              arch = ?, version = ?, is_root = ?, cpu_count = ?, memory_total_bytes = ?, cgroups = ? WHERE id = ?",
         )
@@ -103,20 +108,21 @@ impl Store {
         .bind(agent)
         .execute(&*tx)
         .await?;
-        Sql::new("UPDATE runs SET unreachable_since = NULL WHERE active_agent = ?")
-            .bind(agent)
-            .execute(&*tx)
-            .await?;
-        tx.commit().await?;
-        Ok(Some(SessionOpened {
-            session: Session {
-                agent,
-                epoch,
-                center: center.to_owned(),
-            },
-            is_active: state == AgentState::Active,
-            is_new_boot: boot_before.as_deref() != Some(boot_id),
-        }))
+            Sql::new("UPDATE runs SET unreachable_since = NULL WHERE active_agent = ?")
+                .bind(agent)
+                .execute(&*tx)
+                .await?;
+            tx.commit().await?;
+            Ok(Some(SessionOpened {
+                session: Session {
+                    agent,
+                    epoch,
+                    center: center.to_owned(),
+                },
+                is_active: state == AgentState::Active,
+                is_new_boot: boot_before.as_deref() != Some(boot_id),
+            }))
+        })
     }
 
     /// Stores many heartbeats at once.
@@ -124,12 +130,16 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn put_heartbeats(&self, heartbeats: &[Heartbeat]) -> Result<(), StoreError> {
-        if heartbeats.is_empty() {
-            return Ok(());
-        }
-        let tx = self.begin().await?;
-        for heartbeat in heartbeats {
-            Sql::new(
+        transaction!({
+            if heartbeats.is_empty() {
+                return Ok(());
+            }
+            let tx = self.begin().await?;
+            // In one order everywhere, so that two of these cannot wait for each other.
+            let mut heartbeats: Vec<&Heartbeat> = heartbeats.iter().collect();
+            heartbeats.sort_unstable_by_key(|heartbeat| heartbeat.agent);
+            for heartbeat in heartbeats {
+                Sql::new(
                 "UPDATE agents SET last_seen_at = ?, load_1m = ?, memory_available_bytes = ?, running_count = ?, \
                  clock_offset_us = ?, round_trip_us = ? WHERE id = ?",
             )
@@ -142,11 +152,12 @@ impl Store {
             .bind(heartbeat.agent)
             .execute(&*tx)
             .await?;
-            if let Some(spool) = heartbeat.spool {
-                put_spool(&tx, heartbeat.agent, spool).await?;
+                if let Some(spool) = heartbeat.spool {
+                    put_spool(&tx, heartbeat.agent, spool).await?;
+                }
             }
-        }
-        tx.commit().await
+            tx.commit().await
+        })
     }
 
     /// Records that a session is over: what the agent holds is unreachable since `now`. Nothing happens if the agent has a
@@ -155,8 +166,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn close_session(&self, session: &Session, now: Timestamp) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
-        let closed = Sql::new(
+        transaction!({
+            let tx = self.begin().await?;
+            let closed = Sql::new(
             "UPDATE agents SET last_seen_at = ?, center = NULL WHERE id = ? AND session_epoch = ?",
         )
         .bind(now)
@@ -164,8 +176,8 @@ impl Store {
         .bind(session.epoch)
         .execute(&*tx)
         .await?;
-        if closed == 1 {
-            Sql::new(
+            if closed == 1 {
+                Sql::new(
                 "UPDATE runs SET unreachable_since = ? WHERE active_agent = ? AND state <> 'planned' \
                  AND unreachable_since IS NULL",
             )
@@ -173,8 +185,9 @@ impl Store {
             .bind(session.agent)
             .execute(&*tx)
             .await?;
-        }
-        tx.commit().await
+            }
+            tx.commit().await
+        })
     }
 
     /// Records the certificate that an agent now uses.
@@ -182,16 +195,18 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`].
     pub async fn put_certificate(&self, agent: AgentId, serial: &str) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
-        let changed = Sql::new("UPDATE agents SET certificate_serial = ? WHERE id = ?")
-            .bind(serial)
-            .bind(agent)
-            .execute(&*tx)
-            .await?;
-        if changed != 1 {
-            return Err(StoreError::Missing { what: Thing::Agent });
-        }
-        tx.commit().await
+        transaction!({
+            let tx = self.begin().await?;
+            let changed = Sql::new("UPDATE agents SET certificate_serial = ? WHERE id = ?")
+                .bind(serial)
+                .bind(agent)
+                .execute(&*tx)
+                .await?;
+            if changed != 1 {
+                return Err(StoreError::Missing { what: Thing::Agent });
+            }
+            tx.commit().await
+        })
     }
 }
 

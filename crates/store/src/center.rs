@@ -8,6 +8,7 @@ use std::time::Duration;
 use cronfleet_core::id::AgentId;
 use jiff::Timestamp;
 
+use crate::again::transaction;
 use crate::error::StoreError;
 use crate::run_state::BATCH;
 use crate::sql::{Row, Sql};
@@ -55,26 +56,27 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn put_center(&self, center: &NewCenter) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
-        let now = tx.engine.now();
-        let seen = Sql::new(format!(
-            "UPDATE centers SET last_seen_at = {now} WHERE id = ?"
-        ))
-        .bind(center.id.as_str())
-        .execute(&*tx)
-        .await?;
-        if seen == 0 {
-            if tx.engine.is_shared() {
+        transaction!({
+            let tx = self.begin().await?;
+            let now = tx.engine.now();
+            let seen = Sql::new(format!(
+                "UPDATE centers SET last_seen_at = {now} WHERE id = ?"
+            ))
+            .bind(center.id.as_str())
+            .execute(&*tx)
+            .await?;
+            if seen == 0 {
+                if tx.engine.is_shared() {
+                    Sql::new(format!(
+                        "DELETE FROM centers WHERE last_seen_at < {now} - ?"
+                    ))
+                    .bind(KEPT_FOR)
+                    .execute(&*tx)
+                    .await?;
+                } else {
+                    Sql::new("DELETE FROM centers").execute(&*tx).await?;
+                }
                 Sql::new(format!(
-                    "DELETE FROM centers WHERE last_seen_at < {now} - ?"
-                ))
-                .bind(KEPT_FOR)
-                .execute(&*tx)
-                .await?;
-            } else {
-                Sql::new("DELETE FROM centers").execute(&*tx).await?;
-            }
-            Sql::new(format!(
                 "INSERT INTO centers (id, name, version, address, agent_address, started_at, last_seen_at) \
                  VALUES (?, ?, ?, ?, ?, {now}, {now})"
             ))
@@ -85,8 +87,9 @@ impl Store {
             .bind(center.agent_address.clone())
             .execute(&*tx)
             .await?;
-        }
-        tx.commit().await
+            }
+            tx.commit().await
+        })
     }
 
     /// Forgets a center that stops.
@@ -94,12 +97,14 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn delete_center(&self, id: &str) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
-        Sql::new("DELETE FROM centers WHERE id = ?")
-            .bind(id)
-            .execute(&*tx)
-            .await?;
-        tx.commit().await
+        transaction!({
+            let tx = self.begin().await?;
+            Sql::new("DELETE FROM centers WHERE id = ?")
+                .bind(id)
+                .execute(&*tx)
+                .await?;
+            tx.commit().await
+        })
     }
 
     /// All centers, longest running first.
@@ -143,22 +148,24 @@ impl Store {
         &self,
         now: Timestamp,
     ) -> Result<Vec<AgentId>, StoreError> {
-        if left_behind(self.engine().is_shared(), self.engine().now())
-            .text(" LIMIT 1")
-            .all(self.reader(), Row::next::<AgentId>)
-            .await?
-            .is_empty()
-        {
-            return Ok(Vec::new());
-        }
-        let tx = self.begin().await?;
-        let left = left_behind(tx.engine.is_shared(), tx.engine.now())
-            .text(tx.engine.for_update())
-            .all(&*tx, Row::next::<AgentId>)
-            .await?;
-        close(&tx, &left, now).await?;
-        tx.commit().await?;
-        Ok(left)
+        transaction!({
+            if left_behind(self.engine().is_shared(), self.engine().now())
+                .text(" LIMIT 1")
+                .all(self.reader(), Row::next::<AgentId>)
+                .await?
+                .is_empty()
+            {
+                return Ok(Vec::new());
+            }
+            let tx = self.begin().await?;
+            let left = left_behind(tx.engine.is_shared(), tx.engine.now())
+                .text(tx.engine.for_update())
+                .all(&*tx, Row::next::<AgentId>)
+                .await?;
+            close(&tx, &left, now).await?;
+            tx.commit().await?;
+            Ok(left)
+        })
     }
 
     /// Sessions that by the database are with this center, by agent and epoch.

@@ -7,6 +7,7 @@ use cronfleet_core::order::{Claim, Cleanup, End, ExitStatus, Start};
 use cronfleet_core::run::{Outcome, Reason, RunEvent, RunState, Step, step};
 use jiff::Timestamp;
 
+use crate::again::transaction;
 use crate::agent_session::Session;
 use crate::error::StoreError;
 use crate::older_run::settle_waiting;
@@ -54,42 +55,44 @@ impl Store {
         claims: &[AgentClaim],
         now: Timestamp,
     ) -> Result<ClaimsApplied, StoreError> {
-        let mut applied = ClaimsApplied::default();
-        if claims.is_empty() {
-            return Ok(applied);
-        }
-        let tx = self.begin().await?;
-        session.guard(&tx).await?;
-        let mut runs = load(&tx, claims).await?;
-        for claim in claims {
-            let Some(run) = runs.get_mut(&claim.run) else {
-                applied.unknown.push(claim.run);
-                continue;
-            };
-            if run.head.key.agent != session.agent {
-                applied.foreign.push(claim.run);
-            } else if !run.apply(claim) {
-                applied.stale.push(claim.run);
+        transaction!({
+            let mut applied = ClaimsApplied::default();
+            if claims.is_empty() {
+                return Ok(applied);
             }
-        }
-        let moved: Vec<ClaimedRun> = runs
-            .into_values()
-            .filter(|run| run.patch.is_some())
-            .collect();
-        write(&tx, &moved, now).await?;
-        let ends: Vec<FailedRun<'_>> = moved.iter().filter_map(|run| run.failed(now)).collect();
-        let mut agents = insert_retries(&tx, &ends, now).await?;
-        applied.moved = moved
-            .iter()
-            .map(|run| run.head.moved(run.head.state, run.reason))
-            .collect();
-        applied.moved.sort_unstable_by_key(|moved| moved.run);
-        let settled = settle_waiting(&tx, &applied.moved, now).await?;
-        applied.moved.extend(settled.moved);
-        agents.extend(settled.agents);
-        applied.agents = agents.into_iter().collect();
-        tx.commit().await?;
-        Ok(applied)
+            let tx = self.begin().await?;
+            session.guard(&tx).await?;
+            let mut runs = load(&tx, claims).await?;
+            for claim in claims {
+                let Some(run) = runs.get_mut(&claim.run) else {
+                    applied.unknown.push(claim.run);
+                    continue;
+                };
+                if run.head.key.agent != session.agent {
+                    applied.foreign.push(claim.run);
+                } else if !run.apply(claim) {
+                    applied.stale.push(claim.run);
+                }
+            }
+            let moved: Vec<ClaimedRun> = runs
+                .into_values()
+                .filter(|run| run.patch.is_some())
+                .collect();
+            write(&tx, &moved, now).await?;
+            let ends: Vec<FailedRun<'_>> = moved.iter().filter_map(|run| run.failed(now)).collect();
+            let mut agents = insert_retries(&tx, &ends, now).await?;
+            applied.moved = moved
+                .iter()
+                .map(|run| run.head.moved(run.head.state, run.reason))
+                .collect();
+            applied.moved.sort_unstable_by_key(|moved| moved.run);
+            let settled = settle_waiting(&tx, &applied.moved, now).await?;
+            applied.moved.extend(settled.moved);
+            agents.extend(settled.agents);
+            applied.agents = agents.into_iter().collect();
+            tx.commit().await?;
+            Ok(applied)
+        })
     }
 }
 

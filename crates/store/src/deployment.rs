@@ -1,6 +1,7 @@
 //! What all centers of a deployment have in common, recorded by the first of them: a center with another certificate authority
 //! or another master key would break what the others have made.
 
+use crate::again::transaction;
 use crate::error::StoreError;
 use crate::sql::{Row, Sql};
 use crate::store::Store;
@@ -44,21 +45,23 @@ impl Store {
         fact: SharedFact,
         ours: &str,
     ) -> Result<String, StoreError> {
-        if let Some(recorded) = self.shared_fact(fact).await? {
-            return Ok(recorded);
-        }
-        let tx = self.begin().await?;
-        Sql::new("INSERT INTO deployment (name, fact) VALUES (?, ?)")
-            .bind(fact.word())
-            .bind(ours)
-            .text(tx.engine.or_ignore())
-            .execute(&*tx)
-            .await?;
-        tx.commit().await?;
-        Ok(self
-            .shared_fact(fact)
-            .await?
-            .unwrap_or_else(|| ours.to_owned()))
+        transaction!({
+            if let Some(recorded) = self.shared_fact(fact).await? {
+                return Ok(recorded);
+            }
+            let tx = self.begin().await?;
+            Sql::new("INSERT INTO deployment (name, fact) VALUES (?, ?)")
+                .bind(fact.word())
+                .bind(ours)
+                .text(&tx.engine.or_ignore("name"))
+                .execute(&*tx)
+                .await?;
+            tx.commit().await?;
+            Ok(self
+                .shared_fact(fact)
+                .await?
+                .unwrap_or_else(|| ours.to_owned()))
+        })
     }
 
     /// Puts another value in place of a shared fact.
@@ -70,12 +73,14 @@ impl Store {
         fact: SharedFact,
         ours: &str,
     ) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
-        Sql::new("UPDATE deployment SET fact = ? WHERE name = ?")
-            .bind(ours)
-            .bind(fact.word())
-            .execute(&*tx)
-            .await?;
-        tx.commit().await
+        transaction!({
+            let tx = self.begin().await?;
+            Sql::new("UPDATE deployment SET fact = ? WHERE name = ?")
+                .bind(ours)
+                .bind(fact.word())
+                .execute(&*tx)
+                .await?;
+            tx.commit().await
+        })
     }
 }

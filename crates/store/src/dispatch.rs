@@ -9,6 +9,7 @@ use cronfleet_core::run::{Reason, RunEvent, RunState};
 use jiff::Timestamp;
 use sea_orm::ConnectionTrait;
 
+use crate::again::transaction;
 use crate::agent_session::Session;
 use crate::error::{StoreError, Thing};
 use crate::lease::Lease;
@@ -64,30 +65,32 @@ impl Store {
         until: Timestamp,
         limit: u32,
     ) -> Result<Vec<Order>, StoreError> {
-        let tx = self.begin().await?;
-        session.guard(&tx).await?;
-        let rows = Sql::new(format!(
-            "{SELECT_ORDERS} AND r.state = 'planned' AND r.after_run IS NULL"
-        ))
-        .bind(session.agent)
-        .with(" AND r.not_before <= ?", until)
-        .with(" AND r.not_after >= ?", now)
-        .with(" ORDER BY r.not_before, r.id LIMIT ?", limit)
-        .text(tx.engine.for_update())
-        .all(&*tx, read_order)
-        .await?;
-        for batch in rows.chunks(BATCH) {
-            Sql::new("UPDATE runs SET state = 'dispatched', dispatched_at = ?, session_epoch = ?, center = ? WHERE ")
+        transaction!({
+            let tx = self.begin().await?;
+            session.guard(&tx).await?;
+            let rows = Sql::new(format!(
+                "{SELECT_ORDERS} AND r.state = 'planned' AND r.after_run IS NULL"
+            ))
+            .bind(session.agent)
+            .with(" AND r.not_before <= ?", until)
+            .with(" AND r.not_after >= ?", now)
+            .with(" ORDER BY r.not_before, r.id LIMIT ?", limit)
+            .text(tx.engine.for_update())
+            .all(&*tx, read_order)
+            .await?;
+            for batch in rows.chunks(BATCH) {
+                Sql::new("UPDATE runs SET state = 'dispatched', dispatched_at = ?, session_epoch = ?, center = ? WHERE ")
                 .bind(now)
                 .bind(session.epoch)
                 .bind(session.center.as_str())
                 .one_of("id", batch.iter().map(|row| row.id))
                 .execute(&*tx)
                 .await?;
-        }
-        let orders = with_specs(&*tx, rows).await?;
-        tx.commit().await?;
-        Ok(orders)
+            }
+            let orders = with_specs(&*tx, rows).await?;
+            tx.commit().await?;
+            Ok(orders)
+        })
     }
 
     /// What the agent has or may have, by `not_before`: for reconciling when it connects.
@@ -157,9 +160,11 @@ impl Store {
         if !is_any_late {
             return Ok(Vec::new());
         }
-        let tx = self.begin().await?;
-        lease.fence(&tx).await?;
-        let late = Sql::new(format!(
+        transaction!({
+            let tx = self.begin().await?;
+            lease.fence(&tx).await?;
+            let index = tx.engine.index("runs_active");
+            let late = Sql::new(format!(
             "SELECT {HEAD_COLUMNS}, not_after FROM runs{index} WHERE active_agent IS NOT NULL AND state = 'planned' \
              AND not_after < ? LIMIT ?"
         ))
@@ -168,19 +173,20 @@ impl Store {
         .text(tx.engine.for_update())
         .all(&*tx, |row| Ok((read_head(row)?, row.next::<Timestamp>()?)))
         .await?;
-        let (center_down, agent_offline): (Vec<_>, Vec<_>) = late
-            .into_iter()
-            .partition(|(_, not_after)| *not_after < center_up_since);
-        let mut moved = Vec::new();
-        for (late, reason) in [
-            (center_down, Reason::CenterDown),
-            (agent_offline, Reason::AgentOffline),
-        ] {
-            let heads: Vec<RunHead> = late.into_iter().map(|(head, _)| head).collect();
-            moved.extend(end_runs(&tx, &heads, &RunEvent::Expire(reason), now).await?);
-        }
-        tx.commit().await?;
-        Ok(moved)
+            let (center_down, agent_offline): (Vec<_>, Vec<_>) = late
+                .into_iter()
+                .partition(|(_, not_after)| *not_after < center_up_since);
+            let mut moved = Vec::new();
+            for (late, reason) in [
+                (center_down, Reason::CenterDown),
+                (agent_offline, Reason::AgentOffline),
+            ] {
+                let heads: Vec<RunHead> = late.into_iter().map(|(head, _)| head).collect();
+                moved.extend(end_runs(&tx, &heads, &RunEvent::Expire(reason), now).await?);
+            }
+            tx.commit().await?;
+            Ok(moved)
+        })
     }
 
     /// Ends runs whose agent has been out of reach since before `since`, at most `limit`: `lost(agent_gone)`.
@@ -194,10 +200,11 @@ impl Store {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<RunMoved>, StoreError> {
-        let tx = self.begin().await?;
-        lease.fence(&tx).await?;
-        let index = tx.engine.index("runs_active");
-        let heads = Sql::new(format!(
+        transaction!({
+            let tx = self.begin().await?;
+            lease.fence(&tx).await?;
+            let index = tx.engine.index("runs_active");
+            let heads = Sql::new(format!(
             "SELECT {HEAD_COLUMNS} FROM runs{index} WHERE active_agent IS NOT NULL AND unreachable_since < ? LIMIT ?"
         ))
         .bind(since)
@@ -205,15 +212,16 @@ impl Store {
         .text(tx.engine.for_update())
         .all(&*tx, read_head)
         .await?;
-        let gone = Claim::Lost {
-            reason: Reason::AgentGone,
-            start: None,
-        };
-        let mut moved = end_runs(&tx, &heads, &RunEvent::Claim(&gone), now).await?;
-        let settled = settle_waiting(&tx, &moved, now).await?;
-        moved.extend(settled.moved);
-        tx.commit().await?;
-        Ok(moved)
+            let gone = Claim::Lost {
+                reason: Reason::AgentGone,
+                start: None,
+            };
+            let mut moved = end_runs(&tx, &heads, &RunEvent::Claim(&gone), now).await?;
+            let settled = settle_waiting(&tx, &moved, now).await?;
+            moved.extend(settled.moved);
+            tx.commit().await?;
+            Ok(moved)
+        })
     }
 
     /// Everything the agent shall keep alive, by job.

@@ -2,14 +2,26 @@
 
 use std::path::PathBuf;
 
-use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, SqlErr};
+use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
-/// A failed store operation. Nothing of a failed operation is stored.
+use crate::fault::Fault;
+
+/// A failed store operation. Nothing of a failed operation is stored, but see [`StoreError::InDoubt`].
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database does not answer, is full, or is locked for too long. Trying again later may help.
     #[error("database is not available")]
     Unavailable(#[source] DbErr),
+    /// The connection was lost while the database made the operation durable: it is stored as a whole or not at all, but nobody
+    /// knows which. Asking again tells.
+    #[error("connection to the database was lost while it was storing")]
+    InDoubt(#[source] DbErr),
+    /// The database server must not be used, for this reason.
+    #[error("database is refused: {why}")]
+    Refused {
+        /// Why, and what to do.
+        why: String,
+    },
     /// The database file cannot be made or opened.
     #[error("database file {} cannot be opened", path.display())]
     File {
@@ -44,6 +56,14 @@ pub enum StoreError {
         found: u32,
         /// Newest schema this version knows.
         known: u32,
+    },
+    /// The database was written by an older version, and may not be changed now.
+    #[error("database has schema {found}, this version needs {needed}: run `cronfleet db migrate`")]
+    OlderSchema {
+        /// Schema of the database; 0 for an empty one.
+        found: u32,
+        /// Schema of this version.
+        needed: u32,
     },
     /// A migration step failed.
     #[error("migration {number} failed")]
@@ -152,7 +172,7 @@ impl From<DbErr> for StoreError {
         {
             return Self::Conflict(Conflict::Reference);
         }
-        if is_unavailable(&error) {
+        if Fault::of(&error).is_some() {
             Self::Unavailable(error)
         } else {
             Self::Statement(error)
@@ -161,6 +181,11 @@ impl From<DbErr> for StoreError {
 }
 
 impl StoreError {
+    /// An error of the driver while it connects: a wrong password is as bad as no server.
+    pub(crate) fn of_driver(error: sqlx::Error) -> Self {
+        Self::Unavailable(DbErr::Conn(RuntimeErr::SqlxError(error.into())))
+    }
+
     /// Names the conflict that a violated unique key means here.
     pub(crate) fn or_taken(self, conflict: Conflict) -> Self {
         match self {
@@ -169,35 +194,38 @@ impl StoreError {
         }
     }
 
+    /// Whether the same transaction again may succeed at once: nothing of it is stored, and the reason was a moment's.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Unavailable(error) => {
+                matches!(
+                    Fault::of(error),
+                    Some(Fault::Contention | Fault::Connection)
+                )
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the database, not the operation, is the reason.
+    pub const fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::InDoubt(_))
+    }
+
+    /// What is wrong with the database, in its own words; for people who run it.
+    pub fn trouble(&self) -> String {
+        let mut innermost: &dyn std::error::Error = self;
+        while let Some(source) = innermost.source() {
+            innermost = source;
+        }
+        innermost.to_string()
+    }
+
     /// A stored value that cannot be read.
     pub(crate) fn corrupt(what: &'static str, found: impl std::fmt::Display) -> Self {
         Self::Corrupt {
             what,
             found: found.to_string().chars().take(200).collect(),
         }
-    }
-}
-
-/// Whether the database, not the statement, is the reason.
-fn is_unavailable(error: &DbErr) -> bool {
-    match error {
-        DbErr::ConnectionAcquire(ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed)
-        | DbErr::Conn(_) => true,
-        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
-            match cause.as_ref() {
-                sqlx::Error::Io(_)
-                | sqlx::Error::PoolTimedOut
-                | sqlx::Error::PoolClosed
-                | sqlx::Error::WorkerCrashed
-                | sqlx::Error::Tls(_) => true,
-                // SQLite: BUSY 5, LOCKED 6, READONLY 8, IOERR 10, CORRUPT 11, FULL 13, CANTOPEN 14, by primary result code.
-                sqlx::Error::Database(cause) => cause
-                    .code()
-                    .and_then(|code| code.parse::<u32>().ok())
-                    .is_some_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 11 | 13 | 14)),
-                _ => false,
-            }
-        }
-        _ => false,
     }
 }

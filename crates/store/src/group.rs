@@ -7,6 +7,7 @@ use cronfleet_core::id::{AgentId, GroupId, UserId};
 use jiff::Timestamp;
 use sea_orm::ConnectionTrait;
 
+use crate::again::transaction;
 use crate::error::{Conflict, StoreError, Thing};
 use crate::group_row::{GROUP_COLUMNS, fill_lists, read_group};
 use crate::page::{NameKey, Page};
@@ -123,8 +124,11 @@ impl Store {
         group: &NewGroup,
         now: Timestamp,
     ) -> Result<GroupRow, StoreError> {
-        let tx = self.begin().await?;
-        Sql::new("INSERT INTO job_groups (id, name, description, created_at) VALUES (?, ?, ?, ?)")
+        transaction!({
+            let tx = self.begin().await?;
+            Sql::new(
+                "INSERT INTO job_groups (id, name, description, created_at) VALUES (?, ?, ?, ?)",
+            )
             .bind(group.id)
             .bind(group.name.as_str())
             .bind(group.description.as_str())
@@ -132,9 +136,10 @@ impl Store {
             .execute(&*tx)
             .await
             .map_err(|error| error.or_taken(Conflict::GroupNameTaken))?;
-        put_run_as(&tx, group.id, &group.run_as).await?;
-        put_agents(&tx, group.id, &group.agents).await?;
-        finish(tx, group.id).await
+            put_run_as(&tx, group.id, &group.run_as).await?;
+            put_agents(&tx, group.id, &group.agents).await?;
+            finish(tx, group.id).await
+        })
     }
 
     /// Changes a group. Runs of its jobs on agents that no longer serve it are withdrawn: those never sent end
@@ -148,42 +153,45 @@ impl Store {
         update: &GroupUpdate,
         now: Timestamp,
     ) -> Result<(GroupRow, Withdrawn), StoreError> {
-        let tx = self.begin().await?;
-        let mut sql = Sql::new("UPDATE job_groups SET created_at = created_at");
-        sql = sql.with_some(", name = ?", update.name.as_deref());
-        sql = sql.with_some(", description = ?", update.description.as_deref());
-        let changed = sql
-            .with(" WHERE id = ?", id)
-            .execute(&*tx)
-            .await
-            .map_err(|error| error.or_taken(Conflict::GroupNameTaken))?;
-        if changed != 1 {
-            return Err(StoreError::Missing { what: Thing::Group });
-        }
-        if let Some(run_as) = &update.run_as {
-            Sql::new("DELETE FROM group_run_as WHERE group_id = ?")
-                .bind(id)
+        transaction!({
+            let tx = self.begin().await?;
+            let mut sql = Sql::new("UPDATE job_groups SET created_at = created_at");
+            sql = sql.with_some(", name = ?", update.name.as_deref());
+            sql = sql.with_some(", description = ?", update.description.as_deref());
+            let changed = sql
+                .with(" WHERE id = ?", id)
                 .execute(&*tx)
-                .await?;
-            put_run_as(&tx, id, run_as).await?;
-        }
-        let mut withdrawn = Withdrawn::default();
-        if let Some(agents) = &update.agents {
-            let before: Vec<AgentId> =
-                Sql::new("SELECT agent_id FROM group_agents WHERE group_id = ?")
-                    .bind(id)
-                    .all(&*tx, Row::next)
-                    .await?;
-            Sql::new("DELETE FROM group_agents WHERE group_id = ?")
-                .bind(id)
-                .execute(&*tx)
-                .await?;
-            put_agents(&tx, id, agents).await?;
-            for agent in before.into_iter().filter(|agent| !agents.contains(agent)) {
-                withdrawn.add(withdraw_from_agent(&tx, agent, &HashSet::from([id]), now).await?);
+                .await
+                .map_err(|error| error.or_taken(Conflict::GroupNameTaken))?;
+            if changed != 1 {
+                return Err(StoreError::Missing { what: Thing::Group });
             }
-        }
-        Ok((finish(tx, id).await?, withdrawn))
+            if let Some(run_as) = &update.run_as {
+                Sql::new("DELETE FROM group_run_as WHERE group_id = ?")
+                    .bind(id)
+                    .execute(&*tx)
+                    .await?;
+                put_run_as(&tx, id, run_as).await?;
+            }
+            let mut withdrawn = Withdrawn::default();
+            if let Some(agents) = &update.agents {
+                let before: Vec<AgentId> =
+                    Sql::new("SELECT agent_id FROM group_agents WHERE group_id = ?")
+                        .bind(id)
+                        .all(&*tx, Row::next)
+                        .await?;
+                Sql::new("DELETE FROM group_agents WHERE group_id = ?")
+                    .bind(id)
+                    .execute(&*tx)
+                    .await?;
+                put_agents(&tx, id, agents).await?;
+                for agent in before.into_iter().filter(|agent| !agents.contains(agent)) {
+                    withdrawn
+                        .add(withdraw_from_agent(&tx, agent, &HashSet::from([id]), now).await?);
+                }
+            }
+            Ok((finish(tx, id).await?, withdrawn))
+        })
     }
 
     /// Deletes a group with its memberships.
@@ -191,32 +199,34 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`], [`Conflict::GroupOwnsJobs`].
     pub async fn delete_group(&self, id: GroupId) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
-        lock_group(&tx, id).await?;
-        if Sql::new("SELECT 1 FROM jobs WHERE group_id = ? AND is_deleted = 0")
-            .bind(id)
-            .exists(&*tx)
-            .await?
-        {
-            return Err(Conflict::GroupOwnsJobs.into());
-        }
-        for table in [
-            "group_members",
-            "group_run_as",
-            "group_agents",
-            "join_token_groups",
-            "secrets",
-        ] {
-            Sql::new(format!("DELETE FROM {table} WHERE group_id = ?"))
+        transaction!({
+            let tx = self.begin().await?;
+            lock_group(&tx, id).await?;
+            if Sql::new("SELECT 1 FROM jobs WHERE group_id = ? AND is_deleted = 0")
+                .bind(id)
+                .exists(&*tx)
+                .await?
+            {
+                return Err(Conflict::GroupOwnsJobs.into());
+            }
+            for table in [
+                "group_members",
+                "group_run_as",
+                "group_agents",
+                "join_token_groups",
+                "secrets",
+            ] {
+                Sql::new(format!("DELETE FROM {table} WHERE group_id = ?"))
+                    .bind(id)
+                    .execute(&*tx)
+                    .await?;
+            }
+            Sql::new("DELETE FROM job_groups WHERE id = ?")
                 .bind(id)
                 .execute(&*tx)
                 .await?;
-        }
-        Sql::new("DELETE FROM job_groups WHERE id = ?")
-            .bind(id)
-            .execute(&*tx)
-            .await?;
-        tx.commit().await
+            tx.commit().await
+        })
     }
 
     /// Gives a user a role in a group, in place of the one she may have.
@@ -229,23 +239,25 @@ impl Store {
         user: UserId,
         role: Role,
     ) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
-        lock_group(&tx, group).await?;
-        if !Sql::new("SELECT 1 FROM users WHERE id = ?")
-            .bind(user)
-            .exists(&*tx)
-            .await?
-        {
-            return Err(StoreError::Missing { what: Thing::User });
-        }
-        Sql::new("INSERT INTO group_members (group_id, user_id, role) VALUES (?, ?, ?)")
-            .bind(group)
-            .bind(user)
-            .bind(role)
-            .text(&tx.engine.or_update("group_id, user_id", &["role"]))
-            .execute(&*tx)
-            .await?;
-        tx.commit().await
+        transaction!({
+            let tx = self.begin().await?;
+            lock_group(&tx, group).await?;
+            if !Sql::new("SELECT 1 FROM users WHERE id = ?")
+                .bind(user)
+                .exists(&*tx)
+                .await?
+            {
+                return Err(StoreError::Missing { what: Thing::User });
+            }
+            Sql::new("INSERT INTO group_members (group_id, user_id, role) VALUES (?, ?, ?)")
+                .bind(group)
+                .bind(user)
+                .bind(role)
+                .text(&tx.engine.or_update("group_id, user_id", &["role"]))
+                .execute(&*tx)
+                .await?;
+            tx.commit().await
+        })
     }
 
     /// Takes a user's role away; answers whether there was one.
@@ -253,14 +265,16 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn delete_member(&self, group: GroupId, user: UserId) -> Result<bool, StoreError> {
-        let tx = self.begin().await?;
-        let deleted = Sql::new("DELETE FROM group_members WHERE group_id = ? AND user_id = ?")
-            .bind(group)
-            .bind(user)
-            .execute(&*tx)
-            .await?;
-        tx.commit().await?;
-        Ok(deleted == 1)
+        transaction!({
+            let tx = self.begin().await?;
+            let deleted = Sql::new("DELETE FROM group_members WHERE group_id = ? AND user_id = ?")
+                .bind(group)
+                .bind(user)
+                .execute(&*tx)
+                .await?;
+            tx.commit().await?;
+            Ok(deleted == 1)
+        })
     }
 }
 
@@ -306,7 +320,7 @@ async fn put_run_as(tx: &Tx, group: GroupId, run_as: &[String]) -> Result<(), St
         Sql::new("INSERT INTO group_run_as (group_id, run_as) VALUES (?, ?)")
             .bind(group)
             .bind(user.as_str())
-            .text(tx.engine.or_ignore())
+            .text(&tx.engine.or_ignore("group_id"))
             .execute(&**tx)
             .await?;
     }
@@ -325,7 +339,7 @@ async fn put_agents(tx: &Tx, group: GroupId, agents: &[AgentId]) -> Result<(), S
         Sql::new("INSERT INTO group_agents (group_id, agent_id) VALUES (?, ?)")
             .bind(group)
             .bind(agent)
-            .text(tx.engine.or_ignore())
+            .text(&tx.engine.or_ignore("group_id"))
             .execute(&**tx)
             .await?;
     }

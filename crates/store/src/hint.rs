@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::again::transaction;
 use crate::error::StoreError;
 use crate::sql::Sql;
 use crate::store::Store;
@@ -29,19 +30,21 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn put_hints(&self, center: &str, hints: &[Hint]) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
-        for hint in hints {
-            Sql::new(format!(
-                "INSERT INTO hints (id, center, written_at, body) VALUES (?, ?, {}, ?)",
-                tx.engine.now()
-            ))
-            .bind(hint.id)
-            .bind(center)
-            .bind(hint.body.as_str())
-            .execute(&*tx)
-            .await?;
-        }
-        tx.commit().await
+        transaction!({
+            let tx = self.begin().await?;
+            for hint in hints {
+                Sql::new(format!(
+                    "INSERT INTO hints (id, center, written_at, body) VALUES (?, ?, {}, ?)",
+                    tx.engine.now()
+                ))
+                .bind(hint.id)
+                .bind(center)
+                .bind(hint.body.as_str())
+                .execute(&*tx)
+                .await?;
+            }
+            tx.commit().await
+        })
     }
 
     /// Hints that others than `center` have left within the last `window`, oldest first.
@@ -69,15 +72,17 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn purge_hints(&self) -> Result<u64, StoreError> {
-        let tx = self.begin().await?;
-        let deleted = Sql::new(format!(
-            "DELETE FROM hints WHERE written_at < {} - ?",
-            tx.engine.now()
-        ))
-        .bind(KEPT_FOR)
-        .execute(&*tx)
-        .await?;
-        tx.commit().await?;
-        Ok(deleted)
+        transaction!({
+            let tx = self.begin().await?;
+            let deleted = Sql::new(format!(
+                "DELETE FROM hints WHERE written_at < {} - ?",
+                tx.engine.now()
+            ))
+            .bind(KEPT_FOR)
+            .execute(&*tx)
+            .await?;
+            tx.commit().await?;
+            Ok(deleted)
+        })
     }
 }

@@ -5,6 +5,7 @@ use cronfleet_core::id::{GroupId, JobId, UserId};
 use cronfleet_core::job::{JobSpec, Target};
 use jiff::Timestamp;
 
+use crate::again::transaction;
 use crate::error::{Conflict, StoreError};
 use crate::group::lock_group;
 use crate::job_list::JobKindWord;
@@ -59,14 +60,15 @@ impl Store {
     /// # Errors
     /// [`Conflict::JobNameTaken`], [`StoreError::Missing`] if the group does not exist.
     pub async fn create_job(&self, job: &NewJob, now: Timestamp) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
-        lock_group(&tx, job.group).await?;
-        let next_due = if job.is_paused {
-            None
-        } else {
-            job.timing.next_due
-        };
-        Sql::new(
+        transaction!({
+            let tx = self.begin().await?;
+            lock_group(&tx, job.group).await?;
+            let next_due = if job.is_paused {
+                None
+            } else {
+                job.timing.next_due
+            };
+            Sql::new(
             "INSERT INTO jobs (id, group_id, name, name_key, kind, version, is_paused, is_deleted, is_target_all, \
              processes, is_reboot, shard, watermark, next_due, created_at) \
              VALUES (?, ?, ?, ?, ?, 1, ?, 0, ?, ?, ?, 0, ?, ?, ?)",
@@ -84,10 +86,11 @@ impl Store {
         .bind(next_due)
         .bind(now)
         .execute(&*tx)
-        .await
+.await
         .map_err(|error| error.or_taken(Conflict::JobNameTaken))?;
-        insert_version(&tx, job.id, 1, &job.spec, job.author, now).await?;
-        tx.commit().await
+            insert_version(&tx, job.id, 1, &job.spec, job.author, now).await?;
+            tx.commit().await
+        })
     }
 
     /// Versions of a job within reach (deleted ones included), newest first; `before` is the last version seen.
@@ -174,7 +177,9 @@ pub(crate) async fn insert_version(
         for &agent in batch {
             sql = sql.bind(job).bind(agent);
         }
-        sql.text(tx.engine.or_ignore()).execute(&**tx).await?;
+        sql.text(&tx.engine.or_ignore("job_id"))
+            .execute(&**tx)
+            .await?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use cronfleet_core::job::{JobSpec, Target};
 use cronfleet_core::run::Reason;
 use jiff::Timestamp;
 
+use crate::again::transaction;
 use crate::error::{Conflict, StoreError, Thing};
 use crate::job::{Timing, insert_version};
 use crate::job_list::JobKindWord;
@@ -45,17 +46,18 @@ impl Store {
         author: UserId,
         now: Timestamp,
     ) -> Result<JobEdited, StoreError> {
-        let tx = self.begin().await?;
-        let head = lock_job(&tx, job).await?;
-        head.expect_version(expected_version)?;
-        head.expect_planned(now)?;
-        let version = head.version + 1;
-        let next_due = if head.is_paused {
-            None
-        } else {
-            timing.next_due
-        };
-        Sql::new("UPDATE jobs SET name = ?, name_key = ?, kind = ?, version = ?, is_target_all = ?, processes = ?")
+        transaction!({
+            let tx = self.begin().await?;
+            let head = lock_job(&tx, job).await?;
+            head.expect_version(expected_version)?;
+            head.expect_planned(now)?;
+            let version = head.version + 1;
+            let next_due = if head.is_paused {
+                None
+            } else {
+                timing.next_due
+            };
+            Sql::new("UPDATE jobs SET name = ?, name_key = ?, kind = ?, version = ?, is_target_all = ?, processes = ?")
             .bind(spec.name.as_str())
             .bind(spec.name.as_str())
             .bind(JobKindWord::of(&spec.kind))
@@ -69,8 +71,9 @@ impl Store {
             .execute(&*tx)
             .await
             .map_err(|error| error.or_taken(Conflict::JobNameTaken))?;
-        insert_version(&tx, job, version, spec, author, now).await?;
-        finish(tx, job, version, Withdrawal::Superseded, now).await
+            insert_version(&tx, job, version, spec, author, now).await?;
+            finish(tx, job, version, Withdrawal::Superseded, now).await
+        })
     }
 
     /// Pauses a job: nothing more becomes due. Pausing a paused job changes nothing.
@@ -78,18 +81,20 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`], [`Conflict::PlanningBehind`].
     pub async fn pause_job(&self, job: JobId, now: Timestamp) -> Result<JobEdited, StoreError> {
-        let tx = self.begin().await?;
-        let head = lock_job(&tx, job).await?;
-        if head.is_paused {
-            return Ok(JobEdited::unchanged(head.version));
-        }
-        head.expect_planned(now)?;
-        Sql::new("UPDATE jobs SET is_paused = 1, next_due = NULL, watermark = ? WHERE id = ?")
-            .bind(now)
-            .bind(job)
-            .execute(&*tx)
-            .await?;
-        finish(tx, job, head.version, Withdrawal::Paused, now).await
+        transaction!({
+            let tx = self.begin().await?;
+            let head = lock_job(&tx, job).await?;
+            if head.is_paused {
+                return Ok(JobEdited::unchanged(head.version));
+            }
+            head.expect_planned(now)?;
+            Sql::new("UPDATE jobs SET is_paused = 1, next_due = NULL, watermark = ? WHERE id = ?")
+                .bind(now)
+                .bind(job)
+                .execute(&*tx)
+                .await?;
+            finish(tx, job, head.version, Withdrawal::Paused, now).await
+        })
     }
 
     /// Resumes a job from `now` on: what would have been due meanwhile never was. Resuming a job that is not paused changes
@@ -104,30 +109,32 @@ impl Store {
         timing: Timing,
         now: Timestamp,
     ) -> Result<JobEdited, StoreError> {
-        let tx = self.begin().await?;
-        let head = lock_job(&tx, job).await?;
-        head.expect_version(expected_version)?;
-        let edited = JobEdited::unchanged(head.version);
-        if !head.is_paused {
-            return Ok(edited);
-        }
-        Sql::new("UPDATE jobs SET is_paused = 0, next_due = ?, watermark = ? WHERE id = ?")
-            .bind(timing.next_due)
-            .bind(now)
-            .bind(job)
-            .execute(&*tx)
-            .await?;
-        // What has not been given back yet is wanted again.
-        let index = tx.engine.index("runs_active");
-        Sql::new(format!(
+        transaction!({
+            let tx = self.begin().await?;
+            let head = lock_job(&tx, job).await?;
+            head.expect_version(expected_version)?;
+            let edited = JobEdited::unchanged(head.version);
+            if !head.is_paused {
+                return Ok(edited);
+            }
+            Sql::new("UPDATE jobs SET is_paused = 0, next_due = ?, watermark = ? WHERE id = ?")
+                .bind(timing.next_due)
+                .bind(now)
+                .bind(job)
+                .execute(&*tx)
+                .await?;
+            // What has not been given back yet is wanted again.
+            let index = tx.engine.index("runs_active");
+            Sql::new(format!(
             "UPDATE runs{index} SET revoke_reason = NULL WHERE active_agent IS NOT NULL AND job_id = ? AND revoke_reason = ?"
         ))
         .bind(job)
         .bind(Reason::Paused)
         .execute(&*tx)
         .await?;
-        tx.commit().await?;
-        Ok(edited)
+            tx.commit().await?;
+            Ok(edited)
+        })
     }
 
     /// Deletes a job: its name is free again, its runs stay. Runs never sent end `skipped(deleted)`.
@@ -135,15 +142,17 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`], [`Conflict::PlanningBehind`].
     pub async fn delete_job(&self, job: JobId, now: Timestamp) -> Result<JobEdited, StoreError> {
-        let tx = self.begin().await?;
-        let head = lock_job(&tx, job).await?;
-        head.expect_planned(now)?;
-        Sql::new("UPDATE jobs SET is_deleted = 1, name_key = NULL, next_due = NULL, watermark = ? WHERE id = ?")
+        transaction!({
+            let tx = self.begin().await?;
+            let head = lock_job(&tx, job).await?;
+            head.expect_planned(now)?;
+            Sql::new("UPDATE jobs SET is_deleted = 1, name_key = NULL, next_due = NULL, watermark = ? WHERE id = ?")
             .bind(now)
             .bind(job)
             .execute(&*tx)
             .await?;
-        finish(tx, job, head.version, Withdrawal::Deleted, now).await
+            finish(tx, job, head.version, Withdrawal::Deleted, now).await
+        })
     }
 }
 

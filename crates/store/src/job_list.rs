@@ -133,7 +133,7 @@ impl Store {
         after: Option<&NameKey>,
         limit: u32,
     ) -> Result<Page<JobRow, NameKey>, StoreError> {
-        let mut sql = select_jobs(reach).and_contains(&["j.name"], &filter.part);
+        let mut sql = select_jobs(reach).and_contains(self.engine(), &["j.name"], &filter.part);
         sql = sql.with_some(" AND j.group_id = ?", filter.group);
         sql = sql.with_some(" AND j.kind = ?", filter.kind);
         sql = sql.with_some(" AND j.is_paused = ?", filter.is_paused);

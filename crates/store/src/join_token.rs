@@ -4,6 +4,7 @@ use cronfleet_core::id::{AgentId, GroupId, UserId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::again::transaction;
 use crate::agent::{AgentFacts, AgentState, put_groups};
 use crate::error::{Conflict, StoreError};
 use crate::group::lock_group;
@@ -55,8 +56,9 @@ impl Store {
         token: &NewJoinToken,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
-        Sql::new(
+        transaction!({
+            let tx = self.begin().await?;
+            Sql::new(
             "INSERT INTO join_tokens (id, secret_hash, is_preapproved, uses_max, uses, expires_at, created_by, \
              created_at) VALUES (?, ?, ?, ?, 0, ?, ?, ?)",
         )
@@ -69,16 +71,17 @@ impl Store {
         .bind(now)
         .execute(&*tx)
         .await?;
-        for &group in &token.groups {
-            lock_group(&tx, group).await?;
-            Sql::new("INSERT INTO join_token_groups (join_token_id, group_id) VALUES (?, ?)")
-                .bind(token.id)
-                .bind(group)
-                .text(tx.engine.or_ignore())
-                .execute(&*tx)
-                .await?;
-        }
-        tx.commit().await
+            for &group in &token.groups {
+                lock_group(&tx, group).await?;
+                Sql::new("INSERT INTO join_token_groups (join_token_id, group_id) VALUES (?, ?)")
+                    .bind(token.id)
+                    .bind(group)
+                    .text(&tx.engine.or_ignore("group_id"))
+                    .execute(&*tx)
+                    .await?;
+            }
+            tx.commit().await
+        })
     }
 
     /// Whether a token would be accepted now, without using it.
@@ -107,37 +110,39 @@ impl Store {
         agent: &NewAgent,
         now: Timestamp,
     ) -> Result<AgentState, StoreError> {
-        let tx = self.begin().await?;
-        // One conditional UPDATE decides who gets the last use.
-        let used = Sql::new(
+        transaction!({
+            let tx = self.begin().await?;
+            // One conditional UPDATE decides who gets the last use.
+            let used = Sql::new(
             "UPDATE join_tokens SET uses = uses + 1 WHERE secret_hash = ? AND uses < uses_max AND expires_at > ?",
         )
         .bind(secret)
         .bind(now)
         .execute(&*tx)
         .await?;
-        if used != 1 {
-            return Err(Conflict::JoinTokenRefused.into());
-        }
-        let (token, is_preapproved) =
-            Sql::new("SELECT id, is_preapproved FROM join_tokens WHERE secret_hash = ?")
-                .bind(secret)
-                .one(&*tx, |row| Ok((row.next::<Uuid>()?, row.next::<bool>()?)))
-                .await?
-                .ok_or(Conflict::JoinTokenRefused)?;
-        let groups: Vec<GroupId> =
-            Sql::new("SELECT group_id FROM join_token_groups WHERE join_token_id = ?")
-                .bind(token)
-                .all(&*tx, Row::next)
-                .await?;
-        let state = if is_preapproved {
-            AgentState::Active
-        } else {
-            AgentState::Pending
-        };
-        insert_agent(&tx, agent, state, &groups, now).await?;
-        tx.commit().await?;
-        Ok(state)
+            if used != 1 {
+                return Err(Conflict::JoinTokenRefused.into());
+            }
+            let (token, is_preapproved) =
+                Sql::new("SELECT id, is_preapproved FROM join_tokens WHERE secret_hash = ?")
+                    .bind(secret)
+                    .one(&*tx, |row| Ok((row.next::<Uuid>()?, row.next::<bool>()?)))
+                    .await?
+                    .ok_or(Conflict::JoinTokenRefused)?;
+            let groups: Vec<GroupId> =
+                Sql::new("SELECT group_id FROM join_token_groups WHERE join_token_id = ?")
+                    .bind(token)
+                    .all(&*tx, Row::next)
+                    .await?;
+            let state = if is_preapproved {
+                AgentState::Active
+            } else {
+                AgentState::Pending
+            };
+            insert_agent(&tx, agent, state, &groups, now).await?;
+            tx.commit().await?;
+            Ok(state)
+        })
     }
 
     /// Creates an active agent without a token: the one inside the center's own process.
@@ -150,9 +155,11 @@ impl Store {
         groups: &[GroupId],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
-        insert_agent(&tx, agent, AgentState::Active, groups, now).await?;
-        tx.commit().await
+        transaction!({
+            let tx = self.begin().await?;
+            insert_agent(&tx, agent, AgentState::Active, groups, now).await?;
+            tx.commit().await
+        })
     }
 }
 

@@ -4,6 +4,7 @@ use cronfleet_core::id::{AgentId, RunId, UserId};
 use cronfleet_core::run::{Reason, RunEvent};
 use jiff::Timestamp;
 
+use crate::again::transaction;
 use crate::error::{StoreError, Thing};
 use crate::run::RunMoved;
 use crate::run_state::{HEAD_COLUMNS, end_runs, read_head};
@@ -32,34 +33,36 @@ impl Store {
         user: UserId,
         now: Timestamp,
     ) -> Result<KillAnswer, StoreError> {
-        let tx = self.begin().await?;
-        let head = Sql::new(format!("SELECT {HEAD_COLUMNS} FROM runs WHERE id = ?"))
-            .bind(run)
-            .text(tx.engine.for_update())
-            .one(&*tx, read_head)
-            .await?
-            .ok_or(StoreError::Missing { what: Thing::Run })?;
-        if head.state.is_ended() {
-            return Ok(KillAnswer::AlreadyEnded);
-        }
-        Sql::new("UPDATE runs SET kill_requested_by = ?, kill_requested_at = ? WHERE id = ? AND kill_requested_at IS NULL")
+        transaction!({
+            let tx = self.begin().await?;
+            let head = Sql::new(format!("SELECT {HEAD_COLUMNS} FROM runs WHERE id = ?"))
+                .bind(run)
+                .text(tx.engine.for_update())
+                .one(&*tx, read_head)
+                .await?
+                .ok_or(StoreError::Missing { what: Thing::Run })?;
+            if head.state.is_ended() {
+                return Ok(KillAnswer::AlreadyEnded);
+            }
+            Sql::new("UPDATE runs SET kill_requested_by = ?, kill_requested_at = ? WHERE id = ? AND kill_requested_at IS NULL")
             .bind(user)
             .bind(now)
             .bind(run)
             .execute(&*tx)
             .await?;
-        let agent = head.key.agent;
-        let moved = end_runs(
-            &tx,
-            &[head],
-            &RunEvent::Withdraw(Reason::KilledBeforeStart),
-            now,
-        )
-        .await?;
-        tx.commit().await?;
-        Ok(moved
-            .first()
-            .map_or(KillAnswer::Ask(agent), |moved| KillAnswer::Ended(*moved)))
+            let agent = head.key.agent;
+            let moved = end_runs(
+                &tx,
+                &[head],
+                &RunEvent::Withdraw(Reason::KilledBeforeStart),
+                now,
+            )
+            .await?;
+            tx.commit().await?;
+            Ok(moved
+                .first()
+                .map_or(KillAnswer::Ask(agent), |moved| KillAnswer::Ended(*moved)))
+        })
     }
 
     /// Runs that the agent is to kill.

@@ -93,6 +93,7 @@ pub(crate) async fn record_lapse(
         "SELECT due_from, due_to, due_count, reason FROM lapses WHERE job_id = ? ORDER BY due_from DESC LIMIT 1",
     )
     .bind(job)
+    .text(tx.engine.for_update())
     .one(&**tx, read_lapse)
     .await?;
     if let Some(last) = last
@@ -121,7 +122,7 @@ pub(crate) async fn record_lapse(
     .bind(lapse.reason)
     .bind(group)
     .bind(now)
-    .text(tx.engine.or_ignore())
+    .text(&tx.engine.or_ignore("job_id"))
     .execute(&**tx)
     .await?;
     Ok(())

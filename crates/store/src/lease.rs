@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::again::transaction;
 use crate::engine::Engine;
 use crate::error::{Conflict, StoreError};
 use crate::sql::{Row, Sql};
@@ -47,10 +48,11 @@ impl Store {
         holder: &str,
         ttl: Duration,
     ) -> Result<Option<Lease>, StoreError> {
-        let tx = self.begin().await?;
-        let now = self.engine().now();
-        // Further away than any term lasts: it was given by a clock that has since been set back, or by another database.
-        let taken = Sql::new(format!(
+        transaction!({
+            let tx = self.begin().await?;
+            let now = self.engine().now();
+            // Further away than any term lasts: it was given by a clock that has since been set back, or by another database.
+            let taken = Sql::new(format!(
             "UPDATE leases SET holder = ?, epoch = epoch + 1, expires_at = {now} + ? WHERE shard = ? \
              AND (expires_at <= {now} OR expires_at > {now} + ?)"
         ))
@@ -60,12 +62,13 @@ impl Store {
         .bind(ttl * 2)
         .execute(&*tx)
         .await?;
-        if taken != 1 {
-            return Ok(None);
-        }
-        let lease = term(&tx, shard, holder).await?;
-        tx.commit().await?;
-        Ok(Some(lease))
+            if taken != 1 {
+                return Ok(None);
+            }
+            let lease = term(&tx, shard, holder).await?;
+            tx.commit().await?;
+            Ok(Some(lease))
+        })
     }
 
     /// Begins a term for `holder` whoever has one, without an end: for a database that belongs to one center alone.
@@ -73,16 +76,20 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn seize_lease(&self, shard: u32, holder: &str) -> Result<Lease, StoreError> {
-        let tx = self.begin().await?;
-        Sql::new("UPDATE leases SET holder = ?, epoch = epoch + 1, expires_at = ? WHERE shard = ?")
+        transaction!({
+            let tx = self.begin().await?;
+            Sql::new(
+                "UPDATE leases SET holder = ?, epoch = epoch + 1, expires_at = ? WHERE shard = ?",
+            )
             .bind(holder)
             .bind(i64::MAX)
             .bind(shard)
             .execute(&*tx)
             .await?;
-        let lease = term(&tx, shard, holder).await?;
-        tx.commit().await?;
-        Ok(lease)
+            let lease = term(&tx, shard, holder).await?;
+            tx.commit().await?;
+            Ok(lease)
+        })
     }
 
     /// Lets a term that goes on last for `ttl` from now; answers whether it does.
@@ -90,15 +97,17 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreError> {
-        let tx = self.begin().await?;
-        let now = self.engine().now();
-        let renewed = Sql::new(format!("UPDATE leases SET expires_at = {now} + ? WHERE"))
-            .bind(ttl)
-            .append(lease.guard(self.engine()))
-            .execute(&*tx)
-            .await?;
-        tx.commit().await?;
-        Ok(renewed == 1)
+        transaction!({
+            let tx = self.begin().await?;
+            let now = self.engine().now();
+            let renewed = Sql::new(format!("UPDATE leases SET expires_at = {now} + ? WHERE"))
+                .bind(ttl)
+                .append(lease.guard(self.engine()))
+                .execute(&*tx)
+                .await?;
+            tx.commit().await?;
+            Ok(renewed == 1)
+        })
     }
 
     /// Ends a term at once, so that the next one may begin. The epoch stays: it is what makes the past harmless.
@@ -106,13 +115,15 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn resign_lease(&self, lease: &Lease) -> Result<bool, StoreError> {
-        let tx = self.begin().await?;
-        let resigned = Sql::new("UPDATE leases SET expires_at = 0 WHERE")
-            .append(lease.guard(self.engine()))
-            .execute(&*tx)
-            .await?;
-        tx.commit().await?;
-        Ok(resigned == 1)
+        transaction!({
+            let tx = self.begin().await?;
+            let resigned = Sql::new("UPDATE leases SET expires_at = 0 WHERE")
+                .append(lease.guard(self.engine()))
+                .execute(&*tx)
+                .await?;
+            tx.commit().await?;
+            Ok(resigned == 1)
+        })
     }
 
     /// The lease as it stands.

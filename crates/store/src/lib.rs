@@ -6,6 +6,7 @@
 //!
 //! What runs become is decided by [`cronfleet_core::run::step`] alone; this crate loads, asks it, and writes.
 
+mod again;
 mod agent;
 mod agent_policy;
 mod agent_row;
@@ -13,10 +14,13 @@ mod agent_session;
 mod center;
 mod claim;
 mod cleanup_row;
+mod connect;
+mod copy;
 mod deployment;
 mod dispatch;
 mod engine;
 mod error;
+mod fault;
 mod group;
 mod group_row;
 mod hint;
@@ -59,6 +63,8 @@ pub use agent_policy::AgentPolicy;
 pub use agent_session::{Heartbeat, Session, SessionOpened};
 pub use center::{CENTER_GONE_AFTER, CenterRow, NewCenter};
 pub use claim::{AgentClaim, ClaimsApplied};
+pub use connect::{DatabaseUrl, DatabaseUrlError};
+pub use copy::{CopyError, TableCopied, copy};
 pub use deployment::SharedFact;
 pub use dispatch::OutstandingRun;
 pub use engine::Engine;

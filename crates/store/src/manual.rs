@@ -6,6 +6,7 @@ use cronfleet_core::id::{AgentId, JobId, RunId, UserId};
 use cronfleet_core::plan::PlannedRun;
 use jiff::Timestamp;
 
+use crate::again::transaction;
 use crate::error::StoreError;
 use crate::job_edit::lock_job;
 use crate::run_state::{Fate, NewRun, id_ceiling, id_floor, insert_runs};
@@ -50,47 +51,50 @@ impl Store {
         request: &ManualRuns,
         now: Timestamp,
     ) -> Result<ManualAnswer, StoreError> {
-        let tx = self.begin().await?;
-        let head = lock_job(&tx, request.job).await?;
-        let due_before = Sql::new("SELECT due FROM triggers WHERE job_id = ? AND trigger_key = ?")
-            .bind(request.job)
-            .bind(request.trigger.as_str())
-            .one(&*tx, Row::next)
-            .await?;
-        if let Some(due) = due_before {
-            let runs = runs_of_trigger(&tx, request, due).await?;
-            return Ok(ManualAnswer {
+        transaction!({
+            let tx = self.begin().await?;
+            let head = lock_job(&tx, request.job).await?;
+            let due_before =
+                Sql::new("SELECT due FROM triggers WHERE job_id = ? AND trigger_key = ?")
+                    .bind(request.job)
+                    .bind(request.trigger.as_str())
+                    .one(&*tx, Row::next)
+                    .await?;
+            if let Some(due) = due_before {
+                let runs = runs_of_trigger(&tx, request, due).await?;
+                return Ok(ManualAnswer {
+                    runs,
+                    agents: Vec::new(),
+                    is_repeat: true,
+                });
+            }
+            head.expect_version(request.version)?;
+            Sql::new("INSERT INTO triggers (job_id, trigger_key, due) VALUES (?, ?, ?)")
+                .bind(request.job)
+                .bind(request.trigger.as_str())
+                .bind(request.due)
+                .execute(&*tx)
+                .await?;
+            let new: Vec<NewRun<'_>> = request
+                .runs
+                .iter()
+                .map(|planned| NewRun {
+                    planned,
+                    group: head.group,
+                    requested_by: request.requested_by,
+                    fate: Fate::Planned,
+                })
+                .collect();
+            insert_runs(&tx, &new, now).await?;
+            tx.commit().await?;
+            let mut runs: Vec<RunId> = request.runs.iter().map(|run| run.id).collect();
+            runs.sort_unstable();
+            let agents: BTreeSet<AgentId> = request.runs.iter().map(|run| run.key.agent).collect();
+            Ok(ManualAnswer {
                 runs,
-                agents: Vec::new(),
-                is_repeat: true,
-            });
-        }
-        head.expect_version(request.version)?;
-        Sql::new("INSERT INTO triggers (job_id, trigger_key, due) VALUES (?, ?, ?)")
-            .bind(request.job)
-            .bind(request.trigger.as_str())
-            .bind(request.due)
-            .execute(&*tx)
-            .await?;
-        let new: Vec<NewRun<'_>> = request
-            .runs
-            .iter()
-            .map(|planned| NewRun {
-                planned,
-                group: head.group,
-                requested_by: request.requested_by,
-                fate: Fate::Planned,
+                agents: agents.into_iter().collect(),
+                is_repeat: false,
             })
-            .collect();
-        insert_runs(&tx, &new, now).await?;
-        tx.commit().await?;
-        let mut runs: Vec<RunId> = request.runs.iter().map(|run| run.id).collect();
-        runs.sort_unstable();
-        let agents: BTreeSet<AgentId> = request.runs.iter().map(|run| run.key.agent).collect();
-        Ok(ManualAnswer {
-            runs,
-            agents: agents.into_iter().collect(),
-            is_repeat: false,
         })
     }
 }

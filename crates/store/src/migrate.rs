@@ -1,13 +1,16 @@
 //! Schema steps: numbered SQL files per engine, forward only, each recorded when it is done. A step that was interrupted is run
-//! again, so every statement in it is safe to repeat: tables and indexes are created `IF NOT EXISTS`, and a column that is there
-//! already is not added again.
+//! again, so every statement in it is safe to repeat: tables are created `IF NOT EXISTS`, and a column or an index that is there
+//! already is not added again. MySQL makes every statement of a step durable by itself, the others the whole step.
+
+use std::cmp::Ordering;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sea_orm::{ConnectionTrait, DatabaseConnection, TransactionTrait};
 
 use crate::engine::Engine;
 use crate::error::StoreError;
-use crate::sql::Sql;
+use crate::sql::{Row, Sql};
 
 /// A schema step.
 struct Migration {
@@ -16,84 +19,149 @@ struct Migration {
     sql: &'static str,
 }
 
-const SQLITE: &[Migration] = &[
-    Migration {
-        number: 1,
-        name: "first",
-        sql: include_str!("../migrations/sqlite/0001_first.sql"),
-    },
-    Migration {
-        number: 2,
-        name: "agent_policies",
-        sql: include_str!("../migrations/sqlite/0002_agent_policies.sql"),
-    },
-    Migration {
-        number: 3,
-        name: "spool_levels",
-        sql: include_str!("../migrations/sqlite/0003_spool_levels.sql"),
-    },
-    Migration {
-        number: 4,
-        name: "kill_and_limits",
-        sql: include_str!("../migrations/sqlite/0004_kill_and_limits.sql"),
-    },
-    Migration {
-        number: 5,
-        name: "secrets",
-        sql: include_str!("../migrations/sqlite/0005_secrets.sql"),
-    },
-    Migration {
-        number: 6,
-        name: "slot_probes",
-        sql: include_str!("../migrations/sqlite/0006_slot_probes.sql"),
-    },
-    Migration {
-        number: 7,
-        name: "leases",
-        sql: include_str!("../migrations/sqlite/0007_leases.sql"),
-    },
-    Migration {
-        number: 8,
-        name: "centers",
-        sql: include_str!("../migrations/sqlite/0008_centers.sql"),
-    },
-    Migration {
-        number: 9,
-        name: "slot_restarts",
-        sql: include_str!("../migrations/sqlite/0009_slot_restarts.sql"),
-    },
-];
+macro_rules! migrations {
+    ($($number:literal $name:literal $file:literal,)+) => {
+        const SQLITE: &[Migration] = migrations!("sqlite" $($number $name $file,)+);
+        const POSTGRES: &[Migration] = migrations!("postgresql" $($number $name $file,)+);
+        const MYSQL: &[Migration] = migrations!("mysql" $($number $name $file,)+);
+    };
+    ($folder:literal $($number:literal $name:literal $file:literal,)+) => {
+        &[$(Migration {
+            number: $number,
+            name: $name,
+            sql: include_str!(concat!("../migrations/", $folder, "/", $file)),
+        },)+]
+    };
+}
+
+migrations! {
+    1 "first" "0001_first.sql",
+    2 "agent_policies" "0002_agent_policies.sql",
+    3 "spool_levels" "0003_spool_levels.sql",
+    4 "kill_and_limits" "0004_kill_and_limits.sql",
+    5 "secrets" "0005_secrets.sql",
+    6 "slot_probes" "0006_slot_probes.sql",
+    7 "leases" "0007_leases.sql",
+    8 "centers" "0008_centers.sql",
+    9 "slot_restarts" "0009_slot_restarts.sql",
+}
 
 const fn migrations(engine: Engine) -> &'static [Migration] {
     match engine {
         Engine::Sqlite => SQLITE,
+        Engine::Postgres => POSTGRES,
+        Engine::Mysql => MYSQL,
     }
 }
 
-/// Brings the schema up to date.
+/// Number of the newest step. Every engine has the same ones.
+fn newest() -> u32 {
+    SQLITE.last().map_or(0, |step| step.number)
+}
+
+/// Brings the schema up to date. `db` is one connection: while it holds the lock, whoever else starts waits.
 pub(crate) async fn up(engine: Engine, db: &DatabaseConnection) -> Result<(), StoreError> {
-    let steps = migrations(engine);
-    let known = steps.last().map_or(0, |step| step.number);
+    lock(engine, db).await?;
+    let done = up_alone(engine, db).await;
+    unlock(engine, db).await?;
+    done
+}
+
+async fn up_alone(engine: Engine, db: &DatabaseConnection) -> Result<(), StoreError> {
     db.execute_unprepared(
         "CREATE TABLE IF NOT EXISTS migrations (number BIGINT NOT NULL PRIMARY KEY, name VARCHAR(64) NOT NULL, \
          applied_at BIGINT NOT NULL)",
     )
     .await?;
-    let found = Sql::new("SELECT MAX(number) FROM migrations")
-        .one(db, |row| row.maybe::<u32>())
-        .await?
-        .flatten()
-        .unwrap_or(0);
+    let (found, known) = (recorded(db).await?, newest());
     if found > known {
         return Err(StoreError::NewerSchema { found, known });
     }
-    for step in steps.iter().filter(|step| step.number > found) {
+    for step in migrations(engine).iter().filter(|step| step.number > found) {
         apply(engine, db, step).await?;
         tracing::info!(
             migration.number = step.number,
             migration.name = step.name,
             "database schema step done"
         );
+    }
+    Ok(())
+}
+
+/// Refuses a schema that is not the newest one, and changes nothing.
+pub(crate) async fn expect_newest(
+    engine: Engine,
+    db: &DatabaseConnection,
+) -> Result<(), StoreError> {
+    let is_there = has_column(engine, db, "migrations", "number").await?;
+    let found = if is_there { recorded(db).await? } else { 0 };
+    let known = newest();
+    match found.cmp(&known) {
+        Ordering::Equal => Ok(()),
+        Ordering::Less => Err(StoreError::OlderSchema {
+            found,
+            needed: known,
+        }),
+        Ordering::Greater => Err(StoreError::NewerSchema { found, known }),
+    }
+}
+
+/// The number of the newest step done.
+async fn recorded(db: &DatabaseConnection) -> Result<u32, StoreError> {
+    Ok(Sql::new("SELECT MAX(number) FROM migrations")
+        .one(db, |row| row.maybe::<u32>())
+        .await?
+        .flatten()
+        .unwrap_or(0))
+}
+
+/// Longest wait for somebody else's steps.
+const LOCK_WAIT: Duration = Duration::from_secs(300);
+/// Names the lock; any number that nobody else uses.
+const LOCK_KEY: i64 = 0x0c20_f1ee;
+
+/// Waits until nobody else changes the schema of this database. The lock ends with the connection at the latest.
+async fn lock(engine: Engine, db: &DatabaseConnection) -> Result<(), StoreError> {
+    let is_mine = match engine {
+        // Its file is guarded by the caller, and it has one writer.
+        Engine::Sqlite => true,
+        Engine::Postgres => {
+            db.execute_unprepared(&format!("SET lock_timeout = {}", LOCK_WAIT.as_millis()))
+                .await?;
+            db.execute_unprepared(&format!("SELECT pg_advisory_lock({LOCK_KEY})"))
+                .await?;
+            true
+        }
+        // The name counts in the whole server.
+        Engine::Mysql => {
+            Sql::new("SELECT GET_LOCK(CONCAT('cronfleet.', MD5(DATABASE())), ?)")
+                .bind(i64::try_from(LOCK_WAIT.as_secs()).unwrap_or(i64::MAX))
+                .one(db, Row::maybe::<i64>)
+                .await?
+                .flatten()
+                == Some(1)
+        }
+    };
+    if is_mine {
+        Ok(())
+    } else {
+        Err(StoreError::Refused {
+            why: "somebody else has been changing its schema for minutes".to_owned(),
+        })
+    }
+}
+
+async fn unlock(engine: Engine, db: &DatabaseConnection) -> Result<(), StoreError> {
+    match engine {
+        Engine::Sqlite => {}
+        Engine::Postgres => {
+            db.execute_unprepared(&format!("SELECT pg_advisory_unlock({LOCK_KEY})"))
+                .await?;
+        }
+        Engine::Mysql => {
+            db.execute_unprepared("DO RELEASE_LOCK(CONCAT('cronfleet.', MD5(DATABASE())))")
+                .await?;
+        }
     }
     Ok(())
 }
@@ -109,9 +177,7 @@ async fn apply(
     };
     let tx = db.begin().await.map_err(failed)?;
     for statement in statements(step.sql) {
-        if let Some((table, column)) = added_column(statement)
-            && has_column(engine, &tx, table, column).await?
-        {
+        if is_done(engine, &tx, statement).await? {
             continue;
         }
         tx.execute_unprepared(statement).await.map_err(failed)?;
@@ -132,12 +198,48 @@ fn statements(sql: &str) -> impl Iterator<Item = &str> {
         .filter(|statement| !statement.is_empty())
 }
 
-/// Table and column of an `ALTER TABLE … ADD COLUMN …`.
-fn added_column(statement: &str) -> Option<(&str, &str)> {
-    let mut words = statement
+/// Whether an interrupted step got as far as this statement. Of those that cannot say `IF NOT EXISTS` themselves.
+async fn is_done(
+    engine: Engine,
+    on: &impl ConnectionTrait,
+    statement: &str,
+) -> Result<bool, StoreError> {
+    if let Some((table, column)) = added_column(statement) {
+        return has_column(engine, on, table, column).await;
+    }
+    if let Some((table, index)) = added_index(statement) {
+        return Sql::new(engine.has_index())
+            .bind(table)
+            .bind(index)
+            .exists(on)
+            .await;
+    }
+    Ok(false)
+}
+
+/// The words of a statement without its comments.
+fn words(statement: &str) -> impl Iterator<Item = &str> {
+    statement
         .lines()
         .filter(|line| !line.trim_start().starts_with("--"))
-        .flat_map(str::split_whitespace);
+        .flat_map(str::split_whitespace)
+}
+
+/// Table and index of a `CREATE INDEX … ON …`, which MySQL cannot do `IF NOT EXISTS`.
+fn added_index(statement: &str) -> Option<(&str, &str)> {
+    let mut words = words(statement);
+    let mut next_is = |expected: &str| words.next() == Some(expected);
+    if !(next_is("CREATE") && next_is("INDEX")) {
+        return None;
+    }
+    let index = words.next()?;
+    let table = (words.next()? == "ON").then(|| words.next()).flatten()?;
+    Some((table, index))
+}
+
+/// Table and column of an `ALTER TABLE … ADD COLUMN …`.
+fn added_column(statement: &str) -> Option<(&str, &str)> {
+    let mut words = words(statement);
     let mut next_is = |expected: &str| words.next() == Some(expected);
     if !(next_is("ALTER") && next_is("TABLE")) {
         return None;
@@ -166,6 +268,19 @@ async fn has_column(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_an_index_that_cannot_say_it_itself_is_looked_up() {
+        let added = added_index("-- why\nCREATE INDEX runs_job ON runs (job_id, id)");
+        assert_eq!(added, Some(("runs", "runs_job")));
+        for other in [
+            "CREATE INDEX IF NOT EXISTS runs_job ON runs (job_id, id)",
+            "CREATE TABLE IF NOT EXISTS runs (id BIGINT)",
+            "CREATE INDEX",
+        ] {
+            assert_eq!(added_index(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn only_an_added_column_is_looked_up() {

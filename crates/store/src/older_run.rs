@@ -88,6 +88,8 @@ pub(crate) async fn older_runs(
         )
         .and_in("job_id", batch.iter().map(|plan| plan.job))
         .with(" AND id >= ?", id_floor(first_due))
+        // What an agent says of them right now settles what waits for them: it must find the runs planned here.
+        .text(tx.engine.for_update())
         .all(&**tx, |row| {
             let (id, version): (RunId, u32) = (row.next()?, row.next()?);
             let place = Place {

@@ -9,6 +9,7 @@ use cronfleet_core::id::{AgentId, GroupId, JobId, LifeId};
 use cronfleet_core::order::OutputTotals;
 use jiff::Timestamp;
 
+use crate::again::transaction;
 use crate::error::StoreError;
 use crate::output_row::append;
 use crate::run::read_output;
@@ -117,18 +118,20 @@ impl Store {
         output: &[LifeChunks],
         now: Timestamp,
     ) -> Result<Vec<LifeId>, StoreError> {
-        let mut refused = Vec::new();
-        if output.is_empty() {
-            return Ok(refused);
-        }
-        let tx = self.begin().await?;
-        for one in output {
-            if !append(&tx, agent, one, now).await? {
-                refused.push(one.life);
+        transaction!({
+            let mut refused = Vec::new();
+            if output.is_empty() {
+                return Ok(refused);
             }
-        }
-        tx.commit().await?;
-        Ok(refused)
+            let tx = self.begin().await?;
+            for one in output {
+                if !append(&tx, agent, one, now).await? {
+                    refused.push(one.life);
+                }
+            }
+            tx.commit().await?;
+            Ok(refused)
+        })
     }
 
     /// A life within reach.
@@ -236,15 +239,12 @@ fn take_until(chunks: &mut Vec<ChunkRow>, page: Vec<ChunkRow>, bytes: &mut u64, 
 }
 
 fn select_life(kind: LifeKind) -> String {
-    let (table, is_ended) = match kind {
-        LifeKind::Run => ("runs", "CASE WHEN l.outcome IS NULL THEN 0 ELSE 1 END"),
-        LifeKind::Process => (
-            "processes",
-            "CASE WHEN l.ended_at IS NULL THEN 0 ELSE 1 END",
-        ),
+    let table = match kind {
+        LifeKind::Run => "runs",
+        LifeKind::Process => "processes",
     };
     format!(
-        "SELECT l.job_id, l.job_version, j.group_id, l.agent_id, {is_ended}, l.output_written_bytes, \
+        "SELECT l.job_id, l.job_version, j.group_id, l.agent_id, l.ended_at, l.output_written_bytes, \
          l.output_dropped_bytes, l.output_end_offset, o.seen_to, o.end_offset, o.stored_bytes, o.trimmed_bytes \
          FROM {table} l JOIN jobs j ON j.id = l.job_id \
          LEFT JOIN outputs o ON o.life_id = l.id AND o.agent_id = l.agent_id WHERE l.id = ?"
@@ -253,7 +253,7 @@ fn select_life(kind: LifeKind) -> String {
 
 fn read_life(row: &mut Row, life: LifeId, kind: LifeKind) -> Result<LifeRow, StoreError> {
     let (job, job_version, group, agent) = (row.next()?, row.next()?, row.next()?, row.next()?);
-    let is_ended = row.next()?;
+    let is_ended = row.maybe::<Timestamp>()?.is_some();
     let totals = read_output(row)?;
     let seen_to = row.maybe()?.unwrap_or_default();
     let end_offset: Option<u64> = row.maybe()?;

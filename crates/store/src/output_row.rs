@@ -69,27 +69,8 @@ async fn open(
     life: LifeId,
     now: Timestamp,
 ) -> Result<Option<OutputHead>, StoreError> {
-    let found = Sql::new(
-        "SELECT agent_id, seen_to, end_offset, stored_bytes, trimmed_from, trimmed_to, trimmed_bytes FROM outputs \
-         WHERE life_id = ?",
-    )
-    .bind(life)
-    .text(tx.engine.for_update())
-    .one(&**tx, |row| {
-        let owner: AgentId = row.next()?;
-        let head = OutputHead {
-            seen_to: row.next()?,
-            end_offset: row.maybe()?,
-            stored_bytes: row.next()?,
-            trimmed_from: row.next()?,
-            trimmed_to: row.next()?,
-            trimmed_bytes: row.next()?,
-        };
-        Ok((owner, head))
-    })
-    .await?;
-    if let Some((owner, head)) = found {
-        return Ok((owner == agent).then_some(head));
+    if let Some(found) = find(tx, life).await? {
+        return Ok(found.of(agent));
     }
     // Output may arrive before the slot's report that makes a process known.
     for table in ["runs", "processes"] {
@@ -109,16 +90,47 @@ async fn open(
     .bind(life)
     .bind(agent)
     .bind(now)
+    .text(&tx.engine.or_ignore("life_id"))
     .execute(&**tx)
     .await?;
-    Ok(Some(OutputHead {
-        seen_to: 0,
-        end_offset: None,
-        stored_bytes: 0,
-        trimmed_from: 0,
-        trimmed_to: 0,
-        trimmed_bytes: 0,
-    }))
+    // Somebody else may have made it at the same time.
+    Ok(find(tx, life).await?.and_then(|found| found.of(agent)))
+}
+
+/// A head and the agent that it belongs to.
+struct FoundHead {
+    owner: AgentId,
+    head: OutputHead,
+}
+
+impl FoundHead {
+    fn of(self, agent: AgentId) -> Option<OutputHead> {
+        (self.owner == agent).then_some(self.head)
+    }
+}
+
+/// The head of a life's output, which stays so until the end of the transaction.
+async fn find(tx: &Tx, life: LifeId) -> Result<Option<FoundHead>, StoreError> {
+    Sql::new(
+        "SELECT agent_id, seen_to, end_offset, stored_bytes, trimmed_from, trimmed_to, trimmed_bytes FROM outputs \
+         WHERE life_id = ?",
+    )
+    .bind(life)
+    .text(tx.engine.for_update())
+    .one(&**tx, |row| {
+        Ok(FoundHead {
+            owner: row.next()?,
+            head: OutputHead {
+                seen_to: row.next()?,
+                end_offset: row.maybe()?,
+                stored_bytes: row.next()?,
+                trimmed_from: row.next()?,
+                trimmed_to: row.next()?,
+                trimmed_bytes: row.next()?,
+            },
+        })
+    })
+    .await
 }
 
 /// Whether nothing of a chunk is stored and nothing of it was deleted already.
@@ -202,11 +214,12 @@ async fn trim(tx: &Tx, output: &LifeChunks, head: &mut OutputHead) -> Result<(),
 pub(crate) async fn delete_outputs(tx: &Tx, lives: &[LifeId]) -> Result<u64, StoreError> {
     let mut deleted = 0;
     for batch in lives.chunks(BATCH) {
-        Sql::new("DELETE FROM output_chunks WHERE ")
+        // The head first: it waits for what is being appended, which is then there to be deleted.
+        deleted += Sql::new("DELETE FROM outputs WHERE ")
             .one_of("life_id", batch.iter().copied())
             .execute(&**tx)
             .await?;
-        deleted += Sql::new("DELETE FROM outputs WHERE ")
+        Sql::new("DELETE FROM output_chunks WHERE ")
             .one_of("life_id", batch.iter().copied())
             .execute(&**tx)
             .await?;

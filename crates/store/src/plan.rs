@@ -9,6 +9,7 @@ use cronfleet_core::plan::{Plan, PlannedRun};
 use cronfleet_core::run::{Reason, RunState};
 use jiff::Timestamp;
 
+use crate::again::transaction;
 use crate::error::StoreError;
 use crate::lapse::record_lapse;
 use crate::lease::Lease;
@@ -142,52 +143,54 @@ impl Store {
         plans: &[JobPlan],
         now: Timestamp,
     ) -> Result<PlansCommitted, StoreError> {
-        let mut committed = PlansCommitted::default();
-        if plans.is_empty() {
-            return Ok(committed);
-        }
-        let tx = self.begin().await?;
-        lease.fence(&tx).await?;
-        let groups = unchanged_groups(&tx, plans).await?;
-        let mut accepted = Vec::new();
-        for plan in plans {
-            match groups.get(&plan.job) {
-                Some(&group) => accepted.push((plan, group)),
-                None => committed.left_out.push(plan.job),
+        transaction!({
+            let mut committed = PlansCommitted::default();
+            if plans.is_empty() {
+                return Ok(committed);
             }
-        }
-        let older = older_runs(&tx, &accepted).await?;
-        let mut runs = Vec::new();
-        let mut agents = BTreeSet::new();
-        for (plan, group) in &accepted {
-            for planned in &plan.plan.runs {
-                let fate = older
-                    .get(&Place::of(planned))
-                    .copied()
-                    .unwrap_or(Fate::Planned);
-                runs.push(NewRun {
-                    planned,
-                    group: *group,
-                    requested_by: None,
-                    fate,
-                });
-                match fate {
-                    Fate::Planned => {
-                        agents.insert(planned.key.agent);
-                    }
-                    Fate::After(_) => {}
-                    Fate::Superseded => committed.moved.push(superseded(planned, *group)),
+            let tx = self.begin().await?;
+            lease.fence(&tx).await?;
+            let groups = unchanged_groups(&tx, plans).await?;
+            let mut accepted = Vec::new();
+            for plan in plans {
+                match groups.get(&plan.job) {
+                    Some(&group) => accepted.push((plan, group)),
+                    None => committed.left_out.push(plan.job),
                 }
             }
-            for lapse in &plan.plan.lapses {
-                record_lapse(&tx, plan.job, *group, lapse, now).await?;
+            let older = older_runs(&tx, &accepted).await?;
+            let mut runs = Vec::new();
+            let mut agents = BTreeSet::new();
+            for (plan, group) in &accepted {
+                for planned in &plan.plan.runs {
+                    let fate = older
+                        .get(&Place::of(planned))
+                        .copied()
+                        .unwrap_or(Fate::Planned);
+                    runs.push(NewRun {
+                        planned,
+                        group: *group,
+                        requested_by: None,
+                        fate,
+                    });
+                    match fate {
+                        Fate::Planned => {
+                            agents.insert(planned.key.agent);
+                        }
+                        Fate::After(_) => {}
+                        Fate::Superseded => committed.moved.push(superseded(planned, *group)),
+                    }
+                }
+                for lapse in &plan.plan.lapses {
+                    record_lapse(&tx, plan.job, *group, lapse, now).await?;
+                }
             }
-        }
-        committed.run_count = insert_runs(&tx, &runs, now).await?;
-        committed.agents = agents.into_iter().collect();
-        move_watermarks(&tx, &accepted).await?;
-        tx.commit().await?;
-        Ok(committed)
+            committed.run_count = insert_runs(&tx, &runs, now).await?;
+            committed.agents = agents.into_iter().collect();
+            move_watermarks(&tx, &accepted).await?;
+            tx.commit().await?;
+            Ok(committed)
+        })
     }
 
     /// Takes a job whose definition cannot be planned (an unknown time zone, say) out of planning until it is saved again;
@@ -201,14 +204,16 @@ impl Store {
         job: JobId,
         expected_version: u32,
     ) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
-        lease.fence(&tx).await?;
-        Sql::new("UPDATE jobs SET next_due = NULL WHERE id = ? AND version = ?")
-            .bind(job)
-            .bind(expected_version)
-            .execute(&*tx)
-            .await?;
-        tx.commit().await
+        transaction!({
+            let tx = self.begin().await?;
+            lease.fence(&tx).await?;
+            Sql::new("UPDATE jobs SET next_due = NULL WHERE id = ? AND version = ?")
+                .bind(job)
+                .bind(expected_version)
+                .execute(&*tx)
+                .await?;
+            tx.commit().await
+        })
     }
 }
 

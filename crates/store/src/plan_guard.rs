@@ -25,6 +25,7 @@ pub(crate) async fn unchanged_groups(
             .collect();
         let found = Sql::new("SELECT id, group_id, version, watermark FROM jobs WHERE is_deleted = 0 AND is_paused = 0")
             .and_in("id", batch.iter().map(|plan| plan.job))
+            .text(" ORDER BY id")
             .text(tx.engine.for_update())
             .all(&**tx, |row| {
                 let place: (JobId, GroupId) = (row.next()?, row.next()?);

@@ -9,6 +9,7 @@ use cronfleet_core::order::{Cleanup, OutputTotals, ProcessReport, SlotReport, St
 use cronfleet_core::run::{Reason, outcome_of};
 use jiff::Timestamp;
 
+use crate::again::transaction;
 use crate::agent_session::Session;
 use crate::claim::{detail_of, with_end};
 use crate::error::StoreError;
@@ -70,24 +71,26 @@ impl Store {
         reports: &[ProcessReport],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        if reports.is_empty() {
-            return Ok(());
-        }
-        let tx = self.begin().await?;
-        session.guard(&tx).await?;
-        let groups = groups_of_jobs(&tx, reports.iter().map(|report| report.job)).await?;
-        let mut slots = BTreeSet::new();
-        for report in reports
-            .iter()
-            .filter(|report| groups.contains_key(&report.job))
-        {
-            put_report(&tx, session.agent, report, now).await?;
-            slots.insert((report.job, report.index));
-        }
-        for (job, index) in slots {
-            forget_oldest(&tx, session.agent, job, index).await?;
-        }
-        tx.commit().await
+        transaction!({
+            if reports.is_empty() {
+                return Ok(());
+            }
+            let tx = self.begin().await?;
+            session.guard(&tx).await?;
+            let groups = groups_of_jobs(&tx, reports.iter().map(|report| report.job)).await?;
+            let mut slots = BTreeSet::new();
+            for report in reports
+                .iter()
+                .filter(|report| groups.contains_key(&report.job))
+            {
+                put_report(&tx, session.agent, report, now).await?;
+                slots.insert((report.job, report.index));
+            }
+            for (job, index) in slots {
+                forget_oldest(&tx, session.agent, job, index).await?;
+            }
+            tx.commit().await
+        })
     }
 
     /// Processes of a job within reach, those first heard of last first. The key's time is `first_seen_at`.
@@ -255,7 +258,7 @@ async fn insert_process(
     .bind(place.agent)
     .bind(place.index)
     .bind(now)
-    .text(tx.engine.or_ignore())
+    .text(&tx.engine.or_ignore("id"))
     .execute(&**tx)
     .await?;
     Ok(())

@@ -4,6 +4,7 @@
 use cronfleet_core::id::{JobId, LifeId, RunId};
 use jiff::Timestamp;
 
+use crate::again::transaction;
 use crate::error::StoreError;
 use crate::output_row::delete_outputs;
 use crate::run_state::{BATCH, id_ceiling};
@@ -27,27 +28,29 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn purge_runs(&self, before: Timestamp, limit: u32) -> Result<Purged, StoreError> {
-        let tx = self.begin().await?;
-        let old: Vec<RunId> =
-            Sql::new("SELECT id FROM runs WHERE id < ? AND active_agent IS NULL AND due < ?")
-                .bind(id_ceiling(before))
-                .bind(before)
-                .with(" ORDER BY id LIMIT ?", limit)
-                .all(&*tx, Row::next)
-                .await?;
-        let lives: Vec<LifeId> = old.iter().copied().map(LifeId::from).collect();
-        let mut purged = Purged {
-            outputs: delete_outputs(&tx, &lives).await?,
-            ..Purged::default()
-        };
-        for batch in old.chunks(BATCH) {
-            purged.runs += Sql::new("DELETE FROM runs WHERE ")
-                .one_of("id", batch.iter().copied())
-                .execute(&*tx)
-                .await?;
-        }
-        tx.commit().await?;
-        Ok(purged)
+        transaction!({
+            let tx = self.begin().await?;
+            let old: Vec<RunId> =
+                Sql::new("SELECT id FROM runs WHERE id < ? AND active_agent IS NULL AND due < ?")
+                    .bind(id_ceiling(before))
+                    .bind(before)
+                    .with(" ORDER BY id LIMIT ?", limit)
+                    .all(&*tx, Row::next)
+                    .await?;
+            let lives: Vec<LifeId> = old.iter().copied().map(LifeId::from).collect();
+            let mut purged = Purged {
+                outputs: delete_outputs(&tx, &lives).await?,
+                ..Purged::default()
+            };
+            for batch in old.chunks(BATCH) {
+                purged.runs += Sql::new("DELETE FROM runs WHERE ")
+                    .one_of("id", batch.iter().copied())
+                    .execute(&*tx)
+                    .await?;
+            }
+            tx.commit().await?;
+            Ok(purged)
+        })
     }
 
     /// Deletes output of ended lives that began before `before`, at most `limit` lives.
@@ -55,8 +58,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn purge_outputs(&self, before: Timestamp, limit: u32) -> Result<Purged, StoreError> {
-        let tx = self.begin().await?;
-        let old: Vec<LifeId> = Sql::new(
+        transaction!({
+            let tx = self.begin().await?;
+            let old: Vec<LifeId> = Sql::new(
             "SELECT o.life_id FROM outputs o WHERE o.created_at < ? \
              AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = o.life_id AND r.active_agent IS NOT NULL) \
              AND NOT EXISTS (SELECT 1 FROM processes p WHERE p.id = o.life_id AND p.ended_at IS NULL) \
@@ -66,11 +70,12 @@ impl Store {
         .bind(limit)
         .all(&*tx, Row::next)
         .await?;
-        let outputs = delete_outputs(&tx, &old).await?;
-        tx.commit().await?;
-        Ok(Purged {
-            outputs,
-            ..Purged::default()
+            let outputs = delete_outputs(&tx, &old).await?;
+            tx.commit().await?;
+            Ok(Purged {
+                outputs,
+                ..Purged::default()
+            })
         })
     }
 
@@ -79,8 +84,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn purge_lapses(&self, before: Timestamp, limit: u32) -> Result<Purged, StoreError> {
-        let tx = self.begin().await?;
-        let old: Vec<(JobId, Timestamp)> = Sql::new(
+        transaction!({
+            let tx = self.begin().await?;
+            let old: Vec<(JobId, Timestamp)> = Sql::new(
             "SELECT job_id, due_from FROM lapses WHERE due_from < ? AND due_to < ? ORDER BY due_from LIMIT ?",
         )
         .bind(before)
@@ -88,21 +94,23 @@ impl Store {
         .bind(limit)
         .all(&*tx, |row| Ok((row.next()?, row.next()?)))
         .await?;
-        for (job, due_from) in &old {
-            Sql::new("DELETE FROM lapses WHERE job_id = ? AND due_from = ?")
-                .bind(*job)
-                .bind(*due_from)
+            for (job, due_from) in &old {
+                Sql::new("DELETE FROM lapses WHERE job_id = ? AND due_from = ? AND due_to < ?")
+                    .bind(*job)
+                    .bind(*due_from)
+                    .bind(before)
+                    .execute(&*tx)
+                    .await?;
+            }
+            Sql::new("DELETE FROM triggers WHERE due < ?")
+                .bind(before)
                 .execute(&*tx)
                 .await?;
-        }
-        Sql::new("DELETE FROM triggers WHERE due < ?")
-            .bind(before)
-            .execute(&*tx)
-            .await?;
-        tx.commit().await?;
-        Ok(Purged {
-            lapses: old.len() as u64,
-            ..Purged::default()
+            tx.commit().await?;
+            Ok(Purged {
+                lapses: old.len() as u64,
+                ..Purged::default()
+            })
         })
     }
 }

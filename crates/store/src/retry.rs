@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::dispatch::specs_of;
 use crate::error::StoreError;
 use crate::run_state::{BATCH, Fate, NewRun, RunHead, insert_runs};
-use crate::sql::Sql;
+use crate::sql::{Row, Sql};
 use crate::store::Tx;
 
 /// A run that has just failed or timed out.
@@ -93,11 +93,18 @@ async fn jobs_served(
     for batch in runs.chunks(BATCH) {
         let jobs: HashSet<JobId> = batch.iter().map(|run| run.head.key.job).collect();
         let agents: HashSet<AgentId> = batch.iter().map(|run| run.head.key.agent).collect();
+        // A job that is paused or deleted at the same time must see these runs, or these must see that it is.
+        let jobs: Vec<JobId> =
+            Sql::new("SELECT id FROM jobs WHERE is_paused = 0 AND is_deleted = 0")
+                .and_in("id", jobs)
+                .text(" ORDER BY id")
+                .text(tx.engine.for_update())
+                .all(&**tx, Row::next)
+                .await?;
         let found = Sql::new(
-            "SELECT j.id, ga.agent_id FROM jobs j JOIN group_agents ga ON ga.group_id = j.group_id \
-             WHERE j.is_paused = 0 AND j.is_deleted = 0",
+            "SELECT j.id, ga.agent_id FROM jobs j JOIN group_agents ga ON ga.group_id = j.group_id WHERE ",
         )
-        .and_in("j.id", jobs)
+        .one_of("j.id", jobs)
         .and_in("ga.agent_id", agents)
         .all(&**tx, |row| {
             Ok((row.next::<JobId>()?, row.next::<AgentId>()?))

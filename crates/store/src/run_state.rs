@@ -170,9 +170,24 @@ pub(crate) async fn insert_runs(
                 .bind((!is_ended).then_some(key.agent))
                 .bind(after_run);
         }
-        inserted += sql.text(tx.engine.or_ignore()).execute(&**tx).await?;
+        let ignored = if tx.engine.counts_ignored() {
+            count_known(tx, batch).await?
+        } else {
+            0
+        };
+        let counted = sql.text(&tx.engine.or_ignore("id")).execute(&**tx).await?;
+        inserted += counted.saturating_sub(ignored);
     }
     Ok(inserted)
+}
+
+/// How many of these runs are stored already.
+async fn count_known(tx: &Tx, runs: &[NewRun<'_>]) -> Result<u64, StoreError> {
+    Ok(Sql::new("SELECT COUNT(*) FROM runs WHERE ")
+        .one_of("id", runs.iter().map(|run| run.planned.id))
+        .one(&**tx, Row::next)
+        .await?
+        .unwrap_or_default())
 }
 
 /// Lets one event end runs, as far as it applies to their states. `event` must not be one whose outcome depends on more

@@ -4,6 +4,7 @@ use cronfleet_core::access::{Principal, Role};
 use cronfleet_core::id::{GroupId, UserId};
 use jiff::Timestamp;
 
+use crate::again::transaction;
 use crate::error::StoreError;
 use crate::secret::SecretHash;
 use crate::sql::Sql;
@@ -57,8 +58,9 @@ impl Store {
         session: &NewSession,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
-        Sql::new(
+        transaction!({
+            let tx = self.begin().await?;
+            Sql::new(
             "INSERT INTO sessions (token_hash, user_id, created_at, last_seen_at, idle_expires_at, expires_at) \
              VALUES (?, ?, ?, ?, ?, ?)",
         )
@@ -70,12 +72,13 @@ impl Store {
         .bind(session.expires_at)
         .execute(&*tx)
         .await?;
-        Sql::new("UPDATE users SET last_sign_in_at = ? WHERE id = ?")
-            .bind(now)
-            .bind(session.user)
-            .execute(&*tx)
-            .await?;
-        tx.commit().await
+            Sql::new("UPDATE users SET last_sign_in_at = ? WHERE id = ?")
+                .bind(now)
+                .bind(session.user)
+                .execute(&*tx)
+                .await?;
+            tx.commit().await
+        })
     }
 
     /// Who a session's token stands for; `None` if it is unknown or expired, or its user disabled.
@@ -142,14 +145,18 @@ impl Store {
         now: Timestamp,
         idle_expires_at: Timestamp,
     ) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
-        Sql::new("UPDATE sessions SET last_seen_at = ?, idle_expires_at = ? WHERE token_hash = ?")
+        transaction!({
+            let tx = self.begin().await?;
+            Sql::new(
+                "UPDATE sessions SET last_seen_at = ?, idle_expires_at = ? WHERE token_hash = ?",
+            )
             .bind(now)
             .bind(idle_expires_at)
             .bind(token)
             .execute(&*tx)
             .await?;
-        tx.commit().await
+            tx.commit().await
+        })
     }
 
     /// Ends a session.
@@ -157,12 +164,14 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn delete_session(&self, token: SecretHash) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
-        Sql::new("DELETE FROM sessions WHERE token_hash = ?")
-            .bind(token)
-            .execute(&*tx)
-            .await?;
-        tx.commit().await
+        transaction!({
+            let tx = self.begin().await?;
+            Sql::new("DELETE FROM sessions WHERE token_hash = ?")
+                .bind(token)
+                .execute(&*tx)
+                .await?;
+            tx.commit().await
+        })
     }
 
     /// Gives a user a new password and ends all sessions but `keep`.
@@ -175,18 +184,20 @@ impl Store {
         password_hash: &str,
         keep: SecretHash,
     ) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
-        Sql::new("UPDATE users SET password_hash = ? WHERE id = ?")
-            .bind(password_hash)
-            .bind(user)
-            .execute(&*tx)
-            .await?;
-        Sql::new("DELETE FROM sessions WHERE user_id = ? AND token_hash <> ?")
-            .bind(user)
-            .bind(keep)
-            .execute(&*tx)
-            .await?;
-        tx.commit().await
+        transaction!({
+            let tx = self.begin().await?;
+            Sql::new("UPDATE users SET password_hash = ? WHERE id = ?")
+                .bind(password_hash)
+                .bind(user)
+                .execute(&*tx)
+                .await?;
+            Sql::new("DELETE FROM sessions WHERE user_id = ? AND token_hash <> ?")
+                .bind(user)
+                .bind(keep)
+                .execute(&*tx)
+                .await?;
+            tx.commit().await
+        })
     }
 
     /// Ends all sessions of a user but `keep`.
@@ -198,13 +209,15 @@ impl Store {
         user: UserId,
         keep: SecretHash,
     ) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
-        Sql::new("DELETE FROM sessions WHERE user_id = ? AND token_hash <> ?")
-            .bind(user)
-            .bind(keep)
-            .execute(&*tx)
-            .await?;
-        tx.commit().await
+        transaction!({
+            let tx = self.begin().await?;
+            Sql::new("DELETE FROM sessions WHERE user_id = ? AND token_hash <> ?")
+                .bind(user)
+                .bind(keep)
+                .execute(&*tx)
+                .await?;
+            tx.commit().await
+        })
     }
 
     /// Removes sessions that have expired; answers how many.
@@ -212,14 +225,16 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn delete_expired_sessions(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let tx = self.begin().await?;
-        let deleted =
-            Sql::new("DELETE FROM sessions WHERE idle_expires_at <= ? OR expires_at <= ?")
-                .bind(now)
-                .bind(now)
-                .execute(&*tx)
-                .await?;
-        tx.commit().await?;
-        Ok(deleted)
+        transaction!({
+            let tx = self.begin().await?;
+            let deleted =
+                Sql::new("DELETE FROM sessions WHERE idle_expires_at <= ? OR expires_at <= ?")
+                    .bind(now)
+                    .bind(now)
+                    .execute(&*tx)
+                    .await?;
+            tx.commit().await?;
+            Ok(deleted)
+        })
     }
 }

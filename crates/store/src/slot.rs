@@ -10,6 +10,7 @@ use cronfleet_core::order::{
 use jiff::Timestamp;
 use sea_orm::ConnectionTrait;
 
+use crate::again::transaction;
 use crate::agent_session::Session;
 use crate::claim::detail_of;
 use crate::error::StoreError;
@@ -79,56 +80,60 @@ impl Store {
         is_complete: bool,
         now: Timestamp,
     ) -> Result<Vec<SlotChanged>, StoreError> {
-        let tx = self.begin().await?;
-        session.guard(&tx).await?;
-        let before = reported(&tx, session.agent).await?;
-        let groups = groups_of_jobs(&tx, reports.iter().map(|report| report.job)).await?;
-        let mut changed = Vec::new();
-        for report in reports {
-            let Some(&group) = groups.get(&report.job) else {
-                continue;
-            };
-            let known = before
-                .get(&(report.job, report.index))
-                .map(|(report, _)| report);
-            if known == Some(report) {
-                continue;
+        transaction!({
+            let tx = self.begin().await?;
+            session.guard(&tx).await?;
+            let before = reported(&tx, session.agent).await?;
+            let groups = groups_of_jobs(&tx, reports.iter().map(|report| report.job)).await?;
+            let mut changed = Vec::new();
+            for report in reports {
+                let Some(&group) = groups.get(&report.job) else {
+                    continue;
+                };
+                let known = before
+                    .get(&(report.job, report.index))
+                    .map(|(report, _)| report);
+                if known == Some(report) {
+                    continue;
+                }
+                put_report(&tx, session.agent, report, now).await?;
+                note_process(&tx, session.agent, report, now).await?;
+                changed.push(SlotChanged {
+                    job: report.job,
+                    group,
+                    agent: session.agent,
+                    index: report.index,
+                    state: Some(report.state),
+                });
             }
-            put_report(&tx, session.agent, report, now).await?;
-            note_process(&tx, session.agent, report, now).await?;
-            changed.push(SlotChanged {
-                job: report.job,
-                group,
-                agent: session.agent,
-                index: report.index,
-                state: Some(report.state),
-            });
-        }
-        if is_complete {
-            let named: HashSet<(JobId, u32)> = reports
-                .iter()
-                .map(|report| (report.job, report.index))
-                .collect();
-            for (&(job, index), &(_, group)) in
-                before.iter().filter(|(slot, _)| !named.contains(slot))
-            {
-                Sql::new("DELETE FROM slots WHERE job_id = ? AND agent_id = ? AND slot_index = ?")
+            if is_complete {
+                let named: HashSet<(JobId, u32)> = reports
+                    .iter()
+                    .map(|report| (report.job, report.index))
+                    .collect();
+                for (&(job, index), &(_, group)) in
+                    before.iter().filter(|(slot, _)| !named.contains(slot))
+                {
+                    Sql::new(
+                        "DELETE FROM slots WHERE job_id = ? AND agent_id = ? AND slot_index = ?",
+                    )
                     .bind(job)
                     .bind(session.agent)
                     .bind(index)
                     .execute(&*tx)
                     .await?;
-                changed.push(SlotChanged {
-                    job,
-                    group,
-                    agent: session.agent,
-                    index,
-                    state: None,
-                });
+                    changed.push(SlotChanged {
+                        job,
+                        group,
+                        agent: session.agent,
+                        index,
+                        state: None,
+                    });
+                }
             }
-        }
-        tx.commit().await?;
-        Ok(changed)
+            tx.commit().await?;
+            Ok(changed)
+        })
     }
 
     /// Slots within reach, wanted or reported, by job name, agent name and index; the first `limit`.

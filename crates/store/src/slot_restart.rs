@@ -7,6 +7,7 @@ use cronfleet_core::id::{AgentId, JobId};
 use cronfleet_core::order::RestartCounts;
 use sea_orm::ConnectionTrait;
 
+use crate::again::transaction;
 use crate::error::StoreError;
 use crate::sql::Sql;
 use crate::store::{Store, Tx};
@@ -25,17 +26,25 @@ impl Store {
         agents: &[AgentId],
         index: Option<u32>,
     ) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
-        for agent in agents {
-            count(&tx, job, *agent, index.map_or(ALL, i64::from)).await?;
-        }
-        tx.commit().await?;
-        Ok(())
+        transaction!({
+            let tx = self.begin().await?;
+            for agent in agents {
+                count(&tx, job, *agent, index.map_or(ALL, i64::from)).await?;
+            }
+            tx.commit().await
+        })
     }
 }
 
 async fn count(tx: &Tx, job: JobId, agent: AgentId, index: i64) -> Result<(), StoreError> {
-    let counted = Sql::new(
+    Sql::new("INSERT INTO slot_restarts (job_id, agent_id, slot_index, asked) VALUES (?, ?, ?, 0)")
+        .bind(job)
+        .bind(agent)
+        .bind(index)
+        .text(&tx.engine.or_ignore("asked"))
+        .execute(&**tx)
+        .await?;
+    Sql::new(
         "UPDATE slot_restarts SET asked = asked + 1 WHERE job_id = ? AND agent_id = ? AND slot_index = ?",
     )
     .bind(job)
@@ -43,16 +52,6 @@ async fn count(tx: &Tx, job: JobId, agent: AgentId, index: i64) -> Result<(), St
     .bind(index)
     .execute(&**tx)
     .await?;
-    if counted == 0 {
-        Sql::new(
-            "INSERT INTO slot_restarts (job_id, agent_id, slot_index, asked) VALUES (?, ?, ?, 1)",
-        )
-        .bind(job)
-        .bind(agent)
-        .bind(index)
-        .execute(&**tx)
-        .await?;
-    }
     Ok(())
 }
 

@@ -93,13 +93,14 @@ impl Sql {
         }
     }
 
-    /// Goes on with a substring match in any of the columns that ignores the case of ASCII letters; nothing for an empty text.
-    pub(crate) fn and_contains(mut self, columns: &[&str], part: &str) -> Self {
+    /// Goes on with a substring match in any of the columns that ignores the case of ASCII letters at least; nothing for an empty
+    /// text.
+    pub(crate) fn and_contains(mut self, engine: Engine, columns: &[&str], part: &str) -> Self {
         if part.is_empty() {
             return self;
         }
         let mut pattern = String::from("%");
-        for c in part.to_ascii_lowercase().chars() {
+        for c in engine.lower(part).chars() {
             if matches!(c, '%' | '_' | '!') {
                 pattern.push('!');
             }
@@ -164,11 +165,9 @@ impl Sql {
 
     fn finish(self, on: &impl ConnectionTrait) -> Statement {
         let backend = on.get_database_backend();
-        Statement::from_sql_and_values(
-            backend,
-            Engine::of(backend).placeholders(self.text),
-            self.values,
-        )
+        let engine = Engine::of(backend);
+        let values = self.values.into_iter().map(|value| engine.accept(value));
+        Statement::from_sql_and_values(backend, engine.placeholders(self.text), values)
     }
 }
 

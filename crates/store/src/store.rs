@@ -1,54 +1,81 @@
-//! Opening the database, and the two ways to it: one writer, several readers.
+//! Opening the database, its transactions, and running them again when a moment's trouble stopped them.
 
-use std::fs::OpenOptions;
 use std::ops::Deref;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode,
     TransactionOptions, TransactionTrait,
 };
-use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
+use crate::connect::DatabaseUrl;
 use crate::engine::Engine;
 use crate::error::StoreError;
+use crate::fault::Fault;
 use crate::migrate;
 use crate::sql::Sql;
 
-/// Readers beside the one writer.
+/// Readers beside SQLite's one writer.
 const READERS_MAX: u32 = 4;
-/// Longest wait for a connection, and for SQLite's lock.
-const WAIT_MAX: Duration = Duration::from_secs(10);
+/// Connections to a server.
+const CONNECTIONS_MAX: u32 = 16;
 
 /// The durable state of the center. Cheap to clone; all clones share the connections.
 ///
-/// Every function is one transaction, complete when it answers: an error means that nothing of it is stored.
+/// Every function is one transaction, complete when it answers: an error means that nothing of it is stored (but see
+/// [`StoreError::InDoubt`]).
 #[derive(Debug, Clone)]
 pub struct Store {
-    engine: Engine,
+    url: DatabaseUrl,
     writer: DatabaseConnection,
     reader: DatabaseConnection,
 }
 
 impl Store {
-    /// Opens the SQLite database in `file`, creates it (for its owner's eyes only) if need be, and brings its schema up to
-    /// date. Guarding the file against a second center is the caller's part.
+    /// Opens a database and brings its schema up to date; several may do so at once. An SQLite file is created, for its
+    /// owner's eyes only, if need be; guarding it against a second center is the caller's part.
     ///
     /// # Errors
-    /// [`StoreError::File`] or [`StoreError::Unavailable`] if it cannot be opened; [`StoreError::NewerSchema`] if a newer
-    /// version has written it.
+    /// [`StoreError::File`] or [`StoreError::Unavailable`] if it cannot be opened; [`StoreError::Refused`] for a server that
+    /// must not be used; [`StoreError::NewerSchema`] if a newer version has written it.
+    pub async fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        url.admit().await?;
+        let one = url.connect_one().await?;
+        migrate::up(url.engine(), &one).await?;
+        Self::with(url, one).await
+    }
+
+    /// Opens a database whose schema is up to date, and refuses any other.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; [`StoreError::OlderSchema`] if it has to be brought up to date.
+    pub async fn open_as_it_is(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        url.admit_existing().await?;
+        let one = url.connect_one().await?;
+        migrate::expect_newest(url.engine(), &one).await?;
+        Self::with(url, one).await
+    }
+
+    /// Opens an SQLite file.
+    ///
+    /// # Errors
+    /// See [`Store::open`].
     pub async fn open_sqlite(file: &Path) -> Result<Self, StoreError> {
-        create_private(file).map_err(|source| StoreError::File {
-            path: file.to_owned(),
-            source,
-        })?;
-        let writer = connect_sqlite(file, 1, false).await?;
-        migrate::up(Engine::Sqlite, &writer).await?;
-        let reader = connect_sqlite(file, READERS_MAX, true).await?;
+        Self::open(&DatabaseUrl::sqlite(file)).await
+    }
+
+    /// Goes on with the one connection that changed the schema: SQLite keeps it as its writer.
+    async fn with(url: &DatabaseUrl, one: DatabaseConnection) -> Result<Self, StoreError> {
+        let (writer, reader) = match url.engine() {
+            Engine::Sqlite => (one, url.connect_many(READERS_MAX).await?),
+            Engine::Postgres | Engine::Mysql => {
+                one.close().await?;
+                let many = url.connect_many(CONNECTIONS_MAX).await?;
+                (many.clone(), many)
+            }
+        };
         let store = Self {
-            engine: Engine::Sqlite,
+            url: url.clone(),
             writer,
             reader,
         };
@@ -58,7 +85,7 @@ impl Store {
 
     /// The engine behind this store.
     pub fn engine(&self) -> Engine {
-        self.engine
+        self.url.engine()
     }
 
     /// Lets the engine refresh its statistics, so that it goes on choosing the right indexes. To be called daily.
@@ -66,24 +93,38 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn optimize(&self) -> Result<(), StoreError> {
-        match self.engine {
-            Engine::Sqlite => Sql::new("PRAGMA optimize=0x10002")
-                .execute(&self.writer)
-                .await
-                .map(|_| ()),
-        }
+        let sql = match self.engine() {
+            Engine::Sqlite => "PRAGMA optimize=0x10002",
+            Engine::Postgres => {
+                "ANALYZE agents, group_agents, jobs, job_versions, job_targets, runs, lapses, slots, processes"
+            }
+            Engine::Mysql => {
+                "ANALYZE TABLE agents, group_agents, jobs, job_versions, job_targets, runs, lapses, slots, processes"
+            }
+        };
+        self.writer.execute_unprepared(sql).await?;
+        Ok(())
     }
 
     /// Whether the database answers and can be written to.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`]; [`StoreError::Refused`] for a server that must not be used any more.
     pub async fn check(&self) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
-        Sql::new("DELETE FROM setup_codes WHERE expires_at < 0")
-            .execute(&*tx)
-            .await?;
-        tx.commit().await
+        let write = async {
+            let tx = self.begin().await?;
+            Sql::new("DELETE FROM setup_codes WHERE expires_at < 0")
+                .execute(&*tx)
+                .await?;
+            tx.commit().await
+        };
+        match write.await {
+            // The pool only says that it waited in vain; the server itself says why.
+            Err(error) if error.is_unavailable() => {
+                Err(self.url.admit().await.err().unwrap_or(error))
+            }
+            other => other,
+        }
     }
 
     /// Closes all connections, waiting for those at work. Later calls fail.
@@ -103,14 +144,16 @@ impl Store {
 
     /// Begins a writing transaction. Dropping it rolls it back.
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
-        let options = match self.engine {
+        let options = match self.engine() {
             Engine::Sqlite => TransactionOptions {
                 sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
                 ..TransactionOptions::default()
             },
+            // The isolation level is the session's.
+            Engine::Postgres | Engine::Mysql => TransactionOptions::default(),
         };
         Ok(Tx {
-            engine: self.engine,
+            engine: self.engine(),
             inner: self.writer.begin_with_options(options).await?,
         })
     }
@@ -126,7 +169,14 @@ pub(crate) struct Tx {
 impl Tx {
     /// Makes everything durable.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.inner.commit().await?)
+        self.inner
+            .commit()
+            .await
+            .map_err(|error| match Fault::of(&error) {
+                // Whether the database got as far as storing it was lost with the connection.
+                Some(Fault::Connection) => StoreError::InDoubt(error),
+                Some(Fault::Contention | Fault::Unable) | None => error.into(),
+            })
     }
 }
 
@@ -136,48 +186,4 @@ impl Deref for Tx {
     fn deref(&self) -> &DatabaseTransaction {
         &self.inner
     }
-}
-
-/// Makes an empty file that only its owner may read, unless there is one. SQLite's other files take over its mode.
-fn create_private(file: &Path) -> std::io::Result<()> {
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(file)
-        .map(|_| ())
-}
-
-async fn connect_sqlite(
-    file: &Path,
-    connections: u32,
-    is_reader: bool,
-) -> Result<DatabaseConnection, StoreError> {
-    let mut options = ConnectOptions::new("sqlite:");
-    let file = file.to_owned();
-    options
-        .max_connections(connections)
-        .min_connections(1)
-        .acquire_timeout(WAIT_MAX)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(move |sqlite| {
-            let sqlite = sqlite
-                .filename(&file)
-                .create_if_missing(false)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-                .foreign_keys(true)
-                .busy_timeout(WAIT_MAX)
-                .statement_cache_capacity(256)
-                .pragma("temp_store", "MEMORY")
-                .pragma("cache_size", "-16000");
-            if is_reader {
-                sqlite.pragma("query_only", "ON")
-            } else {
-                sqlite
-            }
-        });
-    Ok(Database::connect(options).await?)
 }

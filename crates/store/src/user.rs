@@ -3,6 +3,7 @@
 use cronfleet_core::id::{GroupId, UserId};
 use jiff::Timestamp;
 
+use crate::again::transaction;
 use crate::error::{Conflict, StoreError, Thing};
 use crate::page::{NameKey, Page};
 use crate::secret::SecretHash;
@@ -108,15 +109,17 @@ impl Store {
         code: SecretHash,
         expires_at: Timestamp,
     ) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
-        refuse_setup_if_done(&tx).await?;
-        Sql::new("DELETE FROM setup_codes").execute(&*tx).await?;
-        Sql::new("INSERT INTO setup_codes (code_hash, expires_at) VALUES (?, ?)")
-            .bind(code)
-            .bind(expires_at)
-            .execute(&*tx)
-            .await?;
-        tx.commit().await
+        transaction!({
+            let tx = self.begin().await?;
+            refuse_setup_if_done(&tx).await?;
+            Sql::new("DELETE FROM setup_codes").execute(&*tx).await?;
+            Sql::new("INSERT INTO setup_codes (code_hash, expires_at) VALUES (?, ?)")
+                .bind(code)
+                .bind(expires_at)
+                .execute(&*tx)
+                .await?;
+            tx.commit().await
+        })
     }
 
     /// Creates the first user, an administrator whatever `user.is_admin` says, and uses up the setup code.
@@ -129,27 +132,29 @@ impl Store {
         user: &NewUser,
         now: Timestamp,
     ) -> Result<UserRow, StoreError> {
-        let tx = self.begin().await?;
-        refuse_setup_if_done(&tx).await?;
-        let used = Sql::new("DELETE FROM setup_codes WHERE code_hash = ? AND expires_at > ?")
-            .bind(code)
-            .bind(now)
-            .execute(&*tx)
+        transaction!({
+            let tx = self.begin().await?;
+            refuse_setup_if_done(&tx).await?;
+            let used = Sql::new("DELETE FROM setup_codes WHERE code_hash = ? AND expires_at > ?")
+                .bind(code)
+                .bind(now)
+                .execute(&*tx)
+                .await?;
+            if used != 1 {
+                return Err(Conflict::SetupCodeRefused.into());
+            }
+            let row = insert_user(
+                &tx,
+                &NewUser {
+                    is_admin: true,
+                    ..user.clone()
+                },
+                now,
+            )
             .await?;
-        if used != 1 {
-            return Err(Conflict::SetupCodeRefused.into());
-        }
-        let row = insert_user(
-            &tx,
-            &NewUser {
-                is_admin: true,
-                ..user.clone()
-            },
-            now,
-        )
-        .await?;
-        tx.commit().await?;
-        Ok(row)
+            tx.commit().await?;
+            Ok(row)
+        })
     }
 
     /// Creates a user.
@@ -157,10 +162,12 @@ impl Store {
     /// # Errors
     /// [`Conflict::LoginTaken`].
     pub async fn create_user(&self, user: &NewUser, now: Timestamp) -> Result<UserRow, StoreError> {
-        let tx = self.begin().await?;
-        let row = insert_user(&tx, user, now).await?;
-        tx.commit().await?;
-        Ok(row)
+        transaction!({
+            let tx = self.begin().await?;
+            let row = insert_user(&tx, user, now).await?;
+            tx.commit().await?;
+            Ok(row)
+        })
     }
 
     /// Changes a user; ends the user's sessions when the password changes or the user is disabled.
@@ -172,37 +179,46 @@ impl Store {
         id: UserId,
         update: &UserUpdate,
     ) -> Result<UserRow, StoreError> {
-        let tx = self.begin().await?;
-        let mut sql = Sql::new("UPDATE users SET login = login");
-        sql = sql.with_some(", display_name = ?", update.display_name.as_deref());
-        sql = sql.with_some(", is_admin = ?", update.is_admin);
-        sql = sql.with_some(", is_disabled = ?", update.is_disabled);
-        sql = sql.with_some(", password_hash = ?", update.password_hash.as_deref());
-        let changed = sql.with(" WHERE id = ?", id).execute(&*tx).await?;
-        if changed != 1 {
-            return Err(StoreError::Missing { what: Thing::User });
-        }
-        let loses_admin = update.is_admin == Some(false) || update.is_disabled == Some(true);
-        if loses_admin
-            && !Sql::new("SELECT 1 FROM users WHERE is_admin = 1 AND is_disabled = 0")
-                .exists(&*tx)
-                .await?
-        {
-            return Err(Conflict::LastAdmin.into());
-        }
-        if update.password_hash.is_some() || update.is_disabled == Some(true) {
-            Sql::new("DELETE FROM sessions WHERE user_id = ?")
+        transaction!({
+            let tx = self.begin().await?;
+            let loses_admin = update.is_admin == Some(false) || update.is_disabled == Some(true);
+            if loses_admin {
+                // Two administrators who demote each other at once must see each other's change.
+                Sql::new("SELECT id FROM users WHERE is_admin = 1 AND is_disabled = 0 ORDER BY id")
+                    .text(tx.engine.for_update())
+                    .all(&*tx, Row::next::<UserId>)
+                    .await?;
+            }
+            let mut sql = Sql::new("UPDATE users SET login = login");
+            sql = sql.with_some(", display_name = ?", update.display_name.as_deref());
+            sql = sql.with_some(", is_admin = ?", update.is_admin);
+            sql = sql.with_some(", is_disabled = ?", update.is_disabled);
+            sql = sql.with_some(", password_hash = ?", update.password_hash.as_deref());
+            let changed = sql.with(" WHERE id = ?", id).execute(&*tx).await?;
+            if changed != 1 {
+                return Err(StoreError::Missing { what: Thing::User });
+            }
+            if loses_admin
+                && !Sql::new("SELECT 1 FROM users WHERE is_admin = 1 AND is_disabled = 0")
+                    .exists(&*tx)
+                    .await?
+            {
+                return Err(Conflict::LastAdmin.into());
+            }
+            if update.password_hash.is_some() || update.is_disabled == Some(true) {
+                Sql::new("DELETE FROM sessions WHERE user_id = ?")
+                    .bind(id)
+                    .execute(&*tx)
+                    .await?;
+            }
+            let row = select_user("u.id = ?")
                 .bind(id)
-                .execute(&*tx)
-                .await?;
-        }
-        let row = select_user("u.id = ?")
-            .bind(id)
-            .one(&*tx, read_user)
-            .await?
-            .ok_or(StoreError::Missing { what: Thing::User })?;
-        tx.commit().await?;
-        Ok(row)
+                .one(&*tx, read_user)
+                .await?
+                .ok_or(StoreError::Missing { what: Thing::User })?;
+            tx.commit().await?;
+            Ok(row)
+        })
     }
 
     /// One user.
@@ -226,7 +242,8 @@ impl Store {
         after: Option<&NameKey>,
         limit: u32,
     ) -> Result<Page<UserRow, NameKey>, StoreError> {
-        let mut sql = select_user("1 = 1").and_contains(&["u.login", "u.display_name"], part);
+        let mut sql =
+            select_user("1 = 1").and_contains(self.engine(), &["u.login", "u.display_name"], part);
         if let Some(after) = after {
             sql = sql.with(" AND u.login_key > ?", after.name.to_lowercase());
         }
@@ -252,7 +269,7 @@ impl Store {
     ) -> Result<Vec<UserRow>, StoreError> {
         select_user("u.is_disabled = 0")
             .with(" AND NOT EXISTS (SELECT 1 FROM group_members m WHERE m.user_id = u.id AND m.group_id = ?)", group)
-            .and_contains(&["u.login", "u.display_name"], part)
+            .and_contains(self.engine(), &["u.login", "u.display_name"], part)
             .with(" ORDER BY u.login_key LIMIT ?", limit)
             .all(self.reader(), read_user)
             .await
@@ -294,7 +311,13 @@ impl Store {
     }
 }
 
+/// Makes sure that there is no user, and lets nobody else ask until the end of the transaction. There is no row of users to
+/// lock, so it is that of the first schema step, which every database has.
 async fn refuse_setup_if_done(tx: &Tx) -> Result<(), StoreError> {
+    Sql::new("SELECT number FROM migrations WHERE number = 1")
+        .text(tx.engine.for_update())
+        .exists(&**tx)
+        .await?;
     if Sql::new("SELECT 1 FROM users LIMIT 1")
         .exists(&**tx)
         .await?

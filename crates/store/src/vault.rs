@@ -6,6 +6,7 @@ use cronfleet_core::id::{AgentId, GroupId, JobId, UserId};
 use cronfleet_core::secret::SecretUse;
 use jiff::Timestamp;
 
+use crate::again::transaction;
 use crate::error::{StoreError, Thing};
 use crate::group::lock_group;
 use crate::spec::from_json;
@@ -91,19 +92,21 @@ impl Store {
         author: UserId,
         now: Timestamp,
     ) -> Result<SecretRow, StoreError> {
-        let tx = self.begin().await?;
-        lock_group(&tx, group).await?;
-        let replaced = Sql::new("UPDATE secrets SET version = version + 1, key_id = ?, sealed = ?")
-            .bind(sealed.key_id.as_str())
-            .bind(sealed.bytes.clone())
-            .with(", updated_by = ?", author)
-            .with(", updated_at = ?", now)
-            .with(" WHERE group_id = ?", group)
-            .with(" AND name = ?", name)
-            .execute(&*tx)
-            .await?;
-        if replaced == 0 {
-            Sql::new(
+        transaction!({
+            let tx = self.begin().await?;
+            lock_group(&tx, group).await?;
+            let replaced =
+                Sql::new("UPDATE secrets SET version = version + 1, key_id = ?, sealed = ?")
+                    .bind(sealed.key_id.as_str())
+                    .bind(sealed.bytes.clone())
+                    .with(", updated_by = ?", author)
+                    .with(", updated_at = ?", now)
+                    .with(" WHERE group_id = ?", group)
+                    .with(" AND name = ?", name)
+                    .execute(&*tx)
+                    .await?;
+            if replaced == 0 {
+                Sql::new(
                 "INSERT INTO secrets (group_id, name, version, key_id, sealed, updated_by, created_at, updated_at) \
                  VALUES (?, ?, 1, ?, ?, ?, ?, ?)",
             )
@@ -116,17 +119,18 @@ impl Store {
             .bind(now)
             .execute(&*tx)
             .await?;
-        }
-        let row = Sql::new(SELECT_SECRETS)
-            .bind(group)
-            .with(" AND s.name = ?", name)
-            .one(&*tx, read_secret)
-            .await?
-            .ok_or(StoreError::Missing {
-                what: Thing::Secret,
-            })?;
-        tx.commit().await?;
-        Ok(row)
+            }
+            let row = Sql::new(SELECT_SECRETS)
+                .bind(group)
+                .with(" AND s.name = ?", name)
+                .one(&*tx, read_secret)
+                .await?
+                .ok_or(StoreError::Missing {
+                    what: Thing::Secret,
+                })?;
+            tx.commit().await?;
+            Ok(row)
+        })
     }
 
     /// Deletes a secret; answers whether there was one.
@@ -134,14 +138,16 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn delete_secret(&self, group: GroupId, name: &str) -> Result<bool, StoreError> {
-        let tx = self.begin().await?;
-        let deleted = Sql::new("DELETE FROM secrets WHERE group_id = ?")
-            .bind(group)
-            .with(" AND name = ?", name)
-            .execute(&*tx)
-            .await?;
-        tx.commit().await?;
-        Ok(deleted > 0)
+        transaction!({
+            let tx = self.begin().await?;
+            let deleted = Sql::new("DELETE FROM secrets WHERE group_id = ?")
+                .bind(group)
+                .with(" AND name = ?", name)
+                .execute(&*tx)
+                .await?;
+            tx.commit().await?;
+            Ok(deleted > 0)
+        })
     }
 
     /// What a version of a job needs, if this agent runs it: it holds an order of it that was handed out and has not ended, or
@@ -209,15 +215,17 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn put_key_check(&self, sealed: &Sealed, now: Timestamp) -> Result<(), StoreError> {
-        let tx = self.begin().await?;
-        Sql::new("INSERT INTO key_checks (key_id, sealed, created_at) VALUES (?, ?, ?)")
-            .bind(sealed.key_id.as_str())
-            .bind(sealed.bytes.clone())
-            .bind(now)
-            .text(tx.engine.or_ignore())
-            .execute(&*tx)
-            .await?;
-        tx.commit().await
+        transaction!({
+            let tx = self.begin().await?;
+            Sql::new("INSERT INTO key_checks (key_id, sealed, created_at) VALUES (?, ?, ?)")
+                .bind(sealed.key_id.as_str())
+                .bind(sealed.bytes.clone())
+                .bind(now)
+                .text(&tx.engine.or_ignore("key_id"))
+                .execute(&*tx)
+                .await?;
+            tx.commit().await
+        })
     }
 
     /// Whether any secret is sealed with another key than this one.

@@ -6,6 +6,7 @@ use cronfleet_core::id::{AgentId, GroupId, RunId};
 use cronfleet_core::run::{Cause, Reason, RunEvent, RunState};
 use jiff::Timestamp;
 
+use crate::agent::lock_agent;
 use crate::error::StoreError;
 use crate::run::RunMoved;
 use crate::run_state::{BATCH, RunHead, active_of_agent, end_runs};
@@ -182,6 +183,8 @@ pub(crate) async fn withdraw_from_agent(
     if groups.is_empty() {
         return Ok(Withdrawn::default());
     }
+    // The agent's claims may be about to make new runs of these groups: they wait, or are waited for.
+    lock_agent(tx, agent).await?;
     let mut heads = active_of_agent(tx, agent).await?;
     heads.retain(|head| groups.contains(&head.group));
     withdraw(tx, &heads, Withdrawal::AgentRemoved, t).await

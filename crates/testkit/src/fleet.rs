@@ -7,12 +7,12 @@ use anyhow::Context;
 use cronfleet_api::agent::JoinTokenCreate;
 use cronfleet_api::job::{Command, JobSpec, OutputPolicy, ScheduledSpec, StopPolicy, Target};
 use cronfleet_api::limits::{Limits, Stragglers};
+use cronfleet_testdb::reserved_address;
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::api::Api;
 use crate::machine::Machine;
-use crate::ports::reserved_address;
 use crate::program::Program;
 use crate::proxy::Proxy;
 use crate::wait::eventually;
@@ -29,6 +29,7 @@ pub struct Fleet {
     binary: PathBuf,
     machine: Machine,
     dir: TempDir,
+    database: Option<String>,
     listen: String,
     agent_listen: String,
     /// Where agents reach it, `host:port`.
@@ -50,7 +51,16 @@ impl Fleet {
     /// Something does not come up; the message has what was printed.
     pub async fn start(binary: &Path) -> anyhow::Result<Self> {
         let agent_listen = reserved_address()?;
-        Self::start_at(binary, agent_listen.clone(), agent_listen).await
+        Self::start_at(binary, None, agent_listen.clone(), agent_listen).await
+    }
+
+    /// The same with a center on this database.
+    ///
+    /// # Errors
+    /// See [`Fleet::start`].
+    pub async fn start_on(binary: &Path, database: String) -> anyhow::Result<Self> {
+        let agent_listen = reserved_address()?;
+        Self::start_at(binary, Some(database), agent_listen.clone(), agent_listen).await
     }
 
     /// As [`Fleet::start`], with a link between center and agents that can be cut: nobody is told another address. The link is a
@@ -61,12 +71,13 @@ impl Fleet {
     pub async fn start_behind_link(binary: &Path) -> anyhow::Result<(Self, Proxy)> {
         let agent_listen = reserved_address()?;
         let link = Proxy::start(&agent_listen).await?;
-        let fleet = Self::start_at(binary, agent_listen, link.address()).await?;
+        let fleet = Self::start_at(binary, None, agent_listen, link.address()).await?;
         Ok((fleet, link))
     }
 
     async fn start_at(
         binary: &Path,
+        database: Option<String>,
         agent_listen: String,
         dialled: String,
     ) -> anyhow::Result<Self> {
@@ -79,6 +90,7 @@ impl Fleet {
             machine: Machine::new(binary, dir.path().to_owned(), dialled.clone()),
             binary: binary.to_owned(),
             dir,
+            database,
             listen,
             agent_listen,
             dialled,
@@ -154,7 +166,7 @@ impl Fleet {
     /// It does not come up.
     pub async fn start_center(&mut self) -> anyhow::Result<()> {
         let data_dir = self.path("center");
-        let arguments = [
+        let mut arguments = vec![
             "center",
             "--data-dir",
             data_dir.to_str().context("path")?,
@@ -165,6 +177,9 @@ impl Fleet {
             "--agent-address",
             &self.dialled,
         ];
+        if let Some(database) = &self.database {
+            arguments.extend(["--database", database]);
+        }
         let mut center = Program::start(&self.binary, &arguments, &self.path("center.log"))?;
         let url = format!("http://{}/readyz", self.listen);
         eventually("the center is ready", UP_WAIT, async || {

@@ -4,7 +4,6 @@
 mod api;
 mod fleet;
 mod machine;
-mod ports;
 mod program;
 mod proxy;
 mod tracer;
@@ -13,7 +12,6 @@ mod wait;
 pub use api::{Api, RunQuery};
 pub use fleet::{Fleet, GROUP};
 pub use machine::{Machine, shims, write_policy};
-pub use ports::reserved_address;
 pub use program::Program;
 pub use proxy::{Passing, Proxy};
 pub use tracer::{Effect, EffectKind, Traced};

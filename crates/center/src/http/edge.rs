@@ -4,6 +4,7 @@
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use cronfleet_store::StoreError;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use uuid::fmt::Simple;
 
@@ -245,19 +246,19 @@ pub(super) async fn healthz() -> &'static str {
 }
 
 /// Answers whether requests can be served: the database answers and can be written to. A center that does not plan serves
-/// all the same.
+/// all the same. The database's own words stay in the log: whoever asks here has not signed in.
 pub(super) async fn readyz(State(state): State<HttpState>) -> (StatusCode, &'static str) {
-    match state.store.check().await {
-        Ok(()) if state.leadership.is_planning() => (StatusCode::OK, "ready, plans\n"),
-        Ok(()) => (StatusCode::OK, "ready, does not plan\n"),
-        Err(error) => {
-            tracing::warn!(%error, "not ready: the database does not answer");
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the database does not answer\n",
-            )
-        }
-    }
+    let error = match state.store.check().await {
+        Ok(()) if state.leadership.is_planning() => return (StatusCode::OK, "ready, plans\n"),
+        Ok(()) => return (StatusCode::OK, "ready, does not plan\n"),
+        Err(error) => error,
+    };
+    tracing::warn!(trouble = error.trouble(), "not ready: {error}");
+    let why = match error {
+        StoreError::Refused { .. } => "the database must not be used: see the center's log\n",
+        _ => "the database does not answer\n",
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, why)
 }
 
 #[cfg(test)]
@@ -301,7 +302,7 @@ mod tests {
             panic!("a secret");
         }
         let failing = || async {
-            let damaged = cronfleet_store::StoreError::Corrupt {
+            let damaged = StoreError::Corrupt {
                 what: "spec",
                 found: "a secret".into(),
             };

@@ -201,7 +201,7 @@ impl ApiError {
             Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "request.too_many"),
             Self::Timeout => (StatusCode::REQUEST_TIMEOUT, "request.timeout"),
             Self::TooManyStreams => (StatusCode::TOO_MANY_REQUESTS, "request.too_many_streams"),
-            Self::Store(StoreError::Unavailable(_)) => {
+            Self::Store(StoreError::Unavailable(_) | StoreError::InDoubt(_)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "store.unavailable")
             }
             Self::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "store.failed"),
@@ -266,6 +266,9 @@ impl From<StoreError> for ApiError {
             StoreError::Missing { .. } => Self::NotFound,
             StoreError::Conflict(conflict) => conflict.into(),
             StoreError::Unavailable(_)
+            | StoreError::InDoubt(_)
+            | StoreError::Refused { .. }
+            | StoreError::OlderSchema { .. }
             | StoreError::File { .. }
             | StoreError::Corrupt { .. }
             | StoreError::NewerSchema { .. }

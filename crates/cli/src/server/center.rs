@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 
 use super::box_drawing::framed;
 use super::config_file::CenterSection;
+use super::database_flags::DatabaseFlags;
 use super::logging::ServerFlags;
 use super::run::run_until_signal;
 use super::{folders, notify};
@@ -53,6 +54,8 @@ enum Command {
 /// Flags of a center.
 #[derive(Args)]
 pub(super) struct CenterFlags {
+    #[command(flatten)]
+    database: DatabaseFlags,
     /// Where people connect [default: 127.0.0.1:8780]
     #[arg(
         long,
@@ -215,6 +218,7 @@ impl CenterFlags {
         insecure_http: bool,
     ) -> Result<Config, Failure> {
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let database = self.database.url(file.database, file.database_file)?;
         let tls = tls(
             self.tls_cert.or(file.tls_cert),
             self.tls_key.or(file.tls_key),
@@ -231,6 +235,7 @@ impl CenterFlags {
         };
         Ok(Config {
             data_dir: folders::absolute(&data_dir)?,
+            database,
             listen: self.listen.or(file.listen).unwrap_or(local(HTTP_PORT)),
             agent_listen: self
                 .agent_listen

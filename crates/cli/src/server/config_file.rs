@@ -25,6 +25,8 @@ pub(super) struct ConfigFile {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct CenterSection {
     pub(super) data_dir: Option<PathBuf>,
+    pub(super) database: Option<String>,
+    pub(super) database_file: Option<PathBuf>,
     pub(super) listen: Option<SocketAddr>,
     pub(super) agent_listen: Option<SocketAddr>,
     pub(super) agent_address: Option<String>,

@@ -4,6 +4,8 @@ mod agent;
 mod box_drawing;
 mod center;
 mod config_file;
+mod database_flags;
+mod db;
 mod demo;
 mod folders;
 mod journal;
@@ -16,6 +18,7 @@ mod up;
 
 pub(crate) use agent::{Daemon, Join, agent_data_dir};
 pub(crate) use center::Center;
+pub(crate) use db::Command as Db;
 pub(crate) use folders::absolute;
 pub(crate) use shim::find as find_shim;
 pub(crate) use up::Up;

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use cronfleet_testkit::{Program, reserved_address};
+use cronfleet_testdb::reserved_address;
+use cronfleet_testkit::Program;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;

@@ -1,0 +1,318 @@
+-- Times are microseconds since 1970 in UTC, durations microseconds, truth values 0 and 1, ids lower-case UUID text,
+-- states words that restate the enums of the code.
+
+CREATE TABLE IF NOT EXISTS users (
+    id VARCHAR(36) NOT NULL PRIMARY KEY,
+    login VARCHAR(64) NOT NULL,
+    login_key VARCHAR(64) NOT NULL UNIQUE, -- the login in lower case
+    display_name VARCHAR(128) NOT NULL,
+    password_hash VARCHAR(255) NOT NULL,
+    is_admin BIGINT NOT NULL,
+    is_disabled BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    last_sign_in_at BIGINT
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS setup_codes (
+    code_hash VARCHAR(64) NOT NULL PRIMARY KEY,
+    expires_at BIGINT NOT NULL
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS sessions (
+    token_hash VARCHAR(64) NOT NULL PRIMARY KEY,
+    user_id VARCHAR(36) NOT NULL,
+    created_at BIGINT NOT NULL,
+    last_seen_at BIGINT NOT NULL,
+    idle_expires_at BIGINT NOT NULL, -- grows with use
+    expires_at BIGINT NOT NULL, -- never grows
+    CONSTRAINT sessions_user_fk FOREIGN KEY (user_id) REFERENCES users (id)
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE INDEX sessions_user ON sessions (user_id);
+
+CREATE TABLE IF NOT EXISTS job_groups (
+    id VARCHAR(36) NOT NULL PRIMARY KEY,
+    name VARCHAR(64) NOT NULL UNIQUE,
+    description MEDIUMTEXT NOT NULL,
+    created_at BIGINT NOT NULL
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS group_members (
+    group_id VARCHAR(36) NOT NULL,
+    user_id VARCHAR(36) NOT NULL,
+    role VARCHAR(16) NOT NULL CHECK (role IN ('viewer', 'operator', 'editor', 'owner')),
+    PRIMARY KEY (group_id, user_id),
+    CONSTRAINT group_members_group_fk FOREIGN KEY (group_id) REFERENCES job_groups (id),
+    CONSTRAINT group_members_user_fk FOREIGN KEY (user_id) REFERENCES users (id)
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE INDEX group_members_user ON group_members (user_id);
+
+CREATE TABLE IF NOT EXISTS group_run_as (
+    group_id VARCHAR(36) NOT NULL,
+    run_as VARCHAR(64) NOT NULL,
+    PRIMARY KEY (group_id, run_as),
+    CONSTRAINT group_run_as_group_fk FOREIGN KEY (group_id) REFERENCES job_groups (id)
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS agents (
+    id VARCHAR(36) NOT NULL PRIMARY KEY,
+    name VARCHAR(64) NOT NULL,
+    state VARCHAR(16) NOT NULL CHECK (state IN ('pending', 'active', 'revoked')),
+    key_fingerprint VARCHAR(64) NOT NULL UNIQUE,
+    certificate_serial VARCHAR(64) NOT NULL,
+    session_epoch BIGINT NOT NULL,
+    center VARCHAR(80), -- who holds the session of session_epoch
+    boot_id VARCHAR(64),
+    joined_at BIGINT NOT NULL,
+    last_seen_at BIGINT,
+    hostname VARCHAR(255) NOT NULL,
+    os VARCHAR(255) NOT NULL,
+    arch VARCHAR(32) NOT NULL,
+    version VARCHAR(64) NOT NULL,
+    is_root BIGINT NOT NULL,
+    cpu_count BIGINT NOT NULL,
+    memory_total_bytes BIGINT NOT NULL,
+    memory_available_bytes BIGINT NOT NULL,
+    load_1m DOUBLE PRECISION NOT NULL,
+    running_count BIGINT NOT NULL,
+    clock_offset_us BIGINT,
+    round_trip_us BIGINT
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE INDEX agents_name ON agents (name, id);
+
+CREATE TABLE IF NOT EXISTS group_agents (
+    group_id VARCHAR(36) NOT NULL,
+    agent_id VARCHAR(36) NOT NULL,
+    PRIMARY KEY (group_id, agent_id),
+    CONSTRAINT group_agents_group_fk FOREIGN KEY (group_id) REFERENCES job_groups (id),
+    CONSTRAINT group_agents_agent_fk FOREIGN KEY (agent_id) REFERENCES agents (id)
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE INDEX group_agents_agent ON group_agents (agent_id);
+
+CREATE TABLE IF NOT EXISTS join_tokens (
+    id VARCHAR(36) NOT NULL PRIMARY KEY,
+    secret_hash VARCHAR(64) NOT NULL UNIQUE,
+    is_preapproved BIGINT NOT NULL,
+    uses_max BIGINT NOT NULL,
+    uses BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    created_by VARCHAR(36) NOT NULL,
+    created_at BIGINT NOT NULL
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS join_token_groups (
+    join_token_id VARCHAR(36) NOT NULL,
+    group_id VARCHAR(36) NOT NULL,
+    PRIMARY KEY (join_token_id, group_id),
+    CONSTRAINT join_token_groups_join_token_fk FOREIGN KEY (join_token_id) REFERENCES join_tokens (id),
+    CONSTRAINT join_token_groups_group_fk FOREIGN KEY (group_id) REFERENCES job_groups (id)
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS jobs (
+    id VARCHAR(36) NOT NULL PRIMARY KEY,
+    group_id VARCHAR(36) NOT NULL, -- of a deleted job the group may be gone
+    name VARCHAR(128) NOT NULL,
+    name_key VARCHAR(128), -- the name; NULL once deleted, so that the name is free again
+    kind VARCHAR(16) NOT NULL CHECK (kind IN ('scheduled', 'daemon')),
+    version BIGINT NOT NULL,
+    is_paused BIGINT NOT NULL,
+    is_deleted BIGINT NOT NULL,
+    is_target_all BIGINT NOT NULL, -- 0: the agents in job_targets
+    processes BIGINT NOT NULL,
+    is_reboot BIGINT NOT NULL, -- runs at the start of the agent's host
+    shard BIGINT NOT NULL,
+    watermark BIGINT NOT NULL,
+    next_due BIGINT, -- first due instant after the watermark; NULL while paused, once deleted, for daemons
+    created_at BIGINT NOT NULL,
+    UNIQUE (group_id, name_key)
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE INDEX jobs_name ON jobs (name_key, id);
+
+CREATE INDEX jobs_due ON jobs (shard, next_due);
+
+CREATE TABLE IF NOT EXISTS job_versions (
+    job_id VARCHAR(36) NOT NULL,
+    version BIGINT NOT NULL,
+    spec LONGTEXT NOT NULL, -- JSON
+    author_id VARCHAR(36) NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (job_id, version),
+    CONSTRAINT job_versions_job_fk FOREIGN KEY (job_id) REFERENCES jobs (id)
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS job_targets (
+    job_id VARCHAR(36) NOT NULL,
+    agent_id VARCHAR(36) NOT NULL, -- may name an agent that is gone
+    PRIMARY KEY (job_id, agent_id),
+    CONSTRAINT job_targets_job_fk FOREIGN KEY (job_id) REFERENCES jobs (id)
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE INDEX job_targets_agent ON job_targets (agent_id);
+
+CREATE TABLE IF NOT EXISTS triggers (
+    job_id VARCHAR(36) NOT NULL,
+    trigger_key VARCHAR(255) NOT NULL,
+    due BIGINT NOT NULL,
+    PRIMARY KEY (job_id, trigger_key),
+    CONSTRAINT triggers_job_fk FOREIGN KEY (job_id) REFERENCES jobs (id)
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE INDEX triggers_due ON triggers (due);
+
+CREATE TABLE IF NOT EXISTS runs (
+    id VARCHAR(36) NOT NULL PRIMARY KEY, -- begins with the due instant
+    job_id VARCHAR(36) NOT NULL,
+    job_version BIGINT NOT NULL,
+    group_id VARCHAR(36) NOT NULL,
+    agent_id VARCHAR(36) NOT NULL,
+    copy BIGINT NOT NULL,
+    copies BIGINT NOT NULL,
+    attempt BIGINT NOT NULL,
+    cause VARCHAR(16) NOT NULL CHECK (cause IN ('schedule', 'manual', 'retry', 'reboot')),
+    trigger_key VARCHAR(255) NOT NULL,
+    requested_by VARCHAR(36),
+    state VARCHAR(16) NOT NULL CHECK (state IN ('planned', 'dispatched', 'accepted', 'running', 'ended')),
+    outcome VARCHAR(16)
+        CHECK (outcome IN ('succeeded', 'failed', 'killed', 'timed_out', 'skipped', 'missed', 'lost')),
+    reason VARCHAR(32),
+    detail MEDIUMTEXT,
+    is_refined BIGINT NOT NULL,
+    due BIGINT NOT NULL,
+    not_before BIGINT NOT NULL,
+    not_after BIGINT NOT NULL,
+    planned_at BIGINT NOT NULL,
+    dispatched_at BIGINT,
+    accepted_at BIGINT,
+    started_at BIGINT,
+    ended_at BIGINT,
+    duration_us BIGINT,
+    pid BIGINT,
+    exit_code BIGINT,
+    signal_number BIGINT,
+    has_core BIGINT,
+    user_time_us BIGINT,
+    system_time_us BIGINT,
+    memory_peak_bytes BIGINT,
+    output_written_bytes BIGINT,
+    output_dropped_bytes BIGINT,
+    output_end_offset BIGINT,
+    kill_requested_by VARCHAR(36),
+    kill_requested_at BIGINT,
+    revoke_reason VARCHAR(32), -- asked back from the agent, and why
+    unreachable_since BIGINT,
+    session_epoch BIGINT,
+    center VARCHAR(80),
+    active_agent VARCHAR(36), -- the agent while the run has not ended
+    after_run VARCHAR(36), -- not sent before this run of an older version is known not to have started
+    CHECK ((state = 'ended') = (outcome IS NOT NULL)),
+    CHECK ((state = 'ended') = (active_agent IS NULL)),
+    CHECK (outcome NOT IN ('skipped', 'missed', 'lost') OR reason IS NOT NULL)
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE INDEX runs_job ON runs (job_id, id);
+
+CREATE INDEX runs_group ON runs (group_id, id);
+
+CREATE INDEX runs_agent ON runs (agent_id, id);
+
+-- Other engines keep only few rows in the next two: what has not ended, and what went wrong.
+CREATE INDEX runs_active ON runs (active_agent, not_before);
+
+CREATE INDEX runs_outcome ON runs (outcome, id);
+
+CREATE TABLE IF NOT EXISTS lapses (
+    job_id VARCHAR(36) NOT NULL,
+    due_from BIGINT NOT NULL,
+    due_to BIGINT NOT NULL,
+    due_count BIGINT NOT NULL,
+    reason VARCHAR(32) NOT NULL,
+    group_id VARCHAR(36) NOT NULL,
+    recorded_at BIGINT NOT NULL,
+    PRIMARY KEY (job_id, due_from),
+    CONSTRAINT lapses_job_fk FOREIGN KEY (job_id) REFERENCES jobs (id)
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE INDEX lapses_due ON lapses (due_from, job_id);
+
+CREATE TABLE IF NOT EXISTS slots (
+    job_id VARCHAR(36) NOT NULL,
+    agent_id VARCHAR(36) NOT NULL,
+    slot_index BIGINT NOT NULL,
+    state VARCHAR(16) NOT NULL
+        CHECK (state IN ('starting', 'running', 'backoff', 'crash_loop', 'stopping', 'stopped')),
+    since BIGINT NOT NULL,
+    job_version BIGINT NOT NULL,
+    process_id VARCHAR(36),
+    started_at BIGINT,
+    pid BIGINT,
+    last_exit_code BIGINT,
+    last_signal_number BIGINT,
+    last_has_core BIGINT,
+    last_reason VARCHAR(32),
+    last_detail MEDIUMTEXT,
+    restarts BIGINT NOT NULL,
+    retry_at BIGINT,
+    reported_at BIGINT NOT NULL,
+    PRIMARY KEY (job_id, agent_id, slot_index),
+    CONSTRAINT slots_job_fk FOREIGN KEY (job_id) REFERENCES jobs (id),
+    CONSTRAINT slots_agent_fk FOREIGN KEY (agent_id) REFERENCES agents (id)
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE INDEX slots_agent ON slots (agent_id);
+
+CREATE TABLE IF NOT EXISTS processes (
+    id VARCHAR(36) NOT NULL PRIMARY KEY,
+    job_id VARCHAR(36) NOT NULL,
+    job_version BIGINT NOT NULL,
+    agent_id VARCHAR(36) NOT NULL,
+    slot_index BIGINT NOT NULL,
+    first_seen_at BIGINT NOT NULL,
+    started_at BIGINT,
+    pid BIGINT,
+    ended_at BIGINT,
+    stopped_for VARCHAR(16),
+    exit_code BIGINT,
+    signal_number BIGINT,
+    has_core BIGINT,
+    reason VARCHAR(32),
+    detail MEDIUMTEXT,
+    duration_us BIGINT,
+    user_time_us BIGINT,
+    system_time_us BIGINT,
+    memory_peak_bytes BIGINT,
+    output_written_bytes BIGINT,
+    output_dropped_bytes BIGINT,
+    output_end_offset BIGINT,
+    CONSTRAINT processes_job_fk FOREIGN KEY (job_id) REFERENCES jobs (id),
+    CONSTRAINT processes_agent_fk FOREIGN KEY (agent_id) REFERENCES agents (id)
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE INDEX processes_slot ON processes (job_id, agent_id, slot_index, first_seen_at);
+
+-- Offsets count framed bytes. What lies between two chunks was dropped by the agent or deleted from the middle.
+CREATE TABLE IF NOT EXISTS outputs (
+    life_id VARCHAR(36) NOT NULL PRIMARY KEY,
+    agent_id VARCHAR(36) NOT NULL,
+    created_at BIGINT NOT NULL,
+    seen_to BIGINT NOT NULL, -- largest end of a chunk received
+    end_offset BIGINT, -- where the stream ends, once known
+    stored_bytes BIGINT NOT NULL,
+    trimmed_from BIGINT NOT NULL, -- what was deleted lies in trimmed_from..trimmed_to
+    trimmed_to BIGINT NOT NULL,
+    trimmed_bytes BIGINT NOT NULL
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE INDEX outputs_created ON outputs (created_at);
+
+CREATE TABLE IF NOT EXISTS output_chunks (
+    life_id VARCHAR(36) NOT NULL,
+    start_offset BIGINT NOT NULL,
+    length BIGINT NOT NULL,
+    is_compressed BIGINT NOT NULL,
+    data MEDIUMBLOB NOT NULL,
+    PRIMARY KEY (life_id, start_offset)
+) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

@@ -1,0 +1,7 @@
+-- How full the output spools of agents are, by their last heartbeats. Without a row: not said yet, or an older agent.
+CREATE TABLE IF NOT EXISTS agent_spools (
+    agent_id VARCHAR(36) COLLATE "C" NOT NULL PRIMARY KEY REFERENCES agents (id),
+    bytes BIGINT NOT NULL,
+    max_bytes BIGINT NOT NULL,
+    dropped_count BIGINT NOT NULL -- ended processes whose output was given up since the agent started
+);
