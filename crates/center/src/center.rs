@@ -138,7 +138,7 @@ impl Center {
         let key_file = config.master_key_file.as_deref();
         let sealer = Sealer::open(&config.data_dir, key_file, &store, &mint, now).await?;
         let id = identity::hex(&mint.secret()[..8]);
-        let election = Election::open(store.clone(), id.clone()).await?;
+        let election = Election::open(store.apart().await?, id.clone()).await?;
         let clock = election.clock();
         let setup_code = setup::renew_code(&store, &mint, clock.now()).await?;
         let (people, people_address) = bind(config.listen).await?;

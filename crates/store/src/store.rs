@@ -83,6 +83,25 @@ impl Store {
         Ok(store)
     }
 
+    /// The same database by a connection of its own: for what must not wait behind everything else. With SQLite there is
+    /// one writer, and this is the store itself.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn apart(&self) -> Result<Self, StoreError> {
+        match self.engine() {
+            Engine::Sqlite => Ok(self.clone()),
+            Engine::Postgres | Engine::Mysql => {
+                let own = self.url.connect_many(1).await?;
+                Ok(Self {
+                    url: self.url.clone(),
+                    writer: own.clone(),
+                    reader: own,
+                })
+            }
+        }
+    }
+
     /// The engine behind this store.
     pub fn engine(&self) -> Engine {
         self.url.engine()
