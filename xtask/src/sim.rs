@@ -7,7 +7,7 @@ use crate::program::Program;
 use crate::workspace::cargo;
 
 /// Seeds that CI runs.
-pub(crate) const SEEDS_IN_CI: u64 = 1_000;
+pub(crate) const SEEDS_IN_CI: u64 = 2_000;
 
 /// Run the simulated fleet over many seeds.
 #[derive(Args)]
