@@ -98,6 +98,7 @@ fn scheduled_spec(spec: ScheduledSpec, default_time_zone: &str) -> domain::Sched
         start_deadline: spec
             .start_deadline_ms
             .map_or(domain::START_DEADLINE_DEFAULT, Duration::from_millis),
+        catch_up: spec.catch_up.into(),
         timeout: spec.timeout_ms.map(Duration::from_millis),
         retry: domain::RetryPolicy {
             attempts_max: spec.retry.attempts_max,
@@ -290,6 +291,7 @@ impl From<&domain::ScheduledSpec> for ScheduledSpec {
                 domain::Overlap::Allow => Overlap::Allow,
             },
             start_deadline_ms: Some(millis(spec.start_deadline)),
+            catch_up: spec.catch_up.into(),
             timeout_ms: spec.timeout.map(millis),
             retry: RetryPolicy {
                 attempts_max: spec.retry.attempts_max,

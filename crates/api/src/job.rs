@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub use crate::catch_up::{CatchUp, CatchUpPolicy};
 pub use crate::daemon::{DaemonSpec, Restart};
 use crate::limits::{Limits, Stragglers};
 use crate::run::Outcome;
@@ -115,6 +116,9 @@ pub struct ScheduledSpec {
     /// How late a run may start, in milliseconds, 1,000 to 604,800,000; 60,000 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_deadline_ms: Option<u64>,
+    /// What becomes of due instants whose start deadline passed while no center was up to plan them.
+    #[serde(default)]
+    pub catch_up: CatchUp,
     /// A run alive longer is stopped and ends `timed_out`; in milliseconds, 100 to 2,592,000,000; no limit when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,

@@ -82,6 +82,8 @@ pub struct Run {
     pub attempt: u32,
     /// What asked for it.
     pub cause: Cause,
+    /// Whether it was planned after its start deadline because its job catches up; then it may start from `planned_at` on.
+    pub is_caught_up: bool,
     /// Login of who asked, for `manual`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<String>,

@@ -206,6 +206,7 @@ impl Planner {
                 job_version: job.version,
                 schedule,
                 start_deadline: job.start_deadline,
+                catch_up: job.catch_up,
                 agents: &job.agents,
                 copies: job.processes,
                 watermark: job.watermark,

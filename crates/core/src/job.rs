@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::backoff::Backoff;
+use crate::catch_up::CatchUp;
 use crate::id::AgentId;
 use crate::limits::{ProcessLimits, Stragglers};
 use crate::secret::{self, SecretUse};
@@ -53,6 +54,8 @@ pub struct ScheduledSpec {
     pub overlap: Overlap,
     /// How late a run may start, 1 s to 7 days.
     pub start_deadline: Duration,
+    /// What becomes of due instants whose start deadline passed while no center planned.
+    pub catch_up: CatchUp,
     /// A run alive longer is stopped and ends `timed_out`; 100 ms to 30 days.
     pub timeout: Option<Duration>,
     /// When to try again.
@@ -310,6 +313,7 @@ fn check_scheduled(spec: &ScheduledSpec) -> Result<(), SpecError> {
         1_000,
         604_800_000,
     )?;
+    spec.catch_up.check()?;
     if let Some(timeout) = spec.timeout {
         range_ms("scheduled.timeout_ms", timeout, 100, 2_592_000_000)?;
     }
@@ -485,7 +489,12 @@ fn nul() -> (String, String) {
     ("text contains a NUL byte".into(), "remove it".into())
 }
 
-fn range_ms(field: &str, value: Duration, least: u64, most: u64) -> Result<(), SpecError> {
+pub(crate) fn range_ms(
+    field: &str,
+    value: Duration,
+    least: u64,
+    most: u64,
+) -> Result<(), SpecError> {
     range(
         field,
         u64::try_from(value.as_millis()).unwrap_or(u64::MAX),
@@ -544,6 +553,7 @@ mod tests {
                 time_zone: "UTC".into(),
                 overlap: Overlap::Forbid,
                 start_deadline: START_DEADLINE_DEFAULT,
+                catch_up: CatchUp::None,
                 timeout: None,
                 retry: RetryPolicy {
                     attempts_max: 1,
@@ -567,7 +577,7 @@ mod tests {
     #[test]
     fn each_broken_rule_names_its_field() {
         type Break = fn(&mut JobSpec);
-        let cases: [(&str, &str, Break); 17] = [
+        let cases: [(&str, &str, Break); 18] = [
             ("name", "job.name_length", |s| s.name = String::new()),
             ("name", "job.name_length", |s| s.name = "x".repeat(1 << 20)),
             ("name", "job.name_characters", |s| s.name = "a\nb".into()),
@@ -599,6 +609,14 @@ mod tests {
                 s.launch.output.when_full = WhenFull::Block {
                     wait_max: Duration::from_millis(999),
                 };
+            }),
+            ("scheduled.catch_up.max", "job.out_of_range", |s| {
+                if let JobKind::Scheduled(scheduled) = &mut s.kind {
+                    scheduled.catch_up = CatchUp::All {
+                        max: 101,
+                        window: Duration::from_secs(60),
+                    };
+                }
             }),
             ("limits.pids_max", "job.out_of_range", |s| {
                 s.launch.limits.pids_max = Some(0)

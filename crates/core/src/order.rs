@@ -40,6 +40,14 @@ pub struct Order {
     pub launch: Launch,
 }
 
+impl Order {
+    /// Whether the run was planned after its due instant because its job is caught up. Such runs come several at once, so where
+    /// overlap is forbidden each waits within its window for the one before it, instead of being skipped.
+    pub fn is_planned_late(&self) -> bool {
+        self.attempt == 1 && self.not_before > self.due
+    }
+}
+
 /// What the agent's evidence says about a run. Claims are cumulative: each says all that is known, so that any of them may be
 /// lost, repeated or overtaken by a later one.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,11 +3,16 @@
 //! A job's watermark says up to where every due instant is decided and recorded. Planning takes the watermark forward to the
 //! horizon (`now` + plan-ahead): each due instant on the way becomes one run per target, or lies inside a lapse. The caller
 //! commits runs, lapses and the new watermark in one transaction; so a crash repeats the whole or nothing.
+//!
+//! What is past its start deadline is decided by the job's [`CatchUp`]. A run that is caught up keeps its due instant and may
+//! start from the moment of its planning until a start deadline later. Runs of such a job that are planned late for any reason do
+//! not start before that moment either: so the order of starts is that of the due instants.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::catch_up::{CatchUp, last_until};
 use crate::id::{AgentId, JobId, RunId};
 use crate::run::{Cause, Reason, RunKey};
 use crate::schedule::Schedule;
@@ -29,6 +34,8 @@ pub struct Planning<'a> {
     pub schedule: &'a Schedule,
     /// How late a run may start.
     pub start_deadline: Duration,
+    /// What becomes of what is later than that.
+    pub catch_up: CatchUp,
     /// Active agents that the target selects now, sorted, without duplicates.
     pub agents: &'a [AgentId],
     /// Processes per agent and due instant.
@@ -48,6 +55,8 @@ pub struct PlannedRun {
     pub copies: u32,
     /// What asked for it.
     pub cause: Cause,
+    /// Whether its start deadline had passed when it was planned.
+    pub is_caught_up: bool,
     /// Start not before this.
     pub not_before: Timestamp,
     /// Start not after this.
@@ -68,6 +77,7 @@ impl PlannedRun {
             key,
             copies,
             cause,
+            is_caught_up: false,
             not_before,
             not_after: later(not_before, start_deadline),
         }
@@ -104,8 +114,9 @@ pub struct Plan {
 
 /// Decides every due instant in (watermark, now + `plan_ahead`].
 ///
-/// Instants whose start deadline has passed at `now` become one lapse with reason `center_down`; without any agent the rest
-/// becomes one lapse with reason `no_target`, decided only once they are due (an agent may come in time).
+/// Instants whose start deadline has passed at `now` are caught up or become one lapse, as the job's catch-up says; without any
+/// agent they are a lapse with reason `center_down`, and the rest becomes one with reason `no_target`, decided only once they are
+/// due (an agent may come in time).
 pub fn plan(job: &Planning<'_>, now: Timestamp, plan_ahead: Duration) -> Plan {
     let horizon = later(now, plan_ahead).max(job.watermark);
     let mut plan = Plan {
@@ -118,19 +129,36 @@ pub fn plan(job: &Planning<'_>, now: Timestamp, plan_ahead: Duration) -> Plan {
     plan_overdue(job, now, &mut plan);
     if job.agents.is_empty() {
         plan_without_agents(job, now, &mut plan);
-    } else {
-        plan_runs(job, horizon, &mut plan);
+    } else if !plan.has_more {
+        plan_runs(job, horizon, &mut plan, |due| Window::of(job, due, now));
     }
     plan.next_due = job.schedule.next_after(plan.watermark);
     plan
 }
 
-/// Records what is too late to start.
+/// Decides what is too late to start.
 fn plan_overdue(job: &Planning<'_>, now: Timestamp, plan: &mut Plan) {
     let last_overdue = earlier(now, job.start_deadline);
-    if last_overdue > plan.watermark {
-        lapse(job, last_overdue, Reason::CenterDown, plan);
-        plan.watermark = last_overdue;
+    if last_overdue <= plan.watermark {
+        return;
+    }
+    let catch_up = if job.agents.is_empty() {
+        CatchUp::None
+    } else {
+        job.catch_up
+    };
+    let (first, reason) = catch_up.first(job.schedule, plan.watermark, last_overdue, now);
+    let until = first.map_or(last_overdue, |first| {
+        earlier(first, Duration::from_micros(1)).max(plan.watermark)
+    });
+    lapse(job, until, reason, plan);
+    plan.watermark = until;
+    if first.is_some() {
+        plan_runs(job, last_overdue, plan, |_| Window {
+            is_caught_up: true,
+            not_before: now,
+            not_after: later(now, job.start_deadline),
+        });
     }
 }
 
@@ -149,25 +177,56 @@ fn lapse(job: &Planning<'_>, until: Timestamp, reason: Reason, plan: &mut Plan) 
     else {
         return;
     };
-    let due_to = if job.schedule.matches(until) {
-        Some(until)
-    } else {
-        job.schedule.prev_before(until)
-    };
     plan.lapses.push(Lapse {
         due_from,
-        due_to: due_to.unwrap_or(due_from),
+        due_to: last_until(job.schedule, until).unwrap_or(due_from),
         count: job.schedule.count_between(plan.watermark, until, u64::MAX),
         reason,
     });
 }
 
-fn plan_runs(job: &Planning<'_>, horizon: Timestamp, plan: &mut Plan) {
+/// When a run may start.
+struct Window {
+    is_caught_up: bool,
+    not_before: Timestamp,
+    not_after: Timestamp,
+}
+
+impl Window {
+    /// Of a run that is planned in time, or late within its start deadline.
+    fn of(job: &Planning<'_>, due: Timestamp, now: Timestamp) -> Self {
+        let not_before = match job.catch_up {
+            CatchUp::All { .. } => due.max(now),
+            CatchUp::None | CatchUp::Latest => due,
+        };
+        Self {
+            is_caught_up: false,
+            not_before,
+            not_after: later(due, job.start_deadline),
+        }
+    }
+}
+
+/// Plans runs for what is due until then, as many as one call may make.
+fn plan_runs(
+    job: &Planning<'_>,
+    until: Timestamp,
+    plan: &mut Plan,
+    window: impl Fn(Timestamp) -> Window,
+) {
     let runs_per_due = job.agents.len() * job.copies as usize;
-    let dues_max = (RUNS_PER_PLAN_MAX / runs_per_due).max(1);
-    let dues = job.schedule.between(plan.watermark, horizon, dues_max + 1);
+    let room = RUNS_PER_PLAN_MAX.saturating_sub(plan.runs.len());
+    // A due instant of very many targets is planned all the same, alone.
+    let dues_max = (room / runs_per_due).max(usize::from(plan.runs.is_empty()));
+    let mut dues = job.schedule.between(plan.watermark, until, dues_max + 1);
     plan.has_more = dues.len() > dues_max;
-    for &due in dues.iter().take(dues_max) {
+    dues.truncate(dues_max);
+    for &due in &dues {
+        let Window {
+            is_caught_up,
+            not_before,
+            not_after,
+        } = window(due);
         for &agent in job.agents {
             for copy in 0..job.copies {
                 let key = RunKey {
@@ -179,20 +238,23 @@ fn plan_runs(job: &Planning<'_>, horizon: Timestamp, plan: &mut Plan) {
                     attempt: 1,
                     trigger: String::new(),
                 };
-                plan.runs.push(PlannedRun::new(
+                plan.runs.push(PlannedRun {
+                    id: key.id(),
                     key,
-                    job.copies,
-                    Cause::Schedule,
-                    due,
-                    job.start_deadline,
-                ));
+                    copies: job.copies,
+                    cause: Cause::Schedule,
+                    is_caught_up,
+                    not_before,
+                    not_after,
+                });
             }
         }
     }
-    plan.watermark = match dues.get(dues_max.saturating_sub(1)) {
-        Some(&last) if plan.has_more => last,
-        _ => horizon,
-    };
+    if !plan.has_more {
+        plan.watermark = until;
+    } else if let Some(&last) = dues.last() {
+        plan.watermark = last;
+    }
 }
 
 /// `at + wait`, or the end of time.

@@ -234,10 +234,14 @@ reasons! {
     PolicyDenied = "policy_denied" => Skipped,
     /// Killed before it was started.
     KilledBeforeStart = "killed_before_start" => Skipped,
+    /// No center planned it in time, and a later due instant of the job ran in its place.
+    Coalesced = "coalesced" => Skipped,
     /// The agent was out of reach until the start deadline.
     AgentOffline = "agent_offline" => Missed,
     /// No center planned it in time.
     CenterDown = "center_down" => Missed,
+    /// No center planned it in time, and it lies beyond what the job's catch-up allows.
+    CatchUpExceeded = "catch_up_exceeded" => Missed,
     /// The agent had it but could not start it before the start deadline.
     StartDeadlineExceeded = "start_deadline_exceeded" => Missed,
     /// No active agent of the group matched the target.

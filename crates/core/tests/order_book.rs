@@ -269,6 +269,22 @@ fn a_run_waits_for_its_turn_and_is_skipped_while_another_is_alive() {
 }
 
 #[test]
+fn what_is_caught_up_waits_for_its_turn_while_its_window_lasts() {
+    let mut bench = Bench::new();
+    for (run, due_ms) in [(A, 700), (B, 800)] {
+        let due = now(due_ms).center;
+        let window = order(run, 1_000);
+        bench.accept(1_000, Order { due, ..window });
+    }
+    bench.feed(1_010, Input::Armed { run: A });
+    bench.start(1_020, A);
+    assert_eq!(bench.refused(B), None, "it waits");
+    bench.feed(11_001, Input::Tick);
+    bench.feed(11_002, Input::Synced { run: B });
+    assert_eq!(bench.refused(B), Some(Reason::StartDeadlineExceeded));
+}
+
+#[test]
 fn a_run_taken_back_lets_the_next_one_go() {
     let mut bench = Bench::new();
     bench.accept(0, order(A, 1_000));

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use cronfleet_core::catch_up::CatchUp;
 use cronfleet_core::id::{AgentId, JobId, RunId};
 use cronfleet_core::plan::{PLAN_AHEAD, Plan, Planning, RUNS_PER_PLAN_MAX, plan};
 use cronfleet_core::run::Reason;
@@ -45,6 +46,7 @@ fn planning<'a>(
         job_version: 1,
         schedule,
         start_deadline: Duration::from_secs(60),
+        catch_up: CatchUp::None,
         agents,
         copies,
         watermark,
@@ -85,6 +87,94 @@ fn what_is_too_late_to_start_is_one_lapse_with_its_count() {
     assert_eq!(lapse.count, 7 * 86_400 - 60);
     assert_eq!(plan.runs.len(), 75);
     assert_eq!(plan.runs[0].key.due, at(week - 59_000));
+}
+
+/// What an outage of ten minutes leaves of a job that is due every minute: due instants caught up, and its lapses.
+fn after_ten_minutes(catch_up: CatchUp, now_ms: i64) -> (Vec<i64>, Vec<(u64, Reason)>, Plan) {
+    let (schedule, agents) = (schedule("@every 60s"), agents(1));
+    let planning = Planning {
+        catch_up,
+        ..planning(&schedule, &agents, 1, at(0))
+    };
+    let plan = plan(&planning, at(now_ms), PLAN_AHEAD);
+    let minute = |due: Timestamp| (due.as_second() - BEGIN) / 60;
+    let caught_up = plan.runs.iter().filter(|run| run.is_caught_up);
+    (
+        caught_up.map(|run| minute(run.key.due)).collect(),
+        plan.lapses
+            .iter()
+            .map(|lapse| (lapse.count, lapse.reason))
+            .collect(),
+        plan,
+    )
+}
+
+#[test]
+fn the_latest_missed_instant_runs_from_now_on_and_stands_for_the_others() {
+    let now_ms = 10 * 60_000 - 100;
+    let (caught_up, lapses, late) = after_ten_minutes(CatchUp::Latest, now_ms);
+    assert_eq!(caught_up, [0; 0], "the ninth minute still runs, late");
+    assert_eq!(lapses, [(8, Reason::Coalesced)]);
+    assert_eq!(late.runs[0].not_before, at(9 * 60_000));
+
+    let (schedule, agents) = (schedule("*/5 * * * *"), agents(1));
+    let planning = Planning {
+        catch_up: CatchUp::Latest,
+        ..planning(&schedule, &agents, 1, at(0))
+    };
+    let now = at(18 * 60_000);
+    let plan = plan(&planning, now, PLAN_AHEAD);
+    let run = &plan.runs[0];
+    assert!(run.is_caught_up);
+    assert_eq!(run.key.due, at(15 * 60_000));
+    assert_eq!(
+        (run.not_before, run.not_after),
+        (now, now + Duration::from_secs(60))
+    );
+    assert_eq!(
+        (plan.lapses[0].count, plan.lapses[0].reason),
+        (2, Reason::Coalesced)
+    );
+}
+
+#[test]
+fn each_missed_instant_runs_within_the_bounds_and_before_what_is_merely_late() {
+    let now_ms = 10 * 60_000 - 100;
+    let all = |max, minutes: u64| CatchUp::All {
+        max,
+        window: Duration::from_secs(minutes * 60),
+    };
+    let (caught_up, lapses, plan) = after_ten_minutes(all(100, 60), now_ms);
+    assert_eq!((caught_up, lapses), ((1..=8).collect(), vec![]));
+    let late = &plan.runs[8];
+    assert!(!late.is_caught_up);
+    assert_eq!(
+        (late.key.due, late.not_before, late.not_after),
+        (at(9 * 60_000), at(now_ms), at(10 * 60_000))
+    );
+    let (caught_up, lapses, _) = after_ten_minutes(all(3, 60), now_ms);
+    assert_eq!(
+        (caught_up, lapses),
+        (vec![6, 7, 8], vec![(5, Reason::CatchUpExceeded)])
+    );
+    let (caught_up, lapses, _) = after_ten_minutes(all(100, 5), now_ms);
+    assert_eq!(
+        (caught_up, lapses),
+        (vec![5, 6, 7, 8], vec![(4, Reason::CatchUpExceeded)])
+    );
+}
+
+#[test]
+fn without_agents_nothing_is_caught_up() {
+    let schedule = schedule("* * * * * *");
+    let planning = Planning {
+        catch_up: CatchUp::Latest,
+        ..planning(&schedule, &[], 1, at(0))
+    };
+    let plan = plan(&planning, at(100_000), PLAN_AHEAD);
+    let reasons: Vec<Reason> = plan.lapses.iter().map(|lapse| lapse.reason).collect();
+    assert_eq!(reasons, [Reason::CenterDown, Reason::NoTarget]);
+    assert!(plan.runs.is_empty());
 }
 
 #[test]
@@ -168,11 +258,19 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_due_instant_is_decided_exactly_once(
+    fn every_due_instant_is_decided_exactly_once_and_no_more_is_caught_up_than_asked_for(
         text in prop::sample::select(vec![
             "* * * * * *", "*/7 * * * * *", "3,50 * * * * *", "@every 700ms", "*/2 * * * *", "@every 11s",
         ]),
         deadline_s in 1..120_u64,
+        catch_up in prop_oneof![
+            Just(CatchUp::None),
+            Just(CatchUp::Latest),
+            (1..100_u32, 60..2_000_u64).prop_map(|(max, window_s)| CatchUp::All {
+                max,
+                window: Duration::from_secs(window_s),
+            }),
+        ],
         steps in prop::collection::vec((0..40_000_i64, 0..3_u32, prop::bool::weighted(0.1)), 1..30),
     ) {
         let schedule = schedule(text);
@@ -180,20 +278,42 @@ proptest! {
         let mut seen = Vec::new();
         for (wait, agent_count, is_outage) in steps {
             now += Duration::from_millis(wait as u64 * if is_outage { 20 } else { 1 });
-            let agents = agents(agent_count);
+            // Now and then so many that one call does not plan them all.
+            let agents = agents(if is_outage { agent_count * 30 } else { agent_count });
+            let mut caught_up = BTreeSet::new();
+            let mut starts = Vec::new();
             loop {
                 let mut planning = planning(&schedule, &agents, 2, watermark);
                 planning.start_deadline = Duration::from_secs(deadline_s);
+                planning.catch_up = catch_up;
                 let plan = plan(&planning, now, PLAN_AHEAD);
                 prop_assert!(plan.watermark >= watermark);
                 prop_assert_eq!(plan.next_due, schedule.next_after(plan.watermark));
+                prop_assert!(plan.runs.len() <= RUNS_PER_PLAN_MAX);
                 for run in &plan.runs {
                     prop_assert!(run.not_after >= now, "planned too late to start");
+                    prop_assert!(run.not_before >= run.key.due);
+                    starts.push((run.not_before, run.key.due));
+                    if run.is_caught_up {
+                        prop_assert!(run.key.due + Duration::from_secs(deadline_s) <= now);
+                        prop_assert_eq!(run.not_before, now);
+                        caught_up.insert(run.key.due);
+                    }
                 }
                 seen.extend(decided(&schedule, &plan));
                 watermark = plan.watermark;
                 if !plan.has_more {
                     break;
+                }
+            }
+            prop_assert!(starts.is_sorted_by_key(|(_, due)| *due));
+            prop_assert!(starts.is_sorted(), "starts in the order of due instants: {starts:?}");
+            match catch_up {
+                CatchUp::None => prop_assert!(caught_up.is_empty()),
+                CatchUp::Latest => prop_assert!(caught_up.len() <= 1),
+                CatchUp::All { max, window } => {
+                    prop_assert!(caught_up.len() <= max as usize);
+                    prop_assert!(caught_up.iter().all(|due| *due + window > now));
                 }
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use cronfleet_core::catch_up::CatchUp;
 use cronfleet_core::elector::Elector;
 use cronfleet_core::id::{AgentId, JobId, RunId};
 use cronfleet_core::job::Overlap;
@@ -80,6 +81,8 @@ impl Center {
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
     pub(crate) epoch: u64,
+    /// The moment at which it decided.
+    decided_at: Timestamp,
     /// Jobs, what they were when the plan was made, and the plan.
     jobs: Vec<(JobId, u32, Timestamp, Plan)>,
 }
@@ -192,13 +195,24 @@ impl World {
             .iter()
             .filter(|(_, job)| job.next_due.is_some_and(|due| due <= horizon));
         let jobs: Vec<(JobId, u32, Timestamp, Plan)> = due
-            .map(|(id, job)| (*id, job.version(), job.watermark, decide(*id, job, now)))
+            .map(|(id, job)| {
+                (
+                    *id,
+                    job.version(),
+                    job.watermark,
+                    self.decide(*id, job, now),
+                )
+            })
             .collect();
         if jobs.is_empty() {
             return self.end_planning(center, life, epoch);
         }
         let wait = self.way_to_database(4 * SECOND);
-        let draft = Draft { epoch, jobs };
+        let draft = Draft {
+            epoch,
+            decided_at: now,
+            jobs,
+        };
         self.after(
             wait,
             Event::PlanSent {
@@ -234,7 +248,7 @@ impl World {
             let job = self.db.jobs[&id].clone();
             let is_same = !job.is_paused && (job.version(), job.watermark) == (version, watermark);
             if is_same || self.is(Mutant::CommitsStalePlans) {
-                watermarks.push(self.record(id, job, plan, now, &mut rows));
+                watermarks.push(self.record(id, job, plan, draft.decided_at, now, &mut rows));
             }
         }
         let is_committed = if self.is(Mutant::WatermarkFirst) {
@@ -277,8 +291,8 @@ impl World {
         now: Timestamp,
         rows: &mut Vec<Change>,
     ) -> Change {
-        let plan = decide(id, &job, now);
-        self.record(id, job, plan, now, rows)
+        let plan = self.decide(id, &job, now);
+        self.record(id, job, plan, now, now, rows)
     }
 
     fn record(
@@ -286,6 +300,7 @@ impl World {
         id: JobId,
         job: JobRow,
         plan: Plan,
+        decided_at: Timestamp,
         now: Timestamp,
         rows: &mut Vec<Change>,
     ) -> Change {
@@ -294,7 +309,11 @@ impl World {
         }
         for lapse in plan.lapses {
             self.note(|| format!("center: lapse {lapse:?}"));
-            rows.push(Change::Lapse(LapseRow { job: id, lapse }));
+            rows.push(Change::Lapse(LapseRow {
+                job: id,
+                lapse,
+                decided_at,
+            }));
         }
         let next = JobRow {
             watermark: plan.watermark,
@@ -302,6 +321,30 @@ impl World {
             ..job
         };
         Change::Job(id, Box::new(next))
+    }
+
+    /// What the product decides about a job.
+    fn decide(&self, id: JobId, job: &JobRow, now: Timestamp) -> Plan {
+        let (draw, schedule) = job.current();
+        let is_unbounded = self.is(Mutant::CatchesUpEverything) && draw.catch_up != CatchUp::None;
+        let planning = Planning {
+            job: id,
+            job_version: job.version(),
+            schedule,
+            start_deadline: draw.start_deadline,
+            catch_up: if is_unbounded {
+                CatchUp::All {
+                    max: u32::MAX,
+                    window: duration(3_600 * SECOND),
+                }
+            } else {
+                draw.catch_up
+            },
+            agents: &draw.agents,
+            copies: draw.copies,
+            watermark: job.watermark,
+        };
+        plan(&planning, now, PLAN_AHEAD)
     }
 
     /// A planned run; what older versions' runs of the same due instant mean for it. All of them count: the last version may
@@ -742,21 +785,6 @@ impl World {
         );
         Some(Row::new(planned, now))
     }
-}
-
-/// What the product decides about a job.
-fn decide(id: JobId, job: &JobRow, now: Timestamp) -> Plan {
-    let (draw, schedule) = job.current();
-    let planning = Planning {
-        job: id,
-        job_version: job.version(),
-        schedule,
-        start_deadline: draw.start_deadline,
-        agents: &draw.agents,
-        copies: draw.copies,
-        watermark: job.watermark,
-    };
-    plan(&planning, now, PLAN_AHEAD)
 }
 
 /// Whether a run with this outcome was, or may have been, started.

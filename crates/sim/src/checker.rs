@@ -1,5 +1,6 @@
 //! The checker: reads what was recorded and what the commands left behind, and says which promises were broken.
 
+mod catch_up;
 mod lanes;
 mod outcomes;
 mod starts;
@@ -25,6 +26,7 @@ pub(crate) fn check(world: &World) -> Vec<Violation> {
     lanes::check(world, &mut found);
     outcomes::check(world, &mut found);
     terms::check(world, &mut found);
+    catch_up::check(world, &mut found);
     found.truncate(VIOLATIONS_MAX);
     found
 }

@@ -90,6 +90,8 @@ impl JobRow {
 pub(crate) struct LapseRow {
     pub(crate) job: JobId,
     pub(crate) lapse: Lapse,
+    /// The moment at which it was decided.
+    pub(crate) decided_at: Timestamp,
 }
 
 /// One write of a transaction.

@@ -47,11 +47,13 @@ pub enum Mutant {
     TrustsItself,
     /// A planner plans by its own clock.
     PlansByOwnClock,
+    /// Whatever a job catches up, it catches up without a bound.
+    CatchesUpEverything,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::WatermarkFirst,
         Self::PlansFromNow,
         Self::SendsBeforeCommit,
@@ -74,5 +76,6 @@ impl Mutant {
         Self::LeaseByOwnClock,
         Self::TrustsItself,
         Self::PlansByOwnClock,
+        Self::CatchesUpEverything,
     ];
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use cronfleet_core::backoff::Backoff;
+use cronfleet_core::catch_up::CatchUp;
 use cronfleet_core::id::{AgentId, JobId};
 use cronfleet_core::job::{Command, Launch, Overlap, RetryPolicy, StopPolicy};
 
@@ -18,6 +19,7 @@ pub(crate) struct JobDraw {
     pub(crate) copies: u32,
     pub(crate) overlap: Overlap,
     pub(crate) start_deadline: Duration,
+    pub(crate) catch_up: CatchUp,
     pub(crate) timeout: Option<Duration>,
     pub(crate) retry: RetryPolicy,
     pub(crate) launch: Launch,
@@ -384,6 +386,14 @@ impl JobDraw {
             launch: launch(duration(rng.range(0, 1_500) * MS)),
             runs_for,
             failure_chance: if rng.chance(0.4) { 0.3 } else { 0.0 },
+            catch_up: match rng.index(4) {
+                0 => CatchUp::Latest,
+                1 => CatchUp::All {
+                    max: rng.range(1, 6) as u32,
+                    window: duration(rng.range(5, 30) * SECOND),
+                },
+                _ => CatchUp::None,
+            },
             deaf_chance: if rng.chance(0.3) { 0.5 } else { 0.0 },
         }
     }

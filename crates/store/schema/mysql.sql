@@ -181,6 +181,7 @@ runs.active_agent varchar(36) COLLATE utf8mb4_bin
 runs.after_run varchar(36) COLLATE utf8mb4_bin
 runs.cleanup mediumtext COLLATE utf8mb4_bin
 runs.oom_kills bigint
+runs.is_caught_up bigint
 secrets.group_id varchar(36) COLLATE utf8mb4_bin NOT NULL
 secrets.name varchar(64) COLLATE utf8mb4_bin NOT NULL
 secrets.version bigint NOT NULL

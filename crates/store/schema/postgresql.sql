@@ -184,6 +184,7 @@ runs.active_agent character varying(36) COLLATE C
 runs.after_run character varying(36) COLLATE C
 runs.cleanup text COLLATE C
 runs.oom_kills bigint
+runs.is_caught_up bigint
 secrets.group_id character varying(36) COLLATE C NOT NULL
 secrets.name character varying(64) COLLATE C NOT NULL
 secrets.version bigint NOT NULL

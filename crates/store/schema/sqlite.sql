@@ -271,7 +271,7 @@ CREATE TABLE runs (
     session_epoch BIGINT,
     center VARCHAR(80),
     active_agent VARCHAR(36), -- the agent while the run has not ended
-    after_run VARCHAR(36), cleanup TEXT, oom_kills BIGINT, -- not sent before this run of an older version is known not to have started
+    after_run VARCHAR(36), cleanup TEXT, oom_kills BIGINT, is_caught_up BIGINT, -- not sent before this run of an older version is known not to have started
     CHECK ((state = 'ended') = (outcome IS NOT NULL)),
     CHECK ((state = 'ended') = (active_agent IS NULL)),
     CHECK (outcome NOT IN ('skipped', 'missed', 'lost') OR reason IS NOT NULL)

@@ -44,6 +44,7 @@ migrations! {
     7 "leases" "0007_leases.sql",
     8 "centers" "0008_centers.sql",
     9 "slot_restarts" "0009_slot_restarts.sql",
+    10 "catch_up" "0010_catch_up.sql",
 }
 
 const fn migrations(engine: Engine) -> &'static [Migration] {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use cronfleet_core::catch_up::CatchUp;
 use cronfleet_core::id::{AgentId, GroupId, JobId};
 use cronfleet_core::job::{JobKind, JobSpec};
 use cronfleet_core::plan::{Plan, PlannedRun};
@@ -37,6 +38,8 @@ pub struct JobToPlan {
     pub time_zone: String,
     /// How late a run may start.
     pub start_deadline: Duration,
+    /// What becomes of what is later than that.
+    pub catch_up: CatchUp,
     /// Processes per agent and due instant.
     pub processes: u32,
     /// Every due instant up to here is decided.
@@ -257,6 +260,7 @@ impl Store {
                 expression: scheduled.expression,
                 time_zone: scheduled.time_zone,
                 start_deadline: scheduled.start_deadline,
+                catch_up: scheduled.catch_up,
                 processes,
                 watermark: job.watermark,
                 agents: agents.remove(&job.id).unwrap_or_default(),

@@ -129,9 +129,9 @@ pub(crate) async fn insert_runs(
         let mut sql = Sql::new(
             "INSERT INTO runs (id, job_id, job_version, group_id, agent_id, copy, copies, attempt, cause, trigger_key, \
              requested_by, state, outcome, reason, is_refined, due, not_before, not_after, planned_at, ended_at, \
-             active_agent, after_run) VALUES ",
+             active_agent, after_run, is_caught_up) VALUES ",
         )
-        .tuples(batch.len(), 22);
+        .tuples(batch.len(), 23);
         for run in batch {
             let planned = run.planned;
             let key = &planned.key;
@@ -168,7 +168,8 @@ pub(crate) async fn insert_runs(
                 .bind(now)
                 .bind(is_ended.then_some(now))
                 .bind((!is_ended).then_some(key.agent))
-                .bind(after_run);
+                .bind(after_run)
+                .bind(planned.is_caught_up);
         }
         let ignored = if tx.engine.counts_ignored() {
             count_known(tx, batch).await?

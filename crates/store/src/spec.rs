@@ -1,12 +1,14 @@
 //! Stored form of a job's definition: JSON with its own types, so that renaming a field of the domain cannot change what is
 //! stored. Fields may be added with a default; none may change its meaning. A reader ignores fields that it does not know.
 
+mod catch_up;
 mod daemon;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cronfleet_core::backoff::Backoff;
+use cronfleet_core::catch_up::CatchUp;
 use cronfleet_core::id::AgentId;
 use cronfleet_core::job::{
     Command, JobKind, JobSpec, Launch, OutputPolicy, Overlap, RetryPolicy, ScheduledSpec,
@@ -17,6 +19,7 @@ use cronfleet_core::secret::{Given, SecretUse};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use self::catch_up::StoredCatchUp;
 use self::daemon::StoredDaemon;
 use crate::error::StoreError;
 use crate::spec_limits::{StoredLimits, is_default};
@@ -70,6 +73,8 @@ enum StoredKind {
         time_zone: String,
         is_overlap_allowed: bool,
         start_deadline_us: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        catch_up: Option<StoredCatchUp>,
         timeout_us: Option<u64>,
         attempts_max: u32,
         backoff: StoredBackoff,
@@ -178,6 +183,7 @@ impl From<&JobKind> for StoredKind {
                 time_zone: scheduled.time_zone.clone(),
                 is_overlap_allowed: scheduled.overlap == Overlap::Allow,
                 start_deadline_us: micros(scheduled.start_deadline),
+                catch_up: StoredCatchUp::of(scheduled.catch_up),
                 timeout_us: scheduled.timeout.map(micros),
                 attempts_max: scheduled.retry.attempts_max,
                 backoff: scheduled.retry.backoff.into(),
@@ -249,6 +255,7 @@ impl From<StoredKind> for JobKind {
                 time_zone,
                 is_overlap_allowed,
                 start_deadline_us,
+                catch_up,
                 timeout_us,
                 attempts_max,
                 backoff,
@@ -261,6 +268,7 @@ impl From<StoredKind> for JobKind {
                     Overlap::Forbid
                 },
                 start_deadline: Duration::from_micros(start_deadline_us),
+                catch_up: catch_up.map_or(CatchUp::None, CatchUp::from),
                 timeout: timeout_us.map(Duration::from_micros),
                 retry: RetryPolicy {
                     attempts_max,
@@ -309,6 +317,7 @@ mod tests {
                 time_zone: "Asia/Shanghai".into(),
                 overlap: Overlap::Allow,
                 start_deadline: Duration::from_secs(60),
+                catch_up: CatchUp::None,
                 timeout: Some(Duration::from_millis(1_500)),
                 retry: RetryPolicy {
                     attempts_max: 3,
@@ -381,7 +390,19 @@ mod tests {
             oom_score_adj: Some(500),
             may_gain_privileges: true,
         };
-        for spec in [scheduled(), daemon, limited] {
+        let caught_up = |catch_up| {
+            let mut spec = scheduled();
+            if let JobKind::Scheduled(scheduled) = &mut spec.kind {
+                scheduled.catch_up = catch_up;
+            }
+            spec
+        };
+        let latest = caught_up(CatchUp::Latest);
+        let all = caught_up(CatchUp::All {
+            max: 7,
+            window: Duration::from_secs(3_600),
+        });
+        for spec in [scheduled(), daemon, limited, latest, all] {
             let stored = to_json(&spec).unwrap();
             assert_eq!(from_json(&stored).unwrap(), spec, "{stored}");
         }

@@ -287,6 +287,7 @@ impl Fleet {
                 time_zone: Some("UTC".to_owned()),
                 overlap: Default::default(),
                 start_deadline_ms: None,
+                catch_up: Default::default(),
                 timeout_ms: None,
                 retry: Default::default(),
             }),

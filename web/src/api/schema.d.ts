@@ -839,6 +839,26 @@ export interface components {
              */
             user_id: string;
         };
+        /** @description What becomes of due instants whose start deadline passed while no center was up to plan them. */
+        CatchUp: {
+            /**
+             * Format: int32
+             * @description For `all`: most due instants that run after one outage, 1 to 100; of more the latest. Default 100.
+             */
+            max?: number;
+            /** @description Which of them run. */
+            policy?: components["schemas"]["CatchUpPolicy"];
+            /**
+             * Format: int64
+             * @description For `all`: how far back, in milliseconds, 60,000 to 31,622,400,000. Default 86,400,000, which is a day.
+             */
+            window_ms?: number;
+        };
+        /**
+         * @description Which due instants run although their start deadline has passed.
+         * @enum {string}
+         */
+        CatchUpPolicy: "none" | "latest" | "all";
         /**
          * @description What asked for a run.
          * @enum {string}
@@ -2051,6 +2071,8 @@ export interface components {
                  * @description Id. Ids sort by due instant.
                  */
                 id: string;
+                /** @description Whether it was planned after its start deadline because its job catches up; then it may start from `planned_at` on. */
+                is_caught_up: boolean;
                 /** @description Whether a kill was asked for. */
                 is_kill_requested: boolean;
                 /**
@@ -2535,6 +2557,8 @@ export interface components {
              * @description Id. Ids sort by due instant.
              */
             id: string;
+            /** @description Whether it was planned after its start deadline because its job catches up; then it may start from `planned_at` on. */
+            is_caught_up: boolean;
             /** @description Whether a kill was asked for. */
             is_kill_requested: boolean;
             /**
@@ -2652,6 +2676,8 @@ export interface components {
         };
         /** @description When to run a scheduled job. */
         ScheduledSpec: {
+            /** @description What becomes of due instants whose start deadline passed while no center was up to plan them. */
+            catch_up?: components["schemas"]["CatchUp"];
             /** @description Schedule expression, e.g. `*\/5 * * * *`, `0 30 2 * * *`, `@every 250ms`, `@daily`, `@at 2026-12-01T02:30:00`. */
             expression: string;
             /** @description What to do when the previous run of the same agent and copy is still alive. */

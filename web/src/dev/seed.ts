@@ -430,6 +430,7 @@ export function endedRun(
     copies: 1,
     attempt: 1,
     cause: 'schedule',
+    is_caught_up: false,
     state: 'ended',
     outcome,
     reason: outcome === 'skipped' || outcome === 'missed' || outcome === 'lost' ? sketch.reason : undefined,

@@ -259,6 +259,7 @@ fn shown(run: RunRow, attempts: &[RunId]) -> Run {
         copies: run.copies,
         attempt: run.attempt,
         cause: run.cause.into(),
+        is_caught_up: run.is_caught_up,
         requested_by: run.requested_by,
         state: run.state.into(),
         outcome,

@@ -1,5 +1,6 @@
 //! `cronfleet job`.
 
+mod catch_up_flags;
 mod create;
 mod daemon_flags;
 mod edit;

@@ -8,7 +8,7 @@ use cronfleet_api::run::Lapse;
 use cronfleet_api::secret::{SecretAs, SecretUse};
 
 use super::daemon_flags::check_in_words;
-use super::{limit_flags, list};
+use super::{catch_up_flags, limit_flags, list};
 use crate::client::{Client, find, id_of};
 use crate::failure::Failure;
 use crate::screen::Screen;
@@ -105,6 +105,8 @@ fn lines(job: &Job, target: String) -> Vec<(&'static str, String)> {
     lines.push(("processes", format!("{} per agent", spec.processes)));
     if let Some(scheduled) = &spec.scheduled {
         lines.push(("overlap", shown::word(&scheduled.overlap)));
+        let caught_up = catch_up_flags::in_words(&scheduled.catch_up);
+        lines.extend(caught_up.map(|said| ("catch-up", said)));
         let timeout = scheduled
             .timeout_ms
             .map_or_else(|| NONE.to_owned(), shown::duration_ms);

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use cronfleet_api::agent::Agent;
 use cronfleet_api::job::{
-    Command, JobSpec, OutputMode, OutputPolicy, Overlap, RetryPolicy, ScheduledSpec, Script,
-    StopPolicy, Target, WhenFull,
+    CatchUp, Command, JobSpec, OutputMode, OutputPolicy, Overlap, RetryPolicy, ScheduledSpec,
+    Script, StopPolicy, Target, WhenFull,
 };
 use cronfleet_api::limits::{Limits, Stragglers};
 use cronfleet_api::secret::{SecretAs, SecretUse};
 
+use super::catch_up_flags::CatchUpFlags;
 use super::daemon_flags::DaemonFlags;
 use super::limit_flags::{Limit, LimitFlags, unset};
 use super::spec_file::read_text;
@@ -44,6 +45,8 @@ pub(crate) struct SpecFlags {
     /// How late a run may start, e.g. 60s
     #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "When")]
     start_deadline: Option<Millis>,
+    #[command(flatten, next_help_heading = "When")]
+    catch_up: CatchUpFlags,
     /// Stop a run that is alive longer, e.g. 30s
     #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "When")]
     timeout: Option<Millis>,
@@ -350,6 +353,7 @@ impl SpecFlags {
                 time_zone: None,
                 overlap: Overlap::Forbid,
                 start_deadline_ms: None,
+                catch_up: CatchUp::default(),
                 timeout_ms: None,
                 retry: RetryPolicy::default(),
             });
@@ -375,6 +379,7 @@ impl SpecFlags {
             &mut scheduled.start_deadline_ms,
             self.start_deadline.map(|Millis(ms)| ms),
         );
+        self.catch_up.apply(&mut scheduled.catch_up);
         set_maybe(&mut scheduled.timeout_ms, self.timeout.map(|Millis(ms)| ms));
         set(&mut scheduled.retry.attempts_max, self.retry);
         set_ms(&mut scheduled.retry.backoff_initial_ms, self.retry_backoff);
@@ -395,11 +400,12 @@ impl SpecFlags {
         }
     }
 
-    fn scheduled_flags(&self) -> [(&'static str, bool); 7] {
+    fn scheduled_flags(&self) -> [(&'static str, bool); 8] {
         [
             ("--tz", self.tz.is_some()),
             ("--overlap", self.overlap.is_some()),
             ("--start-deadline", self.start_deadline.is_some()),
+            ("--catch-up", !self.catch_up.is_empty()),
             ("--timeout", self.timeout.is_some()),
             ("--retry", self.retry.is_some()),
             ("--retry-backoff", self.retry_backoff.is_some()),

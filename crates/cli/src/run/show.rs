@@ -43,6 +43,9 @@ impl Show {
 
 fn lines(run: &Run) -> Vec<(&'static str, String)> {
     let mut cause = shown::word(&run.cause);
+    if run.is_caught_up {
+        cause.push_str(", caught up");
+    }
     if let Some(login) = &run.requested_by {
         cause.push_str(&format!(" by {}", shown::plain(login)));
     }

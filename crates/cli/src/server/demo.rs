@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cronfleet_center::Center;
 use cronfleet_core::backoff::Backoff;
+use cronfleet_core::catch_up::CatchUp;
 use cronfleet_core::id::GroupId;
 use cronfleet_core::job::{
     Command, JobKind, JobSpec, Launch, Overlap, RetryPolicy, START_DEADLINE_DEFAULT, ScheduledSpec,
@@ -139,6 +140,7 @@ fn scheduled(expression: &str, time_zone: &str, attempts_max: u32) -> JobKind {
         time_zone: time_zone.to_owned(),
         overlap: Overlap::Forbid,
         start_deadline: START_DEADLINE_DEFAULT,
+        catch_up: CatchUp::None,
         timeout: Some(Duration::from_secs(300)),
         retry: RetryPolicy {
             attempts_max,

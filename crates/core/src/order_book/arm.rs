@@ -122,7 +122,11 @@ impl OrderBook {
             return Turn::Wait;
         }
         if is_occupied && held.order.overlap == Overlap::Forbid {
-            return Turn::Refuse(Reason::Overlap);
+            return if held.order.is_planned_late() {
+                Turn::Wait
+            } else {
+                Turn::Refuse(Reason::Overlap)
+            };
         }
         match &held.stage {
             Stage::Armed if is_going => Turn::Wait,

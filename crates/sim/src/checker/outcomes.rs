@@ -127,6 +127,8 @@ fn is_plausible(world: &World, run: RunId, row: &Row, reason: Reason) -> bool {
         | Reason::NeverReceived
         | Reason::AgentFull
         | Reason::NoTarget
+        | Reason::Coalesced
+        | Reason::CatchUpExceeded
         | Reason::Deleted
         | Reason::AgentRemoved
         | Reason::UserUnknown

@@ -140,7 +140,11 @@ fn check_lapses(world: &World, found: &mut Vec<Violation>) {
         let before = lapse.due_from - std::time::Duration::from_micros(1);
         let count = due_between(draw.rhythm, before, lapse.due_to).len() as u64;
         let from = micros(lapse.due_from);
-        let is_plausible = lapse.reason == Reason::CenterDown
+        let is_of_centers = matches!(
+            lapse.reason,
+            Reason::CenterDown | Reason::Coalesced | Reason::CatchUpExceeded
+        );
+        let is_plausible = is_of_centers
             && was_troubled(
                 world,
                 TroubleKind::CenterDown,

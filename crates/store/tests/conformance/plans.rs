@@ -1,9 +1,11 @@
 use std::time::Duration;
 
+use cronfleet_core::catch_up::CatchUp;
 use cronfleet_core::id::{AgentId, JobId};
-use cronfleet_core::job::{JobSpec, Target};
-use cronfleet_core::plan::{Lapse, Plan};
+use cronfleet_core::job::{JobKind, JobSpec, Target};
+use cronfleet_core::plan::{self, Lapse, PLAN_AHEAD, Plan, Planning};
 use cronfleet_core::run::{Reason, RunState};
+use cronfleet_core::schedule::{Context, Schedule};
 use cronfleet_store::{JobPlan, Lease, NewJob, StoreError, Timing};
 
 use crate::world::{ADMIN, ALL, World, at, daemon, run_at, scheduled};
@@ -18,6 +20,7 @@ conformance! {
     a_repeated_run_stays_as_it_is,
     many_jobs_are_planned_at_once,
     lapses_grow_while_nothing_lies_between,
+    what_is_caught_up_is_recorded_as_such,
     a_job_in_quarantine_is_not_planned,
     a_definition_that_cannot_be_read_does_not_hold_up_the_others,
     reboot_jobs_are_those_of_the_agent,
@@ -385,6 +388,68 @@ async fn lapses_grow_while_nothing_lies_between(w: World) {
         at(1_000),
         "when it was last extended"
     );
+}
+
+async fn what_is_caught_up_is_recorded_as_such(w: World) {
+    let group = w.group(1).await;
+    let agent = w.agent(1, &[group]).await;
+    let mut spec = scheduled("a");
+    if let JobKind::Scheduled(scheduled) = &mut spec.kind {
+        scheduled.catch_up = CatchUp::All {
+            max: 2,
+            window: Duration::from_secs(3_600),
+        };
+    }
+    let job = w.job(1, group, spec).await;
+    let due = w.store.due_jobs(&w.lease, at(60), None, 9).await.unwrap();
+    let context = Context {
+        zone: "UTC",
+        spread: 0,
+    };
+    let schedule = Schedule::parse(&due[0].expression, &context).unwrap();
+    let planning = Planning {
+        job,
+        job_version: 1,
+        schedule: &schedule,
+        start_deadline: due[0].start_deadline,
+        catch_up: due[0].catch_up,
+        agents: &due[0].agents,
+        copies: 1,
+        watermark: at(0),
+    };
+    let now = at(6 * 60 + 1);
+    let made = JobPlan {
+        plan: plan::plan(&planning, now, PLAN_AHEAD),
+        ..plan(job, 60, vec![])
+    };
+    w.store.commit_plans(&w.lease, &[made], now).await.unwrap();
+    let rows = w.store.runs(&ALL, &Default::default(), None, 9).await;
+    let found: Vec<_> = rows
+        .unwrap()
+        .items
+        .iter()
+        .map(|run| (run.due, run.is_caught_up, run.not_before, run.not_after))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (at(360), false, now, at(420)),
+            (at(300), true, now, at(421)),
+            (at(240), true, now, at(421)),
+        ]
+    );
+    let lapses = w.store.lapses(&ALL, None, None, None, 9).await.unwrap();
+    assert_eq!(
+        lapses.items[0].lapse,
+        Lapse {
+            due_from: at(60),
+            due_to: at(180),
+            count: 3,
+            reason: Reason::CatchUpExceeded
+        }
+    );
+    let session = w.session(agent).await;
+    assert_eq!(w.dispatch(&session).await.len(), 3);
 }
 
 async fn a_job_in_quarantine_is_not_planned(w: World) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cronfleet_core::access::{Reach, Role};
 use cronfleet_core::backoff::Backoff;
+use cronfleet_core::catch_up::CatchUp;
 use cronfleet_core::id::{AgentId, GroupId, JobId, RunId, UserId};
 use cronfleet_core::job::{
     Command, JobKind, JobSpec, Launch, Overlap, RetryPolicy, ScheduledSpec, Target,
@@ -68,6 +69,7 @@ pub(crate) fn scheduled(name: &str) -> JobSpec {
             time_zone: "UTC".to_owned(),
             overlap: Overlap::Forbid,
             start_deadline: DEADLINE,
+            catch_up: CatchUp::None,
             timeout: None,
             retry: RetryPolicy {
                 attempts_max: 1,

@@ -81,6 +81,7 @@ function fieldName(path: string): string {
 /** Values that are stable words, and where their texts are. */
 const WORDS: Record<string, string> = {
   'scheduled.overlap': 'overlap',
+  'scheduled.catch_up.policy': 'catchUp',
   'daemon.restart': 'restart',
   'output.mode': 'output',
   'output.when_full': 'output',

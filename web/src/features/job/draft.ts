@@ -1,4 +1,5 @@
 import type {
+  CatchUp,
   DaemonSpec,
   JobKind,
   JobSpec,
@@ -11,6 +12,7 @@ import type {
 } from '../../api/types'
 import { joinArgv, splitArgv } from '../../lib/argv'
 import {
+  catchUpDefaults,
   complete,
   daemonDefaults,
   limitDefaults,
@@ -39,6 +41,7 @@ export interface Draft {
   timeZone: string
   overlap: Overlap
   startDeadlineMs: number
+  catchUp: Required<CatchUp>
   timeoutMs: number | undefined
   retry: Required<RetryPolicy>
   daemon: Required<DaemonSpec>
@@ -77,6 +80,7 @@ export function emptyDraft(groupId: string, kind: JobKind, timeZone: string, run
     timeZone,
     overlap: 'forbid',
     startDeadlineMs: START_DEADLINE_MS,
+    catchUp: catchUpDefaults,
     timeoutMs: undefined,
     retry: retryDefaults,
     daemon: daemonDefaults,
@@ -118,6 +122,7 @@ export function draftOf(groupId: string, given: JobSpec, timeZone: string): Draf
     expression: spec.scheduled?.expression ?? base.expression,
     overlap: spec.scheduled?.overlap ?? base.overlap,
     startDeadlineMs: spec.scheduled?.start_deadline_ms ?? base.startDeadlineMs,
+    catchUp: { ...base.catchUp, ...spec.scheduled?.catch_up },
     timeoutMs: spec.scheduled?.timeout_ms ?? undefined,
     retry: { ...base.retry, ...spec.scheduled?.retry },
     daemon: { ...base.daemon, ...spec.daemon },
@@ -159,6 +164,7 @@ export function specOf(draft: Draft): JobSpec {
             time_zone: draft.timeZone,
             overlap: draft.overlap,
             start_deadline_ms: draft.startDeadlineMs,
+            catch_up: draft.catchUp,
             timeout_ms: draft.timeoutMs ?? null,
             retry: draft.retry,
           }

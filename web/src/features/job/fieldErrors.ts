@@ -8,6 +8,8 @@ const INPUTS = [
   'scheduled.expression',
   'scheduled.time_zone',
   'scheduled.start_deadline_ms',
+  'scheduled.catch_up.max',
+  'scheduled.catch_up.window_ms',
   'scheduled.timeout_ms',
   'scheduled.retry.attempts_max',
   'scheduled.retry.backoff_initial_ms',

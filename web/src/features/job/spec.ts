@@ -1,4 +1,5 @@
 import type {
+  CatchUp,
   DaemonSpec,
   HealthSpec,
   JobSpec,
@@ -13,6 +14,8 @@ import type {
 /** What holds when a definition leaves a value out. The same as in the center, whose interface documents them. */
 
 export const START_DEADLINE_MS = 60_000
+
+export const catchUpDefaults: Required<CatchUp> = { policy: 'none', max: 100, window_ms: 86_400_000 }
 
 export const retryDefaults: Required<RetryPolicy> = {
   attempts_max: 1,
@@ -100,6 +103,7 @@ function completeSchedule(scheduled: ScheduledSpec): ScheduledSpec {
     time_zone: scheduled.time_zone ?? null,
     overlap: scheduled.overlap ?? 'forbid',
     start_deadline_ms: scheduled.start_deadline_ms ?? START_DEADLINE_MS,
+    catch_up: { ...catchUpDefaults, ...scheduled.catch_up },
     timeout_ms: scheduled.timeout_ms ?? null,
     retry: { ...retryDefaults, ...scheduled.retry },
   }

@@ -12,7 +12,7 @@ import { Ago, At } from '../../ui/Time'
 import { useKeyset } from '../../ui/useKeyset'
 import { RunMark } from './RunMark'
 import classes from './RunTable.module.css'
-import { endText } from './words'
+import { causeText, endText } from './words'
 
 interface RunTableProps {
   filter: RunFilter
@@ -143,7 +143,7 @@ function useRunColumns(without: readonly string[]): Column<Run>[] {
         from: 1020,
         cell: (run) => (
           <span className="dim">
-            {t(`cause.${run.cause}`)}
+            {causeText(run, t)}
             {run.attempt > 1 && ` · ${t('runs.attemptShort', { attempt: run.attempt })}`}
             {run.copies > 1 && ` · #${run.copy}`}
           </span>

@@ -56,3 +56,8 @@ export function endText(run: Run, t: TFunction): string {
   if (run.exit_code != null && run.exit_code !== 0) return t('runs.exit', { code: run.exit_code })
   return ''
 }
+
+/** What asked for a run. */
+export function causeText(run: Run, t: TFunction): string {
+  return run.is_caught_up ? t('cause.caughtUp') : t(`cause.${run.cause}`)
+}

@@ -75,6 +75,10 @@ export const field = {
   scheduled_time_zone: 'Time zone',
   scheduled_overlap: 'While the previous run is alive',
   scheduled_start_deadline_ms: 'Start deadline',
+  scheduled_catch_up: 'Times missed while no center was up',
+  scheduled_catch_up_policy: 'Times missed while no center was up',
+  scheduled_catch_up_max: 'At most after one outage',
+  scheduled_catch_up_window_ms: 'How far back',
   scheduled_timeout_ms: 'Time limit',
   scheduled_retry_attempts_max: 'Attempts',
   scheduled_retry_backoff_initial_ms: 'First wait',
@@ -179,6 +183,21 @@ export const limits = {
 export const stragglers = {
   kill: 'kill them',
   leave: 'let them live',
+}
+
+export const catchUp = {
+  none: 'leave them out',
+  latest: 'run the latest',
+  latestText:
+    'One run stands for all that was missed: the latest, or the one that is still within its start deadline.',
+  all: 'run each',
+  allText:
+    'In order, each from now on within the start deadline; where the previous run is alive, the next one waits for it.',
+  said: {
+    latest: 'catches up the latest',
+    all_one: 'catches up {{count}}, {{time}} back',
+    all_other: 'catches up to {{count}}, {{time}} back',
+  },
 }
 
 export const overlap = {

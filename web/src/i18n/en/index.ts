@@ -1,7 +1,7 @@
 import { account, groups, setup, signIn, users } from './access'
 import { agents, centers, cgroups } from './agents'
 import { daemons, next, probe, slot } from './daemons'
-import { editor, field, limits, overlap, restart, schedule, stragglers } from './editor'
+import { catchUp, editor, field, limits, overlap, restart, schedule, stragglers } from './editor'
 import { errors, scheduleErrors } from './errors'
 import { jobs, kind, lapses } from './jobs'
 import { output } from './output'
@@ -15,6 +15,7 @@ export const en = {
   agents,
   cause,
   centers,
+  catchUp,
   cgroups,
   cleanup,
   common,

@@ -17,6 +17,7 @@ export const cause = {
   manual: 'Run now',
   retry: 'Retry',
   reboot: 'Reboot',
+  caughtUp: 'Caught up',
 }
 
 /** Stable words of the center. They complete sentences, so they begin in lower case. */
@@ -28,8 +29,10 @@ export const reason = {
   agent_removed: 'the agent was revoked or left the group',
   policy_denied: 'the policy of the machine forbids it',
   killed_before_start: 'it was killed before it started',
+  coalesced: 'no center was up to plan it, and a later run stands for it',
   agent_offline: 'the agent was out of reach',
   center_down: 'no center was up to plan it',
+  catch_up_exceeded: 'no center was up to plan it, and it is more than the job catches up',
   start_deadline_exceeded: 'it could not start before its start deadline',
   no_target: 'no active agent matched',
   never_received: 'the order never reached the agent',

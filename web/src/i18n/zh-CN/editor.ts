@@ -68,6 +68,10 @@ export const field = {
   scheduled_time_zone: '时区',
   scheduled_overlap: '上一次运行未结束时',
   scheduled_start_deadline_ms: '启动期限',
+  scheduled_catch_up: '没有中心在运行时错过的时间',
+  scheduled_catch_up_policy: '没有中心在运行时错过的时间',
+  scheduled_catch_up_max: '每次中断最多补跑',
+  scheduled_catch_up_window_ms: '回溯多久',
   scheduled_timeout_ms: '运行时限',
   scheduled_retry_attempts_max: '尝试次数',
   scheduled_retry_backoff_initial_ms: '首次等待',
@@ -168,6 +172,18 @@ export const limits = {
 export const stragglers = {
   kill: '终止它们',
   leave: '让它们继续运行',
+}
+
+export const catchUp = {
+  none: '不补跑',
+  latest: '补跑最近一次',
+  latestText: '所有错过的时间由一次运行代替：最近的一次，或仍在启动期限内的那一次。',
+  all: '逐次补跑',
+  allText: '按顺序进行，每次从补跑开始起须在启动期限内启动；上一次运行未结束时，下一次等待。',
+  said: {
+    latest: '补跑最近一次',
+    all_other: '最多补跑 {{count}} 次，回溯 {{time}}',
+  },
 }
 
 export const overlap = {

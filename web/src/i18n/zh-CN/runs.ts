@@ -17,6 +17,7 @@ export const cause = {
   manual: '立即运行',
   retry: '重试',
   reboot: '开机',
+  caughtUp: '补跑',
 }
 
 export const reason = {
@@ -27,8 +28,10 @@ export const reason = {
   agent_removed: '代理已被吊销或已离开该分组',
   policy_denied: '机器的策略禁止',
   killed_before_start: '在启动前已被终止',
+  coalesced: '当时没有中心可以计划，由之后的一次运行代替',
   agent_offline: '代理不可达',
   center_down: '没有中心在运行，无法计划',
+  catch_up_exceeded: '当时没有中心可以计划，且超出作业的补跑范围',
   start_deadline_exceeded: '未能在启动期限之前启动',
   no_target: '没有匹配的可用代理',
   never_received: '指令未能到达代理',

@@ -4,6 +4,7 @@ import type { ApiError } from '../../api/error'
 import { ExpressionField } from '../../features/schedule/ExpressionField'
 import { ZoneSelect } from '../../features/schedule/ZoneSelect'
 import { SpanInput } from '../../ui/SpanInput'
+import { CatchUpFields } from './CatchUpFields'
 import { type FieldsProps, Part } from './JobForm'
 import classes from './JobForm.module.css'
 
@@ -75,6 +76,7 @@ export function ScheduleFields({
             error={errorAt('scheduled.timeout_ms')}
           />
         </div>
+        <CatchUpFields draft={draft} set={set} errorAt={errorAt} />
         <div className={classes.triple}>
           <NumberInput
             label={t('field.scheduled_retry_attempts_max')}

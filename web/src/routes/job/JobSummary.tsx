@@ -1,14 +1,15 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import type { TFunction } from 'i18next'
 import { useTranslation } from 'react-i18next'
 import { previewQuery } from '../../api/schedules'
 import { aboutQuery } from '../../api/session'
-import type { Job, Preview } from '../../api/types'
+import type { CatchUp, Job, Preview } from '../../api/types'
 import { AgentMark } from '../../features/agent/AgentMark'
 import { useTargets } from '../../features/agent/useAgents'
 import { limitTexts } from '../../features/job/limits'
 import { secretText } from '../../features/job/secretText'
-import { complete, limitDefaults } from '../../features/job/spec'
+import { catchUpDefaults, complete, limitDefaults } from '../../features/job/spec'
 import { sentence } from '../../features/job/words'
 import { Strip } from '../../features/run/Strip'
 import { NextRuns, Warnings } from '../../features/schedule/NextRuns'
@@ -119,6 +120,7 @@ function Definition({ job, zone }: { job: Job; zone: string }) {
             [
               t(`overlap.${scheduled.overlap ?? 'forbid'}`),
               t('jobs.startWithin', { time: formatSpan(scheduled.start_deadline_ms ?? 0) }),
+              catchUpText(scheduled.catch_up, t),
               scheduled.timeout_ms
                 ? t('jobs.stopAfter', { time: formatSpan(scheduled.timeout_ms) })
                 : undefined,
@@ -172,6 +174,14 @@ function Definition({ job, zone }: { job: Job; zone: string }) {
       ]}
     />
   )
+}
+
+/** What the job catches up; nothing if nothing. */
+function catchUpText(catchUp: CatchUp | undefined, t: TFunction): string | undefined {
+  const { policy, max, window_ms } = { ...catchUpDefaults, ...catchUp }
+  if (policy === 'none') return undefined
+  if (policy === 'latest') return t('catchUp.said.latest')
+  return t('catchUp.said.all', { count: max, time: formatSpan(window_ms) })
 }
 
 /** The agents that match now, those out of reach first. */

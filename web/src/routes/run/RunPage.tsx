@@ -12,7 +12,7 @@ import { Journey } from '../../features/run/Journey'
 import { RunMark } from '../../features/run/RunMark'
 import { isAlive, runStatus, statusTone } from '../../features/run/status'
 import { useRunActions } from '../../features/run/useRunActions'
-import { runSentence } from '../../features/run/words'
+import { causeText, runSentence } from '../../features/run/words'
 import { bytes } from '../../lib/bytes'
 import { allows } from '../../lib/roles'
 import { duration } from '../../lib/time'
@@ -153,7 +153,7 @@ function RunFacts({ run }: { run: Run }) {
           ],
           [t('runs.duration'), ms(run.duration_us)],
           [t('runs.exitStatus'), run.signal ? `SIG${run.signal.replace(/^SIG/, '')}` : run.exit_code],
-          [t('runs.cause'), causeText(run, t(`cause.${run.cause}`))],
+          [t('runs.cause'), requestedText(run, causeText(run, t))],
           [
             t('runs.cpu'),
             run.user_time_us != null && `${ms(run.user_time_us)} + ${ms(run.system_time_us ?? 0)}`,
@@ -189,7 +189,7 @@ function RunFacts({ run }: { run: Run }) {
   )
 }
 
-function causeText(run: Run, cause: string): string {
+function requestedText(run: Run, cause: string): string {
   return run.requested_by ? `${cause} (${run.requested_by})` : cause
 }
 
