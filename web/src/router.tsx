@@ -70,7 +70,7 @@ const jobNew = createRoute({
 const job = createRoute({
   getParentRoute: () => shell,
   path: '/jobs/$jobId',
-  validateSearch: pick('tab', 'outcome', 'version'),
+  validateSearch: pick('tab', 'outcome', 'version', 'from', 'to'),
   component: lazyRouteComponent(() => import('./routes/job/JobPage'), 'JobPage'),
 })
 

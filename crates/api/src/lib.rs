@@ -23,3 +23,4 @@ pub mod schedule;
 pub mod secret;
 pub mod session;
 pub mod slot;
+pub mod why;

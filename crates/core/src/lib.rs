@@ -23,3 +23,4 @@ pub mod schedule;
 pub mod secret;
 pub mod slot_book;
 mod stop;
+pub mod why;

@@ -93,6 +93,8 @@ lapses.due_count bigint NOT NULL
 lapses.reason varchar(32) COLLATE utf8mb4_bin NOT NULL
 lapses.group_id varchar(36) COLLATE utf8mb4_bin NOT NULL
 lapses.recorded_at bigint NOT NULL
+lapses.epoch bigint
+lapses.job_version bigint
 leases.shard bigint NOT NULL
 leases.holder varchar(80) COLLATE utf8mb4_bin NOT NULL
 leases.epoch bigint NOT NULL
@@ -112,6 +114,9 @@ output_chunks.start_offset bigint NOT NULL
 output_chunks.length bigint NOT NULL
 output_chunks.is_compressed bigint NOT NULL
 output_chunks.data mediumblob NOT NULL
+pauses.job_id varchar(36) COLLATE utf8mb4_bin NOT NULL
+pauses.paused_at bigint NOT NULL
+pauses.resumed_at bigint
 processes.id varchar(36) COLLATE utf8mb4_bin NOT NULL
 processes.job_id varchar(36) COLLATE utf8mb4_bin NOT NULL
 processes.job_version bigint NOT NULL
@@ -182,6 +187,7 @@ runs.after_run varchar(36) COLLATE utf8mb4_bin
 runs.cleanup mediumtext COLLATE utf8mb4_bin
 runs.oom_kills bigint
 runs.is_caught_up bigint
+runs.epoch bigint
 secrets.group_id varchar(36) COLLATE utf8mb4_bin NOT NULL
 secrets.name varchar(64) COLLATE utf8mb4_bin NOT NULL
 secrets.version bigint NOT NULL
@@ -225,6 +231,11 @@ slot_restarts.job_id varchar(36) COLLATE utf8mb4_bin NOT NULL
 slot_restarts.agent_id varchar(36) COLLATE utf8mb4_bin NOT NULL
 slot_restarts.slot_index bigint NOT NULL
 slot_restarts.asked bigint NOT NULL
+terms.shard bigint NOT NULL
+terms.epoch bigint NOT NULL
+terms.holder varchar(80) COLLATE utf8mb4_bin NOT NULL
+terms.name varchar(255) COLLATE utf8mb4_bin
+terms.began_at bigint NOT NULL
 triggers.job_id varchar(36) COLLATE utf8mb4_bin NOT NULL
 triggers.trigger_key varchar(255) COLLATE utf8mb4_bin NOT NULL
 triggers.due bigint NOT NULL
@@ -273,6 +284,7 @@ UNIQUE INDEX PRIMARY ON migrations (number)
 INDEX outputs_created ON outputs (created_at)
 UNIQUE INDEX PRIMARY ON outputs (life_id)
 UNIQUE INDEX PRIMARY ON output_chunks (life_id, start_offset)
+UNIQUE INDEX PRIMARY ON pauses (job_id, paused_at)
 UNIQUE INDEX PRIMARY ON processes (id)
 INDEX processes_agent_fk ON processes (agent_id)
 INDEX processes_slot ON processes (job_id, agent_id, slot_index, first_seen_at)
@@ -290,6 +302,7 @@ UNIQUE INDEX PRIMARY ON slots (job_id, agent_id, slot_index)
 INDEX slots_agent ON slots (agent_id)
 UNIQUE INDEX PRIMARY ON slot_restarts (agent_id, job_id, slot_index)
 INDEX slot_restarts_job_fk ON slot_restarts (job_id)
+UNIQUE INDEX PRIMARY ON terms (shard, epoch)
 UNIQUE INDEX PRIMARY ON triggers (job_id, trigger_key)
 INDEX triggers_due ON triggers (due)
 UNIQUE INDEX login_key ON users (login_key)
@@ -307,6 +320,7 @@ job_versions FOREIGN KEY (job_id) REFERENCES jobs(id)
 join_token_groups FOREIGN KEY (group_id) REFERENCES job_groups(id)
 join_token_groups FOREIGN KEY (join_token_id) REFERENCES join_tokens(id)
 lapses FOREIGN KEY (job_id) REFERENCES jobs(id)
+pauses FOREIGN KEY (job_id) REFERENCES jobs(id)
 processes FOREIGN KEY (agent_id) REFERENCES agents(id)
 processes FOREIGN KEY (job_id) REFERENCES jobs(id)
 secrets FOREIGN KEY (group_id) REFERENCES job_groups(id)

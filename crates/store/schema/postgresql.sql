@@ -93,6 +93,8 @@ lapses.due_count bigint NOT NULL
 lapses.reason character varying(32) COLLATE C NOT NULL
 lapses.group_id character varying(36) COLLATE C NOT NULL
 lapses.recorded_at bigint NOT NULL
+lapses.epoch bigint
+lapses.job_version bigint
 leases.shard bigint NOT NULL
 leases.holder character varying(80) COLLATE C NOT NULL
 leases.epoch bigint NOT NULL
@@ -115,6 +117,9 @@ outputs.stored_bytes bigint NOT NULL
 outputs.trimmed_from bigint NOT NULL
 outputs.trimmed_to bigint NOT NULL
 outputs.trimmed_bytes bigint NOT NULL
+pauses.job_id character varying(36) COLLATE C NOT NULL
+pauses.paused_at bigint NOT NULL
+pauses.resumed_at bigint
 processes.id character varying(36) COLLATE C NOT NULL
 processes.job_id character varying(36) COLLATE C NOT NULL
 processes.job_version bigint NOT NULL
@@ -185,6 +190,7 @@ runs.after_run character varying(36) COLLATE C
 runs.cleanup text COLLATE C
 runs.oom_kills bigint
 runs.is_caught_up bigint
+runs.epoch bigint
 secrets.group_id character varying(36) COLLATE C NOT NULL
 secrets.name character varying(64) COLLATE C NOT NULL
 secrets.version bigint NOT NULL
@@ -228,6 +234,11 @@ slots.probe_failures bigint
 slots.probe_detail text COLLATE C
 slots.next_step character varying(16) COLLATE C
 slots.next_at bigint
+terms.shard bigint NOT NULL
+terms.epoch bigint NOT NULL
+terms.holder character varying(80) COLLATE C NOT NULL
+terms.name character varying(255) COLLATE C
+terms.began_at bigint NOT NULL
 triggers.job_id character varying(36) COLLATE C NOT NULL
 triggers.trigger_key character varying(255) COLLATE C NOT NULL
 triggers.due bigint NOT NULL
@@ -275,6 +286,7 @@ CREATE UNIQUE INDEX migrations_pkey ON public.migrations USING btree (number)
 CREATE UNIQUE INDEX output_chunks_pkey ON public.output_chunks USING btree (life_id, start_offset)
 CREATE INDEX outputs_created ON public.outputs USING btree (created_at)
 CREATE UNIQUE INDEX outputs_pkey ON public.outputs USING btree (life_id)
+CREATE UNIQUE INDEX pauses_pkey ON public.pauses USING btree (job_id, paused_at)
 CREATE UNIQUE INDEX processes_pkey ON public.processes USING btree (id)
 CREATE INDEX processes_slot ON public.processes USING btree (job_id, agent_id, slot_index, first_seen_at)
 CREATE INDEX runs_active ON public.runs USING btree (active_agent, not_before) WHERE (active_agent IS NOT NULL)
@@ -290,6 +302,7 @@ CREATE UNIQUE INDEX setup_codes_pkey ON public.setup_codes USING btree (code_has
 CREATE UNIQUE INDEX slot_restarts_pkey ON public.slot_restarts USING btree (agent_id, job_id, slot_index)
 CREATE INDEX slots_agent ON public.slots USING btree (agent_id)
 CREATE UNIQUE INDEX slots_pkey ON public.slots USING btree (job_id, agent_id, slot_index)
+CREATE UNIQUE INDEX terms_pkey ON public.terms USING btree (shard, epoch)
 CREATE INDEX triggers_due ON public.triggers USING btree (due)
 CREATE UNIQUE INDEX triggers_pkey ON public.triggers USING btree (job_id, trigger_key)
 CREATE UNIQUE INDEX users_login_key_key ON public.users USING btree (login_key)
@@ -310,6 +323,7 @@ jobs CHECK (((kind)::text = ANY ((ARRAY['scheduled'::character varying, 'daemon'
 join_token_groups FOREIGN KEY (group_id) REFERENCES job_groups(id)
 join_token_groups FOREIGN KEY (join_token_id) REFERENCES join_tokens(id)
 lapses FOREIGN KEY (job_id) REFERENCES jobs(id)
+pauses FOREIGN KEY (job_id) REFERENCES jobs(id)
 processes FOREIGN KEY (agent_id) REFERENCES agents(id)
 processes FOREIGN KEY (job_id) REFERENCES jobs(id)
 runs CHECK ((((outcome)::text <> ALL ((ARRAY['skipped'::character varying, 'missed'::character varying, 'lost'::character varying])::text[])) OR (reason IS NOT NULL)))

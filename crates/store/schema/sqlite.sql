@@ -161,7 +161,7 @@ CREATE TABLE lapses (
     due_count BIGINT NOT NULL,
     reason VARCHAR(32) NOT NULL,
     group_id VARCHAR(36) NOT NULL,
-    recorded_at BIGINT NOT NULL,
+    recorded_at BIGINT NOT NULL, epoch BIGINT, job_version BIGINT,
     PRIMARY KEY (job_id, due_from)
 );
 
@@ -199,6 +199,13 @@ CREATE TABLE outputs (
 );
 
 CREATE INDEX outputs_created ON outputs (created_at);
+
+CREATE TABLE pauses (
+    job_id VARCHAR(36) NOT NULL REFERENCES jobs (id),
+    paused_at BIGINT NOT NULL,
+    resumed_at BIGINT,
+    PRIMARY KEY (job_id, paused_at)
+);
 
 CREATE TABLE processes (
     id VARCHAR(36) NOT NULL PRIMARY KEY,
@@ -271,7 +278,7 @@ CREATE TABLE runs (
     session_epoch BIGINT,
     center VARCHAR(80),
     active_agent VARCHAR(36), -- the agent while the run has not ended
-    after_run VARCHAR(36), cleanup TEXT, oom_kills BIGINT, is_caught_up BIGINT, -- not sent before this run of an older version is known not to have started
+    after_run VARCHAR(36), cleanup TEXT, oom_kills BIGINT, is_caught_up BIGINT, epoch BIGINT, -- not sent before this run of an older version is known not to have started
     CHECK ((state = 'ended') = (outcome IS NOT NULL)),
     CHECK ((state = 'ended') = (active_agent IS NULL)),
     CHECK (outcome NOT IN ('skipped', 'missed', 'lost') OR reason IS NOT NULL)
@@ -346,6 +353,15 @@ CREATE TABLE slots (
 );
 
 CREATE INDEX slots_agent ON slots (agent_id);
+
+CREATE TABLE terms (
+    shard BIGINT NOT NULL,
+    epoch BIGINT NOT NULL,
+    holder VARCHAR(80) NOT NULL,
+    name VARCHAR(255), -- of its machine, once known
+    began_at BIGINT NOT NULL,
+    PRIMARY KEY (shard, epoch)
+);
 
 CREATE TABLE triggers (
     job_id VARCHAR(36) NOT NULL REFERENCES jobs (id),

@@ -87,6 +87,12 @@ impl Store {
             .bind(center.agent_address.clone())
             .execute(&*tx)
             .await?;
+                // It may plan already.
+                Sql::new("UPDATE terms SET name = ? WHERE holder = ? AND name IS NULL")
+                    .bind(center.name.as_str())
+                    .bind(center.id.as_str())
+                    .execute(&*tx)
+                    .await?;
             }
             tx.commit().await
         })

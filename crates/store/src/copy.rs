@@ -37,6 +37,8 @@ const TABLES: &[(&str, &[&str])] = &[
     ("triggers", &["job_id", "trigger_key"]),
     ("runs", &["id"]),
     ("lapses", &["job_id", "due_from"]),
+    ("pauses", &["job_id", "paused_at"]),
+    ("terms", &["shard", "epoch"]),
     ("slots", &["job_id", "agent_id", "slot_index"]),
     ("slot_restarts", &["agent_id", "job_id", "slot_index"]),
     ("processes", &["id"]),

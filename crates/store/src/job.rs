@@ -14,6 +14,7 @@ use crate::run_state::BATCH;
 use crate::spec::{from_json, to_json};
 use crate::sql::{Row, Sql};
 use crate::store::{Store, Tx};
+use crate::why::begin_pause;
 
 /// What a job's schedule says, told by the caller, who can read schedules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -89,6 +90,9 @@ impl Store {
 .await
         .map_err(|error| error.or_taken(Conflict::JobNameTaken))?;
             insert_version(&tx, job.id, 1, &job.spec, job.author, now).await?;
+            if job.is_paused {
+                begin_pause(&tx, job.id, now).await?;
+            }
             tx.commit().await
         })
     }

@@ -18,6 +18,7 @@ use crate::run::RunMoved;
 use crate::run_state::active_of_job;
 use crate::sql::Sql;
 use crate::store::{Store, Tx};
+use crate::why::{begin_pause, end_pause};
 use crate::withdraw::{Revocation, Withdrawal, Withdrawn, withdraw};
 
 /// What an edit did.
@@ -93,6 +94,7 @@ impl Store {
                 .bind(job)
                 .execute(&*tx)
                 .await?;
+            begin_pause(&tx, job, now).await?;
             finish(tx, job, head.version, Withdrawal::Paused, now).await
         })
     }
@@ -123,6 +125,7 @@ impl Store {
                 .bind(job)
                 .execute(&*tx)
                 .await?;
+            end_pause(&tx, job, now).await?;
             // What has not been given back yet is wanted again.
             let index = tx.engine.index("runs_active");
             Sql::new(format!(

@@ -20,8 +20,19 @@ pub struct LapseRow {
     pub job_name: String,
     /// The range, its count and reason.
     pub lapse: Lapse,
-    /// When it was recorded, or last extended.
-    pub recorded_at: Timestamp,
+    /// Who decided that.
+    pub decision: Decision,
+}
+
+/// Who planned, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    /// The term of planning; `None` in rows of older centers.
+    pub epoch: Option<u64>,
+    /// Version of the job; `None` in lapses of older centers.
+    pub job_version: Option<u32>,
+    /// When it was recorded; of a lapse, when it was last extended.
+    pub decided_at: Timestamp,
 }
 
 impl Store {
@@ -37,13 +48,10 @@ impl Store {
         before: Option<TimeKey>,
         limit: u32,
     ) -> Result<Page<LapseRow, TimeKey>, StoreError> {
-        let mut sql = Sql::new(
-            "SELECT l.job_id, j.name, l.due_from, l.due_to, l.due_count, l.reason, l.recorded_at FROM lapses l \
-             JOIN jobs j ON j.id = l.job_id WHERE 1 = 1",
-        )
-        .and_reach("l.group_id", reach)
-        .with_some(" AND l.job_id = ?", job)
-        .with_some(" AND l.group_id = ?", group);
+        let mut sql = Sql::new(format!("{SELECT_LAPSES} WHERE 1 = 1"))
+            .and_reach("l.group_id", reach)
+            .with_some(" AND l.job_id = ?", job)
+            .with_some(" AND l.group_id = ?", group);
         if let Some(before) = before {
             sql = sql
                 .with(" AND l.due_from <= ? AND (l.due_from < ?", before.at)
@@ -55,20 +63,31 @@ impl Store {
                 " ORDER BY l.due_from DESC, l.job_id DESC LIMIT ?",
                 limit + 1,
             )
-            .all(self.reader(), |row| {
-                Ok(LapseRow {
-                    job: row.next()?,
-                    job_name: row.next()?,
-                    lapse: read_lapse(row)?,
-                    recorded_at: row.next()?,
-                })
-            })
+            .all(self.reader(), read_lapse_row)
             .await?;
         Ok(Page::cut(rows, limit, |row| TimeKey {
             at: row.lapse.due_from,
             id: row.job.as_uuid(),
         }))
     }
+}
+
+/// What [`read_lapse_row`] reads.
+pub(crate) const SELECT_LAPSES: &str = "SELECT l.job_id, j.name, l.due_from, l.due_to, l.due_count, l.reason, l.epoch, \
+    l.job_version, l.recorded_at FROM lapses l JOIN jobs j ON j.id = l.job_id";
+
+/// Reads [`SELECT_LAPSES`].
+pub(crate) fn read_lapse_row(row: &mut Row) -> Result<LapseRow, StoreError> {
+    Ok(LapseRow {
+        job: row.next()?,
+        job_name: row.next()?,
+        lapse: read_lapse(row)?,
+        decision: Decision {
+            epoch: row.maybe()?,
+            job_version: row.maybe()?,
+            decided_at: row.next()?,
+        },
+    })
 }
 
 /// Reads `due_from, due_to, due_count, reason`.
@@ -81,22 +100,27 @@ fn read_lapse(row: &mut Row) -> Result<Lapse, StoreError> {
     })
 }
 
-/// Records a lapse. It extends the job's last one when that has the same reason and no run was due in between.
+/// Records a lapse. It extends the job's last one when that has the same reason, version and term, and no run was due in between.
 pub(crate) async fn record_lapse(
     tx: &Tx,
     job: JobId,
     group: GroupId,
     lapse: &Lapse,
-    now: Timestamp,
+    decision: Decision,
 ) -> Result<(), StoreError> {
     let last = Sql::new(
-        "SELECT due_from, due_to, due_count, reason FROM lapses WHERE job_id = ? ORDER BY due_from DESC LIMIT 1",
+        "SELECT due_from, due_to, due_count, reason, epoch, job_version FROM lapses WHERE job_id = ? \
+         ORDER BY due_from DESC LIMIT 1",
     )
     .bind(job)
     .text(tx.engine.for_update())
-    .one(&**tx, read_lapse)
+    .one(&**tx, |row| {
+        let lapse = read_lapse(row)?;
+        Ok((lapse, row.maybe::<u64>()?, row.maybe::<u32>()?))
+    })
     .await?;
-    if let Some(last) = last
+    if let Some((last, epoch, job_version)) = last
+        && (epoch, job_version) == (decision.epoch, decision.job_version)
         && last.reason == lapse.reason
         && last.due_to < lapse.due_from
         && !has_run_between(tx, job, last.due_to, lapse.due_from).await?
@@ -104,7 +128,7 @@ pub(crate) async fn record_lapse(
         Sql::new("UPDATE lapses SET due_to = ?, due_count = ?, recorded_at = ? WHERE job_id = ? AND due_from = ?")
             .bind(lapse.due_to)
             .bind(last.count.saturating_add(lapse.count))
-            .bind(now)
+            .bind(decision.decided_at)
             .bind(job)
             .bind(last.due_from)
             .execute(&**tx)
@@ -112,8 +136,8 @@ pub(crate) async fn record_lapse(
         return Ok(());
     }
     Sql::new(
-        "INSERT INTO lapses (job_id, due_from, due_to, due_count, reason, group_id, recorded_at) \
-         VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO lapses (job_id, due_from, due_to, due_count, reason, group_id, recorded_at, epoch, job_version) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(job)
     .bind(lapse.due_from)
@@ -121,7 +145,9 @@ pub(crate) async fn record_lapse(
     .bind(lapse.count)
     .bind(lapse.reason)
     .bind(group)
-    .bind(now)
+    .bind(decision.decided_at)
+    .bind(decision.epoch)
+    .bind(decision.job_version)
     .text(&tx.engine.or_ignore("job_id"))
     .execute(&**tx)
     .await?;

@@ -65,7 +65,7 @@ impl Store {
             if taken != 1 {
                 return Ok(None);
             }
-            let lease = term(&tx, shard, holder).await?;
+            let lease = begin_term(&tx, shard, holder).await?;
             tx.commit().await?;
             Ok(Some(lease))
         })
@@ -86,7 +86,7 @@ impl Store {
             .bind(shard)
             .execute(&*tx)
             .await?;
-            let lease = term(&tx, shard, holder).await?;
+            let lease = begin_term(&tx, shard, holder).await?;
             tx.commit().await?;
             Ok(lease)
         })
@@ -183,13 +183,24 @@ impl Lease {
     }
 }
 
-/// Reads the term that has just begun.
-async fn term(tx: &Tx, shard: u32, holder: &str) -> Result<Lease, StoreError> {
-    let epoch = Sql::new("SELECT epoch FROM leases WHERE shard = ?")
+/// Reads the term that has just begun, and records whose it is.
+async fn begin_term(tx: &Tx, shard: u32, holder: &str) -> Result<Lease, StoreError> {
+    let epoch: u64 = Sql::new("SELECT epoch FROM leases WHERE shard = ?")
         .bind(shard)
         .one(&**tx, Row::next)
         .await?
         .ok_or_else(|| StoreError::corrupt("lease of shard", shard))?;
+    let now = tx.engine.now();
+    Sql::new(format!(
+        "INSERT INTO terms (shard, epoch, holder, name, began_at) \
+         VALUES (?, ?, ?, (SELECT name FROM centers WHERE id = ?), {now})"
+    ))
+    .bind(shard)
+    .bind(epoch)
+    .bind(holder)
+    .bind(holder)
+    .execute(&**tx)
+    .await?;
     Ok(Lease {
         shard,
         holder: holder.to_owned(),

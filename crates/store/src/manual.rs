@@ -82,6 +82,7 @@ impl Store {
                     planned,
                     group: head.group,
                     requested_by: request.requested_by,
+                    epoch: None,
                     fate: Fate::Planned,
                 })
                 .collect();

@@ -45,6 +45,7 @@ migrations! {
     8 "centers" "0008_centers.sql",
     9 "slot_restarts" "0009_slot_restarts.sql",
     10 "catch_up" "0010_catch_up.sql",
+    11 "decisions" "0011_decisions.sql",
 }
 
 const fn migrations(engine: Engine) -> &'static [Migration] {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::again::transaction;
 use crate::error::StoreError;
-use crate::lapse::record_lapse;
+use crate::lapse::{Decision, record_lapse};
 use crate::lease::Lease;
 use crate::older_run::{Place, older_runs};
 use crate::plan_guard::{move_watermarks, unchanged_groups};
@@ -174,6 +174,7 @@ impl Store {
                         planned,
                         group: *group,
                         requested_by: None,
+                        epoch: Some(lease.epoch),
                         fate,
                     });
                     match fate {
@@ -185,7 +186,12 @@ impl Store {
                     }
                 }
                 for lapse in &plan.plan.lapses {
-                    record_lapse(&tx, plan.job, *group, lapse, now).await?;
+                    let decision = Decision {
+                        epoch: Some(lease.epoch),
+                        job_version: Some(plan.expected_version),
+                        decided_at: now,
+                    };
+                    record_lapse(&tx, plan.job, *group, lapse, decision).await?;
                 }
             }
             committed.run_count = insert_runs(&tx, &runs, now).await?;

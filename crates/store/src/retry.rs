@@ -74,6 +74,7 @@ pub(crate) async fn insert_retries(
             planned,
             group: head.group,
             requested_by: head.requested_by,
+            epoch: None,
             fate: Fate::Planned,
         })
         .collect();

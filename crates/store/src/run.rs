@@ -58,6 +58,9 @@ pub struct RunRow {
     pub cause: Cause,
     /// Whether its start deadline had passed when it was planned.
     pub is_caught_up: bool,
+    /// The term in which it was planned; `None` where a person or the end of another run asked for it, and in rows of older
+    /// centers.
+    pub epoch: Option<u64>,
     /// Idempotency key of whoever asked; empty for the schedule.
     pub trigger: String,
     /// Login of who asked.
@@ -146,7 +149,7 @@ impl Store {
 }
 
 const SELECT_RUNS: &str = "SELECT r.id, r.job_id, j.name, r.job_version, r.group_id, r.agent_id, a.name, r.copy, r.copies, \
-    r.attempt, r.cause, r.is_caught_up, r.trigger_key, ru.login, r.state, r.outcome, r.reason, r.detail, r.is_refined, r.due, \
+    r.attempt, r.cause, r.is_caught_up, r.epoch, r.trigger_key, ru.login, r.state, r.outcome, r.reason, r.detail, r.is_refined, r.due, \
     r.not_before, r.not_after, r.planned_at, r.dispatched_at, r.accepted_at, r.started_at, r.ended_at, r.duration_us, \
     r.pid, r.exit_code, r.signal_number, r.user_time_us, r.system_time_us, r.memory_peak_bytes, r.oom_kills, \
     r.output_written_bytes, r.output_dropped_bytes, r.output_end_offset, r.cleanup, r.unreachable_since, r.kill_requested_at, \
@@ -181,6 +184,7 @@ fn read_run(row: &mut Row) -> Result<RunRow, StoreError> {
         attempt: row.next()?,
         cause: row.next()?,
         is_caught_up: row.maybe()?.unwrap_or_default(),
+        epoch: row.maybe()?,
         trigger: row.next()?,
         requested_by: row.maybe()?,
         state: read_state(row)?,

@@ -104,6 +104,8 @@ pub(crate) struct NewRun<'a> {
     pub(crate) planned: &'a PlannedRun,
     pub(crate) group: GroupId,
     pub(crate) requested_by: Option<UserId>,
+    /// The term in which it was planned; `None` where a person or the end of another run asked for it.
+    pub(crate) epoch: Option<u64>,
     pub(crate) fate: Fate,
 }
 
@@ -129,9 +131,9 @@ pub(crate) async fn insert_runs(
         let mut sql = Sql::new(
             "INSERT INTO runs (id, job_id, job_version, group_id, agent_id, copy, copies, attempt, cause, trigger_key, \
              requested_by, state, outcome, reason, is_refined, due, not_before, not_after, planned_at, ended_at, \
-             active_agent, after_run, is_caught_up) VALUES ",
+             active_agent, after_run, is_caught_up, epoch) VALUES ",
         )
-        .tuples(batch.len(), 23);
+        .tuples(batch.len(), 24);
         for run in batch {
             let planned = run.planned;
             let key = &planned.key;
@@ -169,7 +171,8 @@ pub(crate) async fn insert_runs(
                 .bind(is_ended.then_some(now))
                 .bind((!is_ended).then_some(key.agent))
                 .bind(after_run)
-                .bind(planned.is_caught_up);
+                .bind(planned.is_caught_up)
+                .bind(run.epoch);
         }
         let ignored = if tx.engine.counts_ignored() {
             count_known(tx, batch).await?

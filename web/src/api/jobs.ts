@@ -1,4 +1,4 @@
-import { queryOptions } from '@tanstack/react-query'
+import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
 import { api, flag, take, word } from './client'
 import type { Job, JobCreate, JobSpec, Page } from './types'
 
@@ -48,6 +48,21 @@ export const lapsesQuery = (id: string) =>
     queryKey: ['jobs', id, 'lapses'],
     queryFn: ({ signal }) =>
       take(api.GET('/api/v1/jobs/{id}/lapses', { params: { ...of(id), query: { limit: 100 } }, signal })),
+  })
+
+/** What became of the due times from `from` until before `to`; the last day when both are absent. */
+export const whyQuery = (id: string, from: string | undefined, to: string | undefined) =>
+  infiniteQueryOptions({
+    queryKey: ['jobs', id, 'why', from, to],
+    queryFn: ({ signal, pageParam }) =>
+      take(
+        api.GET('/api/v1/jobs/{id}/why', {
+          params: { ...of(id), query: { from, to, cursor: pageParam, limit: 100 } },
+          signal,
+        }),
+      ),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
   })
 
 export const createJob = (body: JobCreate) => take(api.POST('/api/v1/jobs', { body }))

@@ -354,6 +354,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{id}/why": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explains the due instants of a job, also of a deleted one: what became of each, why, and who decided it. What has the same
+         *     answer and no runs is told as one range with its count.
+         */
+        get: operations["why_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/lapses": {
         parameters: {
             query?: never;
@@ -827,6 +847,11 @@ export interface components {
             /** @description New name, 1 to 64 characters. */
             name?: string | null;
         };
+        /**
+         * @description What became of a due instant.
+         * @enum {string}
+         */
+        Answer: "run" | "lapse" | "paused" | "not_planned" | "not_recorded";
         /** @description `GET /groups/{id}/candidates?q=` (owner): users who could be given a role. */
         Candidate: {
             /** @description Display name. */
@@ -1017,6 +1042,28 @@ export interface components {
              * @default 1000
              */
             start_period_ms: number;
+        };
+        /** @description Who planned a due instant. */
+        Decider: {
+            /** @description Id of the center; absent if it is not on record. */
+            center?: string | null;
+            /** @description Name of its machine; absent if it is not on record. */
+            center_name?: string | null;
+            /**
+             * Format: date-time
+             * @description When it recorded that.
+             */
+            decided_at: string;
+            /**
+             * Format: int64
+             * @description Its term of planning; absent if it is not on record.
+             */
+            epoch?: number | null;
+            /**
+             * Format: int32
+             * @description Version of the job by which it decided; absent if it is not on record.
+             */
+            job_version?: number | null;
         };
         /**
          * @description How a DST change touches a due instant's day.
@@ -2992,6 +3039,54 @@ export interface components {
          * @enum {string}
          */
         WhenFull: "drop" | "block";
+        /** @description What is known about a stretch of a job's time. */
+        Why: {
+            /**
+             * Format: date-time
+             * @description For a stretch without any due instant: the first one after it.
+             */
+            due_after?: string | null;
+            /**
+             * Format: date-time
+             * @description For a stretch without any due instant: the last one before it.
+             */
+            due_before?: string | null;
+            /** @description An answer for each due instant of the stretch, in their order; a due instant has one answer per target and attempt. */
+            items: components["schemas"]["WhyItem"][];
+            /** @description Pass it as `cursor` to go on; absent at the end. */
+            next_cursor?: string | null;
+            /** @description Runs that people and restarts of hosts asked for in the same time, which are due instants of no schedule. */
+            requested: components["schemas"]["Run"][];
+        };
+        /** @description The answer for one due instant on one target, or for several due instants one after the other. */
+        WhyItem: {
+            /** @description Kind of the answer. */
+            answer: components["schemas"]["Answer"];
+            /**
+             * Format: int64
+             * @description Number of due instants.
+             */
+            count: number;
+            decider?: components["schemas"]["Decider"] | null;
+            /**
+             * Format: date-time
+             * @description First due instant.
+             */
+            due_from: string;
+            /**
+             * Format: date-time
+             * @description Last due instant; the same for a run.
+             */
+            due_to: string;
+            /**
+             * Format: int32
+             * @description Version of the job in which they are due.
+             */
+            job_version: number;
+            /** @description For `lapse`: why they became no runs, a stable word. */
+            reason?: string | null;
+            run?: components["schemas"]["Run"] | null;
+        };
     };
     responses: never;
     parameters: never;
@@ -4659,6 +4754,65 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_JobVersion"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or it is not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    why_job: {
+        parameters: {
+            query?: {
+                /** @description Only due instants at or after this; a day before `to` when absent. */
+                from?: string;
+                /** @description Only due instants before this; now when absent. */
+                to?: string;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Most runs to answer, 1 to 500; 100 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Job */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of answers, in the order of the due instants */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Why"];
                 };
             };
             /** @description Nobody is signed in */

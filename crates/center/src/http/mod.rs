@@ -33,6 +33,7 @@ mod tell;
 mod text;
 mod throttle;
 mod users;
+mod why;
 
 pub mod guard;
 pub mod routes;
@@ -152,6 +153,7 @@ fn api() -> Api {
         .route(route!(job_actions::resume_job))
         .route(route!(job_actions::run_job))
         .route(route!(runs::list_job_lapses))
+        .route(route!(why::why_job))
         .route(route!(schedules::preview_schedule))
         .route(route!(runs::list_runs))
         .route(route!(runs::get_run))

@@ -105,19 +105,18 @@ pub(super) fn page<T, K: Key, U>(
 ) -> Page<U> {
     Page {
         items: page.items.into_iter().map(shown).collect(),
-        next_cursor: page
-            .next
-            .map(|key| BASE64_URL_SAFE_NO_PAD.encode(key.to_bytes())),
+        next_cursor: page.next.map(|key| text(&key)),
     }
+}
+
+/// The cursor of a key.
+pub(super) fn text(key: &impl Key) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(key.to_bytes())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn text(key: &impl Key) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode(key.to_bytes())
-    }
 
     #[test]
     fn cursors_read_back() {

@@ -241,7 +241,7 @@ fn words<T>(
         .collect()
 }
 
-fn shown(run: RunRow, attempts: &[RunId]) -> Run {
+pub(super) fn shown(run: RunRow, attempts: &[RunId]) -> Run {
     let outcome = match run.state {
         RunState::Ended(outcome) => Some(outcome.into()),
         RunState::Planned | RunState::Dispatched | RunState::Accepted | RunState::Running => None,
@@ -314,7 +314,7 @@ fn shown_lapse(row: LapseRow) -> Lapse {
         due_to: row.lapse.due_to,
         count: row.lapse.count,
         reason: row.lapse.reason.word().to_owned(),
-        recorded_at: row.recorded_at,
+        recorded_at: row.decision.decided_at,
     }
 }
 

@@ -628,3 +628,53 @@ async fn groups_and_agents_name_what_is_wrong_with_them() {
     );
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_due_instant_has_an_answer() {
+    let world = World::start().await;
+    let mut spec = definition("minutely");
+    spec["scheduled"] = json!({ "expression": "@every 60s" });
+    let (_, job) = create(&world, spec).await;
+    let path = format!("/api/v1/jobs/{}", job["id"].as_str().unwrap());
+    let why = async |from: &str, to: &str| {
+        let query = format!("{path}/why?from=2090-01-01T{from}Z&to=2090-01-01T{to}Z");
+        world.get(EDITOR, &query).await
+    };
+    let (status, hour) = why("00:00:00", "01:00:00").await;
+    assert_eq!(
+        (status, &hour["items"]),
+        (
+            200,
+            &json!([{
+                "answer": "not_planned",
+                "due_from": "2090-01-01T00:00:00Z",
+                "due_to": "2090-01-01T00:59:00Z",
+                "count": 60,
+                "job_version": 1,
+            }])
+        )
+    );
+    world
+        .send(
+            OPERATOR,
+            Method::POST,
+            &format!("{path}/pause"),
+            &Value::Null,
+        )
+        .await;
+    let (_, hour) = why("00:00:00", "01:00:00").await;
+    assert_eq!(hour["items"][0]["answer"], "paused");
+    let (_, between) = why("00:00:30", "00:00:31").await;
+    assert_eq!(
+        between,
+        json!({
+            "items": [],
+            "requested": [],
+            "due_before": "2090-01-01T00:00:00Z",
+            "due_after": "2090-01-01T00:01:00Z",
+        })
+    );
+    let (status, refused) = why("01:00:00", "01:00:00").await;
+    assert_eq!((status, code(&refused)), (400, "request.parameter"));
+    world.stop().await;
+}

@@ -125,7 +125,7 @@ async fn row(world: &World, operation: &str, side: &Side) -> Row {
             "group_id": side.group.as_uuid(), "spec": definition(&format!("new {fresh}")),
         })),
         "get_job" => Row::new("viewer", 200).id(side.job),
-        "list_job_versions" | "list_job_lapses" => Row::new("viewer", 200).id(side.job),
+        "list_job_versions" | "list_job_lapses" | "why_job" => Row::new("viewer", 200).id(side.job),
         "replace_job" => Row::new("editor", 200)
             .id(fresh_job(world, side).await)
             .body(json!({ "spec": definition(&format!("saved {fresh}")) }))

@@ -11,6 +11,7 @@ mod run_now;
 mod show;
 mod spec_file;
 mod spec_flags;
+mod why;
 
 use clap::Subcommand;
 
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     Versions(show::Versions),
     /// List the due instants of a job that became no runs, with the reason
     Lapses(show::Lapses),
+    /// Tell what became of each due instant of a job, why, and who decided it
+    Why(why::Why),
 }
 
 impl Command {
@@ -59,6 +62,7 @@ impl Command {
             Self::Delete(delete) => delete.run(&client, screen).await,
             Self::Versions(versions) => versions.run(&client, screen).await,
             Self::Lapses(lapses) => lapses.run(&client, screen).await,
+            Self::Why(why) => why.run(&client, screen).await,
         }
     }
 }

@@ -55,3 +55,4 @@ mod secrets;
 mod sessions;
 mod slots;
 mod users;
+mod why;

@@ -384,7 +384,7 @@ async fn lapses_grow_while_nothing_lies_between(w: World) {
         ]
     );
     assert_eq!(
-        next.items[1].recorded_at,
+        next.items[1].decision.decided_at,
         at(1_000),
         "when it was last extended"
     );

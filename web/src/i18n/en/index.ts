@@ -3,7 +3,7 @@ import { agents, centers, cgroups } from './agents'
 import { daemons, next, probe, slot } from './daemons'
 import { catchUp, editor, field, limits, overlap, restart, schedule, stragglers } from './editor'
 import { errors, scheduleErrors } from './errors'
-import { jobs, kind, lapses } from './jobs'
+import { jobs, kind, lapses, why } from './jobs'
 import { output } from './output'
 import { cause, cleanup, reason, runs, status } from './runs'
 import { secrets } from './secrets'
@@ -52,6 +52,7 @@ export const en = {
   stragglers,
   time,
   users,
+  why,
 }
 
 export type Catalogue = typeof en

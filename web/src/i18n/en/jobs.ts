@@ -54,7 +54,32 @@ export const jobs = {
     daemon_one: 'Its process is stopped on its agent.',
     daemon_other: 'Its {{count}} processes are stopped on all agents.',
   },
-  tab: { runs: 'Runs', slots: 'Processes', lapses: 'Lapses', versions: 'Versions' },
+  tab: { runs: 'Runs', slots: 'Processes', why: 'Why', lapses: 'Lapses', versions: 'Versions' },
+}
+
+/** What became of due times. */
+export const why = {
+  after: 'Next one after:',
+  answer: 'What became of it',
+  before: 'Last one before:',
+  by: '{{center}}, term {{epoch}}',
+  byUnknown: 'term {{epoch}}',
+  decided: 'Decided by',
+  emptyTitle: 'The job is not due in this time',
+  more: 'Show more',
+  reason: 'Why',
+  said: {
+    run_one: 'a run',
+    run_other: '{{count}} runs',
+    lapse_one: 'no run',
+    lapse_other: 'no run, {{count}} times',
+    paused_one: 'nothing: the job was paused',
+    paused_other: 'nothing, {{count}} times: the job was paused',
+    not_planned_one: 'not planned yet',
+    not_planned_other: '{{count}} times not planned yet',
+    not_recorded_one: 'no longer on record',
+    not_recorded_other: '{{count}} times no longer on record',
+  },
 }
 
 export const lapses = {

@@ -5,7 +5,7 @@ import { agents, centers, cgroups } from './agents'
 import { daemons, next, probe, slot } from './daemons'
 import { catchUp, editor, field, limits, overlap, restart, schedule, stragglers } from './editor'
 import { errors, scheduleErrors } from './errors'
-import { jobs, kind, lapses } from './jobs'
+import { jobs, kind, lapses, why } from './jobs'
 import { output } from './output'
 import { cause, cleanup, reason, runs, status } from './runs'
 import { secrets } from './secrets'
@@ -54,4 +54,5 @@ export const zhCN: Translation<Catalogue> = {
   stragglers,
   time,
   users,
+  why,
 }

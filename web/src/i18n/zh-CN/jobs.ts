@@ -49,7 +49,26 @@ export const jobs = {
     scheduled: '它不再运行；运行记录和输出仍保留在 {{group}} 中。',
     daemon_other: '它的 {{count}} 个进程会在所有代理上停止。',
   },
-  tab: { runs: '运行记录', slots: '进程', lapses: '空缺', versions: '版本' },
+  tab: { runs: '运行记录', slots: '进程', why: '为什么', lapses: '空缺', versions: '版本' },
+}
+
+export const why = {
+  after: '之后的下一次：',
+  answer: '结果',
+  before: '之前的上一次：',
+  by: '{{center}}，第 {{epoch}} 任期',
+  byUnknown: '第 {{epoch}} 任期',
+  decided: '决定者',
+  emptyTitle: '这段时间内作业没有到点',
+  more: '显示更多',
+  reason: '原因',
+  said: {
+    run_other: '{{count}} 次运行',
+    lapse_other: '{{count}} 次未产生运行',
+    paused_other: '{{count}} 次因作业暂停而没有运行',
+    not_planned_other: '{{count}} 次尚未计划',
+    not_recorded_other: '{{count}} 次的记录已不再保留',
+  },
 }
 
 export const lapses = {

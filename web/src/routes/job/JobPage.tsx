@@ -25,6 +25,7 @@ import { JobSlots } from './JobSlots'
 import { JobSummary } from './JobSummary'
 import { Lapses } from './Lapses'
 import { Versions } from './Versions'
+import { Why } from './Why'
 
 const route = getRouteApi('/shell/jobs/$jobId')
 
@@ -49,7 +50,9 @@ export function JobPage() {
     )
   }
   const tabs =
-    job.kind === 'daemon' ? (['slots', 'versions'] as const) : (['runs', 'lapses', 'versions'] as const)
+    job.kind === 'daemon'
+      ? (['slots', 'versions'] as const)
+      : (['runs', 'why', 'lapses', 'versions'] as const)
   const tab = tabs.find((each) => each === search.tab) ?? tabs[0]
   return (
     <Page
@@ -95,6 +98,9 @@ export function JobPage() {
           </Tabs.Panel>
           <Tabs.Panel value="slots">
             <JobSlots job={job} />
+          </Tabs.Panel>
+          <Tabs.Panel value="why">
+            <Why job={job} />
           </Tabs.Panel>
           <Tabs.Panel value="lapses">
             <Lapses job={job} />

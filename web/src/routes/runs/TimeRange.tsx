@@ -9,6 +9,8 @@ interface TimeRangeProps {
   from: string | undefined
   to: string | undefined
   onChange: (from: string | undefined, to: string | undefined) => void
+  /** What neither end means; any time when absent. */
+  emptyMeans?: string
 }
 
 const PRESETS = [
@@ -19,11 +21,14 @@ const PRESETS = [
 ] as const
 
 /** From when to when, in the viewer's zone. */
-export function TimeRange({ from, to, onChange }: TimeRangeProps) {
+export function TimeRange({ from, to, onChange, emptyMeans }: TimeRangeProps) {
   const { t, i18n } = useTranslation()
   const [isOpen, open] = useDisclosure(false)
   const text = (at: string) => compactTime(at, now(), i18n.language)
-  const label = from || to ? `${from ? text(from) : '…'} – ${to ? text(to) : t('time.now')}` : t('time.any')
+  const label =
+    from || to
+      ? `${from ? text(from) : '…'} – ${to ? text(to) : t('time.now')}`
+      : (emptyMeans ?? t('time.any'))
   return (
     <Popover opened={isOpen} onChange={(next) => (next ? open.open() : open.close())} shadow="sm" trapFocus>
       <Popover.Target>
@@ -69,7 +74,7 @@ export function TimeRange({ from, to, onChange }: TimeRangeProps) {
             onChange={(event) => onChange(from, fromLocal(event.currentTarget.value))}
           />
           <Button variant="subtle" size="compact-xs" onClick={() => onChange(undefined, undefined)}>
-            {t('time.any')}
+            {emptyMeans ?? t('time.any')}
           </Button>
         </Stack>
       </Popover.Dropdown>
