@@ -1,8 +1,9 @@
 //! Another machine's clock, as far as it can be known from here.
 //!
 //! The estimate is anchored to the time since boot, so that a step of the machine's own clock moves nothing. The difference is
-//! measured as in NTP; of the last few measurements the one with the shortest round trip counts. A small correction is slewed,
-//! so that estimated time never runs backwards; a large one is taken at once. All values are microseconds.
+//! measured as in NTP; of the last few measurements the one with the shortest round trip counts. One that took long says only
+//! between what the difference is: what was believed before moves no further than it must. A small correction is slewed, so that
+//! estimated time never runs backwards; a large one is taken at once. All values are microseconds.
 
 use std::collections::VecDeque;
 
@@ -14,6 +15,9 @@ const SLEW_MAX_US: i64 = 500_000;
 
 /// Part of a second by which a second of slewing corrects: a tenth.
 const SLEW_RATE: i64 = 10;
+
+/// Round trips up to this are believed to take as long on the way there as on the way back.
+const BELIEVED_ROUND_TRIP_US: i64 = 100_000;
 
 /// Two measurements that differ by more than their errors and this contradict each other: the other clock was set.
 const CONTRADICTION_US: i64 = 10_000;
@@ -90,7 +94,14 @@ impl ClockEstimate {
         self.samples.push_back(sample);
         let best = self.best().unwrap_or(sample);
         let now = self.difference(boot);
-        self.target = best.difference;
+        let error = best.round_trip / 2;
+        // Far off: what was believed says nothing, and the middle is the best guess.
+        let is_far = (best.difference - now).abs() > best.round_trip;
+        self.target = if best.round_trip <= BELIEVED_ROUND_TRIP_US || is_far {
+            best.difference
+        } else {
+            now.clamp(best.difference - error, best.difference + error)
+        };
         self.slew_from = boot;
         let correction = self.target - now;
         self.slew = if is_first || correction.abs() > SLEW_MAX_US {
@@ -116,5 +127,23 @@ mod tests {
         assert_eq!(clock.difference(4_000_000), 7_100_000);
         clock.take(Sample::new(5_000_000, 3_605_000_000, 5_000_000), 5_000_000);
         assert_eq!(clock.difference(5_000_000), 3_600_000_000);
+    }
+
+    #[test]
+    fn an_answer_that_took_long_moves_only_what_cannot_be_true() {
+        // Six seconds in the other machine's queue: its clock was read at the very end.
+        let slow = |difference: i64| Sample::new(0, 6_000_000 + difference, 6_000_000);
+        let mut right = ClockEstimate::new(0);
+        right.take(slow(0), 6_000_000);
+        assert_eq!(right.difference(6_000_000), 0);
+        let mut nearly_right = ClockEstimate::new(-1_000);
+        nearly_right.take(slow(0), 6_000_000);
+        assert_eq!(nearly_right.difference(6_000_000), 0);
+        // A quick one says how it is.
+        right.take(Sample::new(7_000_000, 7_040_000, 7_002_000), 7_002_000);
+        assert_eq!(right.difference(60_000_000), 39_000);
+        let mut wrong = ClockEstimate::new(0);
+        wrong.take(slow(3_600_000_000), 6_000_000);
+        assert_eq!(wrong.difference(6_000_000), 3_603_000_000);
     }
 }
