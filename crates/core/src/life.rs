@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::id::JobId;
 use crate::job::{StopPolicy, StopSignal};
 use crate::order::{End, Start, StopCause};
 
@@ -82,6 +83,15 @@ pub enum Found {
         /// Its start; `None` if not even that is known.
         start: Option<Start>,
     },
+}
+
+/// Whose life it is, as its host can tell without a ledger: its command was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// Job.
+    pub job: JobId,
+    /// Copy of a run, slot of a daemon process.
+    pub index: u32,
 }
 
 /// A step of the stop sequence.

@@ -143,6 +143,7 @@ impl Bench {
             boot,
             is_ledger_lost: false,
             runs,
+            owners: BTreeMap::new(),
         };
         let (book, effects) =
             OrderBook::recover(Limits::default(), self.ledger.clone(), survey, at);

@@ -368,6 +368,7 @@ impl World {
             boot,
             is_ledger_lost: false,
             runs,
+            owners: BTreeMap::new(),
         };
         let (book, effects) =
             OrderBook::recover(self.limits, self.ledger.clone(), survey, self.now());

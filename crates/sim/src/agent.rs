@@ -99,6 +99,7 @@ impl World {
             },
             is_ledger_lost: false,
             runs,
+            owners: BTreeMap::new(),
         };
         let (book, effects) =
             OrderBook::recover(Limits::default(), node.ledger.clone(), survey, now);
@@ -182,6 +183,7 @@ impl World {
             boot: SurveyedBoot::Same,
             is_ledger_lost: false,
             runs,
+            owners: BTreeMap::new(),
         };
         let now = self.agent_now(agent);
         let (book, effects) = OrderBook::recover(Limits::default(), records.clone(), survey, now);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use cronfleet_core::id::{AgentId, LifeId, ProcessId, RunId};
-use cronfleet_core::life;
+use cronfleet_core::life::{self, Owner};
 use cronfleet_core::order_book::{self, OrderBook, Survey, SurveyedBoot};
 use cronfleet_core::record::Record;
 use cronfleet_core::slot_book::{SlotBook, SlotLimits, SlotSurvey};
@@ -121,6 +121,12 @@ impl Replay {
         }
     }
 
+    /// Whether the ledger tells of a life that is not over.
+    fn is_open(&self, life: LifeId) -> bool {
+        let is_known = self.process_ids.contains(&life) || self.run_ids.contains(&life);
+        is_known && !self.over_ids.contains(&life)
+    }
+
     /// What a life is for, also if the ledger does not know it: ids of daemon processes are random, those of runs are not.
     fn kind(&self, life: LifeId) -> Kind {
         let uuid = life.as_uuid();
@@ -139,6 +145,9 @@ impl Replay {
 struct Sighted {
     runs: BTreeMap<RunId, life::Found>,
     processes: BTreeMap<ProcessId, life::Found>,
+    /// Whose those are that the ledger does not know.
+    run_owners: BTreeMap<RunId, Owner>,
+    process_owners: BTreeMap<ProcessId, Owner>,
     alive: Vec<(Kind, Life)>,
     /// Lives that started and are over.
     over: Vec<(LifeId, Option<ExitRecord>)>,
@@ -164,10 +173,22 @@ impl Sighted {
                 sighted.outdated.push(life);
                 continue;
             }
+            let owner = if replay.is_open(life) {
+                None
+            } else {
+                evidence.owner(life, matches!(kind, Kind::Process(_)))
+            };
             if let Some(trace) = sighted.look(life, kind, state, evidence) {
                 match kind {
-                    Kind::Run(run) => sighted.runs.insert(run, trace),
-                    Kind::Process(process) => sighted.processes.insert(process, trace),
+                    Kind::Run(run) => {
+                        sighted.runs.insert(run, trace);
+                        sighted.run_owners.extend(owner.map(|owner| (run, owner)));
+                    }
+                    Kind::Process(process) => {
+                        sighted.processes.insert(process, trace);
+                        let owned = owner.map(|owner| (process, owner));
+                        sighted.process_owners.extend(owned);
+                    }
                 };
             }
         }
@@ -291,12 +312,14 @@ impl Engine {
             boot,
             is_ledger_lost: replayed.is_lost,
             runs: sighted.runs,
+            owners: sighted.run_owners,
         };
         let (orders, run_effects) =
             OrderBook::recover(order_limits(config), replay.runs, survey, now);
         let survey = SlotSurvey {
             boot,
             processes: sighted.processes,
+            owners: sighted.process_owners,
         };
         let (slots, slot_effects) = {
             let draws = &mut draws;

@@ -76,6 +76,14 @@ pub enum HostError {
         /// The life.
         id: Uuid,
     },
+    /// A newer version of the shim wrote the records of a life. Without them nobody can tell what runs.
+    #[error("{} has records of version {found}, which this build cannot read: a newer agent can", path.display())]
+    NewerRecords {
+        /// The life's folder.
+        path: PathBuf,
+        /// Version of the records.
+        found: u32,
+    },
     /// A file or directory cannot be worked with.
     #[error("cannot use {}", path.display())]
     File {

@@ -94,6 +94,16 @@ fn kill(process: ProcessId) {
     }
 }
 
+/// The shim of a life by its command line, where its record cannot be read.
+pub(super) fn shim_of(folder: &Path) -> Option<ProcessId> {
+    let argument = folder.as_os_str().as_bytes();
+    let mut table = process_table().into_iter().map(|process| process.id);
+    table.find(|process| {
+        fs::read(format!("/proc/{}/cmdline", process.pid))
+            .is_ok_and(|line| line.split(|byte| *byte == 0).nth(1) == Some(argument))
+    })
+}
+
 /// All processes there are.
 pub(super) fn process_table() -> Vec<Process> {
     let Ok(entries) = fs::read_dir("/proc") else {

@@ -1,5 +1,6 @@
 //! Finding every life again after the agent was restarted.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cronfleet_shim::life::{ExitRecord, ProcessId, StartedRecord, start_ticks};
+use cronfleet_shim::record::FormatError;
 use cronfleet_shim::step::StepError;
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -15,6 +17,7 @@ use super::folder::{LifeFolder, ReadError};
 use super::life::{Life, LifeControl};
 use super::machine::boot_id;
 use super::open::{Host, HostError};
+use super::orphan;
 use super::pidfd::{self, PidFd};
 use super::start_error::StartError;
 
@@ -64,14 +67,25 @@ pub enum FoundState {
     },
 }
 
+/// What can be said of a life now.
+enum Verdict {
+    /// This.
+    Found(FoundState),
+    /// It is between two states.
+    Undecided,
+    /// Its shim lives, and what that wrote cannot be read.
+    Illegible,
+}
+
 impl Host {
     /// Looks at every life folder and says what has become of each, in no particular order.
     ///
     /// To be called once, before the first [`Host::arm`]. A life that an agent was just starting or that is just
-    /// ending is waited for; after 5 s its shim is killed, which settles it.
+    /// ending is waited for; after 5 s its shim is killed, which settles it. A life that goes on and whose records are damaged
+    /// is ended: nobody could tell whose it is.
     ///
     /// # Errors
-    /// [`HostError::File`] if the runtime directory itself cannot be read.
+    /// [`HostError::File`] if the runtime directory itself cannot be read; [`HostError::NewerRecords`].
     pub async fn survey(&self) -> Result<Vec<Found>, HostError> {
         let mut undecided = self.life_ids().map_err(|source| HostError::File {
             path: self.config().runtime_dir.clone(),
@@ -81,18 +95,28 @@ impl Host {
         let mut found = Vec::with_capacity(undecided.len());
         let begun = Instant::now();
         loop {
-            undecided.retain(|id| match judge(&self.folder(*id)) {
-                Some(state) => {
-                    found.push(Found { id: *id, state });
-                    false
+            let mut waiting = Vec::new();
+            for id in undecided {
+                let life = self.folder(id);
+                match judge(&life)? {
+                    Verdict::Found(state) => found.push(Found { id, state }),
+                    Verdict::Undecided => waiting.push(id),
+                    Verdict::Illegible => {
+                        tracing::error!(life.id = %id, "what a process left behind cannot be read: it is ended");
+                        signal_shim(&life, libc::SIGUSR1);
+                        waiting.push(id);
+                    }
                 }
-                None => true,
-            });
+            }
+            undecided = waiting;
             if undecided.is_empty() {
                 return Ok(found);
             }
             if begun.elapsed() > UNDECIDED_TIME_MAX {
-                undecided.iter().for_each(|id| kill_shim(&self.folder(*id)));
+                for id in &undecided {
+                    tracing::warn!(life.id = %id, "a shim does not come to a decision and is killed");
+                    signal_shim(&self.folder(*id), libc::SIGKILL);
+                }
             }
             sleep(LOOK).await;
         }
@@ -112,6 +136,19 @@ impl Host {
         }
     }
 
+    /// What the command of a life was told in its environment; nothing where its spec cannot be read.
+    #[must_use]
+    pub fn environment(&self, id: Uuid) -> BTreeMap<String, String> {
+        let spec = self.folder(id).spec().ok().flatten();
+        let variables = spec.map(|spec| spec.environment).unwrap_or_default();
+        let pairs = variables.into_iter().filter_map(|variable| {
+            let text = String::from_utf8(variable).ok()?;
+            let (name, value) = text.split_once('=')?;
+            Some((name.to_owned(), value.to_owned()))
+        });
+        pairs.collect()
+    }
+
     fn life_ids(&self) -> io::Result<Vec<Uuid>> {
         let mut ids = Vec::new();
         for entry in fs::read_dir(&self.config().runtime_dir)? {
@@ -124,18 +161,23 @@ impl Host {
     }
 }
 
-/// Says what has become of a life, or nothing while it is between two states.
-fn judge(life: &LifeFolder) -> Option<FoundState> {
-    let judged = match life.try_lock() {
-        Ok(Some(_lock)) => judge_dead(life).map(Some),
-        Ok(None) => judge_alive(life),
-        Err(e) => Err(e.into()),
+fn judge(life: &LifeFolder) -> Result<Verdict, HostError> {
+    let (judged, is_held) = match life.try_lock() {
+        Ok(Some(_lock)) => (judge_dead(life).map(Verdict::Found), false),
+        Ok(None) => (judge_alive(life), true),
+        Err(e) => (Err(e.into()), false),
     };
-    judged.unwrap_or_else(|e| {
-        Some(FoundState::Unreadable {
-            problem: e.to_string(),
-        })
-    })
+    match judged {
+        Ok(verdict) => Ok(verdict),
+        Err(ReadError::Format(FormatError::Version { found })) => Err(HostError::NewerRecords {
+            path: life.folder.clone(),
+            found,
+        }),
+        Err(_) if is_held => Ok(Verdict::Illegible),
+        Err(error) => Ok(Verdict::Found(FoundState::Unreadable {
+            problem: error.to_string(),
+        })),
+    }
 }
 
 /// No shim lives, so the files tell the whole truth.
@@ -152,33 +194,34 @@ fn judge_dead(life: &LifeFolder) -> Result<FoundState, ReadError> {
 }
 
 /// A shim lives: it waits for its agent, it is about to start or to leave, or its command runs.
-fn judge_alive(life: &LifeFolder) -> Result<Option<FoundState>, ReadError> {
+fn judge_alive(life: &LifeFolder) -> Result<Verdict, ReadError> {
     let Some(started) = life.started()? else {
-        return Ok(None);
+        return Ok(Verdict::Undecided);
     };
     if life.exit()?.is_some() {
-        return Ok(None);
+        return Ok(Verdict::Undecided);
     }
     let Ok(pidfd) = pidfd::open(started.shim.pid) else {
-        return Ok(None);
+        return Ok(Verdict::Undecided);
     };
     if !is_running(started.shim) {
-        return Ok(None);
+        return Ok(Verdict::Undecided);
     }
     let control = LifeControl::new(Arc::new(PidFd::new(pidfd)?));
     let life = Life::adopted(life.clone(), started, control);
-    Ok(Some(FoundState::Alive(Box::new(life))))
+    Ok(Verdict::Found(FoundState::Alive(Box::new(life))))
 }
 
-fn kill_shim(life: &LifeFolder) {
-    let Ok(Some(record)) = life.shim() else {
+fn signal_shim(life: &LifeFolder, signal: libc::c_int) {
+    let recorded = life.shim().ok().flatten().map(|record| record.shim);
+    let Some(shim) = recorded.or_else(|| orphan::shim_of(&life.folder)) else {
         return;
     };
-    if let Ok(pidfd) = pidfd::open(record.shim.pid)
-        && is_running(record.shim)
+    if let Ok(pidfd) = pidfd::open(shim.pid)
+        && is_running(shim)
     {
-        tracing::warn!(life.id = %life.id, "a shim does not come to a decision and is killed");
-        let _ = pidfd::signal(&pidfd, libc::SIGKILL);
+        // It may be gone by now.
+        let _ = pidfd::signal(&pidfd, signal);
     }
 }
 

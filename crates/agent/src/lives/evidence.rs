@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use cronfleet_core::id::LifeId;
+use cronfleet_core::id::{JobId, LifeId};
+use cronfleet_core::life::Owner;
 use cronfleet_core::order::{
     Cleanup, End, ExitStatus, KillMeans, OutputTotals, Start, StopCause, Usage,
 };
@@ -43,6 +44,22 @@ pub(crate) struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
+    /// Whose a life is, by what its command was told.
+    pub(crate) fn owner(&self, life: LifeId, is_process: bool) -> Option<Owner> {
+        let (own, index) = if is_process {
+            ("CRONFLEET_PROCESS_ID", "CRONFLEET_SLOT")
+        } else {
+            ("CRONFLEET_RUN_ID", "CRONFLEET_COPY")
+        };
+        let told = self.host.environment(life.as_uuid());
+        // The command of a probe is a life of its own, and told of the process that it asks about.
+        told.get(own).filter(|id| **id == life.to_string())?;
+        Some(Owner {
+            job: JobId::from_uuid(told.get("CRONFLEET_JOB_ID")?.parse().ok()?),
+            index: told.get(index)?.parse().ok()?,
+        })
+    }
+
     /// A start, and the same instant as time since boot.
     pub(crate) fn start(&self, started: &StartedRecord) -> (Start, Duration) {
         let boot = Duration::from_micros(started.boot_us);

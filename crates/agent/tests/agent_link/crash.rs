@@ -265,7 +265,6 @@ async fn a_host_that_was_restarted_loses_what_ran_and_starts_nothing_twice() {
         fs::read_dir(&spool).is_ok_and(|dir| dir.count() > 0)
     })
     .await;
-    agent.kill();
     let pid = rig
         .center
         .claim(running.run, |claim| match claim {
@@ -273,6 +272,7 @@ async fn a_host_that_was_restarted_loses_what_ran_and_starts_nothing_twice() {
             _ => None,
         })
         .await;
+    agent.kill();
     // What a restart of the host does to everything that is not on disk.
     nix::sys::signal::killpg(
         nix::unistd::Pid::from_raw(pid),

@@ -1,17 +1,18 @@
 //! Disks that are full, ledgers that are damaged.
 
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use cronfleet_core::order::{Claim, ExitStatus};
+use cronfleet_core::order::{Claim, ExitStatus, SlotState};
 use cronfleet_core::run::Reason;
 use jiff::Timestamp;
 
-use crate::center::TestCenter;
-use crate::rig::{Rig, order, until};
+use crate::center::{State, TestCenter};
+use crate::rig::{Rig, daemon, is_alive, order, until};
 
 /// A small file system of its own; gone when dropped.
 struct SmallDisk<'a>(&'a Path);
@@ -177,4 +178,130 @@ async fn a_lost_ledger_starts_nothing_that_it_may_have_known() {
     );
     assert_eq!(rig.stamps()[&running.run], 1);
     agent.stop().await;
+}
+
+#[tokio::test]
+async fn a_run_that_the_ledger_lost_still_holds_its_place() {
+    let rig = Rig::new().await;
+    let agent = rig.agent();
+    let first = order(rig.stamped("sleep 600"), Timestamp::now());
+    rig.center.order(std::slice::from_ref(&first)).await;
+    let start = rig
+        .center
+        .claim(first.run, |claim| match claim {
+            Claim::Running(start) => Some(*start),
+            _ => None,
+        })
+        .await;
+    agent.stop().await;
+    fs::remove_file(rig.path("agent/ledger")).unwrap();
+    // Once with the ledger that was lost, and once with the one that knows only that it was.
+    for _ in 0..2 {
+        let agent = rig.agent();
+        let claim = rig.center.over(first.run).await;
+        assert!(
+            matches!(&claim, Claim::Lost { reason: Reason::LedgerMissing, start: Some(same) } if same.pid == start.pid),
+            "{claim:?}"
+        );
+        let mut second = order(rig.stamped("true"), Timestamp::now());
+        second.job = first.job;
+        rig.center.order(std::slice::from_ref(&second)).await;
+        let claim = rig.center.over(second.run).await;
+        assert_eq!(
+            claim,
+            Claim::Refused {
+                reason: Reason::Overlap,
+                detail: None
+            }
+        );
+        assert!(is_alive(start.pid));
+        agent.stop().await;
+    }
+    // It ends while nobody looks.
+    nix::sys::signal::killpg(
+        nix::unistd::Pid::from_raw(start.pid),
+        nix::sys::signal::Signal::SIGKILL,
+    )
+    .unwrap();
+    let exit = rig.life(first.run).join("exit");
+    until("its end is written down", || exit.exists()).await;
+    let agent = rig.agent();
+    let ended = |claim: &Claim| match claim {
+        Claim::Ended { end, .. } => Some(end.status.clone()),
+        _ => None,
+    };
+    assert_eq!(
+        rig.center.claim(first.run, ended).await,
+        ExitStatus::Signalled {
+            signal: 9,
+            has_core: false
+        }
+    );
+    let mut third = order(rig.stamped("true"), Timestamp::now());
+    third.job = first.job;
+    rig.center.order(std::slice::from_ref(&third)).await;
+    assert!(matches!(
+        rig.center.over(third.run).await,
+        Claim::Ended { .. }
+    ));
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn daemon_processes_that_the_ledger_lost_are_ended_told_and_replaced() {
+    let rig = Rig::new().await;
+    let agent = rig.agent();
+    let worker = daemon("exec sleep 600", 2);
+    rig.center.want(std::slice::from_ref(&worker)).await;
+    let all_run = |state: &State| {
+        let slots = state.slots.values();
+        let pids: Vec<i32> = slots
+            .filter(|slot| slot.state == SlotState::Running)
+            .filter_map(|slot| Some(slot.start?.pid))
+            .collect();
+        (pids.len() == 2).then_some(pids)
+    };
+    let before = rig.center.wait("both slots to run", all_run).await;
+    agent.stop().await;
+    for damage in ["gone", "unreadable"] {
+        let ledger = rig.path("agent/ledger");
+        match damage {
+            "gone" => fs::remove_file(&ledger).unwrap(),
+            _ => fs::write(&ledger, "rubbish").unwrap(),
+        }
+        let known = rig.center.state().processes.len();
+        let agent = rig.agent();
+        let reports = rig
+            .center
+            .wait("two reports", |state| {
+                (state.processes.len() == known + 2).then(|| state.processes.clone())
+            })
+            .await;
+        for report in reports.values() {
+            assert_eq!(
+                (report.job, report.lost, &report.end),
+                (worker.job, Some(Reason::LedgerMissing), &None)
+            );
+            let pid = report.start.unwrap().pid;
+            until("the process is ended", || !is_alive(pid)).await;
+        }
+        let slots: BTreeSet<u32> = reports.values().map(|report| report.index).collect();
+        assert_eq!(slots, BTreeSet::from([0, 1]));
+        rig.center.want(std::slice::from_ref(&worker)).await;
+        let after = rig
+            .center
+            .wait("both slots to run again", |state| {
+                all_run(state).filter(|pids| pids.iter().all(|pid| is_alive(*pid)))
+            })
+            .await;
+        assert!(after.iter().all(|pid| !before.contains(pid)));
+        until("nothing is left of the others", || {
+            reports.keys().all(|process| {
+                let folder = rig.runtime_dir().join(process.to_string());
+                !folder.exists()
+            })
+        })
+        .await;
+        agent.stop().await;
+    }
 }

@@ -279,11 +279,55 @@ async fn a_reboot_and_damage_are_told_apart() {
         only_state(&rig).await.1,
         FoundState::Rebooted { .. }
     ));
-    fs::write(folder.join("started"), "cronfleet.started 99\nend 0\n\n").unwrap();
+    fs::write(folder.join("started"), "cronfleet.started 1\nend 0\n\n").unwrap();
     assert!(matches!(
         only_state(&rig).await.1,
         FoundState::Unreadable { .. }
     ));
+}
+
+#[tokio::test]
+async fn records_of_a_newer_version_stop_the_agent_and_hurt_nobody() {
+    let rig = Rig::new();
+    let life = rig.start(&sh("exec sleep 600")).await.unwrap();
+    let started = rig.folder(life.id()).join("started");
+    let written = fs::read_to_string(&started).unwrap();
+    let newer = written.replacen("cronfleet.started 1", "cronfleet.started 2", 1);
+    fs::write(&started, newer).unwrap();
+    let refused = timeout(PATIENCE, rig.host.survey()).await.unwrap();
+    assert!(
+        matches!(&refused, Err(HostError::NewerRecords { path, found: 2 }) if *path == rig.folder(life.id())),
+        "{refused:?}"
+    );
+    assert!(is_alive(life.pid()));
+    // The newer agent that wrote it finds everything as it was.
+    fs::write(&started, written).unwrap();
+    let found = alive(only_state(&rig).await.1);
+    assert_eq!(found.pid(), life.pid());
+    found.control().kill_all().unwrap();
+}
+
+#[tokio::test]
+async fn a_living_life_whose_records_are_damaged_is_ended_before_it_is_given_up() {
+    for is_shim_known in [true, false] {
+        let rig = Rig::new();
+        let life = rig
+            .start(&sh("setsid sleep 600 & exec sleep 600"))
+            .await
+            .unwrap();
+        let folder = rig.folder(life.id());
+        let command = life.pid();
+        fs::write(folder.join("started"), "rubbish").unwrap();
+        if !is_shim_known {
+            fs::write(folder.join("lock"), "rubbish").unwrap();
+        }
+        assert!(matches!(
+            only_state(&rig).await.1,
+            FoundState::Unreadable { .. }
+        ));
+        assert!(!is_alive(command));
+        drop(life);
+    }
 }
 
 #[tokio::test]

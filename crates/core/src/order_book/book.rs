@@ -26,6 +26,8 @@ pub struct OrderBook {
     /// Runs that are over: not yet acknowledged, and tombstones.
     pub(super) settled: BTreeMap<RunId, Settled>,
     pub(super) lanes: BTreeMap<LaneKey, Lane>,
+    /// Runs that are alive and settled as lost, for the ledger does not know them: they occupy their lanes all the same.
+    pub(super) strangers: BTreeMap<RunId, LaneKey>,
     /// Runs that wait to be prepared, their orders on the disk. Where overlap is forbidden only the first of a lane in which
     /// nothing is alive: whatever is prepared behind another may have been prepared in vain.
     pub(super) to_arm: BTreeSet<Rank>,
@@ -57,6 +59,7 @@ impl OrderBook {
             held: BTreeMap::new(),
             settled: BTreeMap::new(),
             lanes: BTreeMap::new(),
+            strangers: BTreeMap::new(),
             to_arm: BTreeSet::new(),
             stirred: BTreeSet::new(),
             to_start: BTreeSet::new(),
@@ -250,6 +253,20 @@ impl OrderBook {
             }
         }
         held.stage == (Stage::Waiting { is_synced: false })
+    }
+
+    /// A run that the ledger did not know is over: its lane is free.
+    pub(super) fn dismiss_stranger(&mut self, run: RunId) {
+        let Some(key) = self.strangers.remove(&run) else {
+            return;
+        };
+        if let Some(lane) = self.lanes.get_mut(&key) {
+            lane.alive -= 1;
+            if lane.is_empty() {
+                self.lanes.remove(&key);
+            }
+        }
+        self.stirred.insert(key);
     }
 
     pub(super) fn count_prepared(&mut self, lane: LaneKey, change: isize) {

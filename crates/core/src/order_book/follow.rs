@@ -102,6 +102,7 @@ impl OrderBook {
         mut end: End,
         out: &mut Vec<Effect>,
     ) {
+        self.dismiss_stranger(run);
         if let Some(held) = self.held.get(&run).filter(|held| held.stage.is_alive()) {
             let start = start.or_else(|| held.start());
             end.stopped_for = stop_cause(&held.order, held.asked, &end);
@@ -171,6 +172,7 @@ impl OrderBook {
         start: Option<Start>,
         out: &mut Vec<Effect>,
     ) {
+        self.dismiss_stranger(run);
         let Some(held) = self.held.get(&run) else {
             return;
         };

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::id::{JobId, RunId};
+use crate::life::Owner;
 use crate::order::Order;
 
 /// Place of a run among others: by its earliest start, then by its due instant and attempt.
@@ -39,6 +40,13 @@ impl LaneKey {
         Self {
             job: order.job,
             copy: order.copy,
+        }
+    }
+
+    pub(super) const fn of_owner(owner: Owner) -> Self {
+        Self {
+            job: owner.job,
+            copy: owner.index,
         }
     }
 }

@@ -12,7 +12,7 @@ use super::lane::{LaneKey, Rank};
 use super::settle::refused;
 use super::stage::{Settled, Stage, stop_cause};
 use crate::id::RunId;
-use crate::life::{Found, Now};
+use crate::life::{Found, Now, Owner};
 use crate::order::{Claim, Order, StopCause};
 use crate::plan::{earlier, later};
 use crate::record::Record;
@@ -39,6 +39,8 @@ pub struct Survey {
     pub is_ledger_lost: bool,
     /// What it found of runs of this boot.
     pub runs: BTreeMap<RunId, Found>,
+    /// Whose they are, for those that the ledger does not know.
+    pub owners: BTreeMap<RunId, Owner>,
 }
 
 /// What the ledger says.
@@ -99,7 +101,8 @@ struct Past {
     asked: Option<StopCause>,
     /// Whether it may have run before the host was restarted.
     is_of_old_boot: bool,
-    /// Whether a later run of the same copy of the job was started before the restart: its turn is over.
+    /// Whether a later run of the same copy of the job was started before the restart: its turn is over. Never of another
+    /// attempt, which has its turn whatever was due meanwhile.
     is_overtaken: bool,
 }
 
@@ -132,10 +135,11 @@ impl BootEnd {
     }
 }
 
-/// The last run of each lane that was started, as far as the ledger and the host know.
+/// The last first attempt of each lane that was started, as far as the ledger and the host know.
 fn last_started(replay: &Replay, found: &BTreeMap<RunId, Found>) -> BTreeMap<LaneKey, Rank> {
     let mut last: BTreeMap<LaneKey, Rank> = BTreeMap::new();
-    for (run, (order, _)) in &replay.accepted {
+    let firsts = replay.accepted.iter();
+    for (run, (order, _)) in firsts.filter(|(_, (order, _))| order.attempt == 1) {
         let is_found = found
             .get(run)
             .is_some_and(|found| *found != Found::NeverStarted);
@@ -193,14 +197,16 @@ impl OrderBook {
                 at,
                 asked: replay.asked.get(&run).copied(),
                 is_of_old_boot,
-                is_overtaken: last_started
-                    .get(&LaneKey::of(&order))
-                    .is_some_and(|last| *last > Rank::of(&order)),
+                is_overtaken: order.attempt == 1
+                    && last_started
+                        .get(&LaneKey::of(&order))
+                        .is_some_and(|last| *last > Rank::of(&order)),
             };
             book.resume(now, order, found.remove(&run), past, &mut out);
         }
         for (run, trace) in found {
-            book.judge_unknown(now, run, trace, &mut out);
+            let owner = survey.owners.get(&run).copied();
+            book.judge_unknown(now, run, trace, owner, &mut out);
         }
         book.advance(now, &mut out);
         (book, out)
@@ -286,11 +292,30 @@ impl OrderBook {
         self.set_alarm(run);
     }
 
-    /// Answers for a life that the ledger does not hold as open: either it is settled, or the ledger is gone.
-    fn judge_unknown(&mut self, now: Now, run: RunId, found: Found, out: &mut Vec<Effect>) {
+    /// Answers for a life that the ledger does not hold as open: either it is settled, or the ledger is gone. One that is alive
+    /// keeps its place in its lane.
+    fn judge_unknown(
+        &mut self,
+        now: Now,
+        run: RunId,
+        found: Found,
+        owner: Option<Owner>,
+        out: &mut Vec<Effect>,
+    ) {
+        if let (Found::Alive { .. }, Some(owner)) = (&found, owner) {
+            let key = LaneKey::of_owner(owner);
+            self.lanes.entry(key).or_default().alive += 1;
+            self.strangers.insert(run, key);
+        }
         if let Some(settled) = self.settled.get(&run) {
-            if settled.is_acked {
-                out.push(Effect::Forget { run });
+            match found {
+                Found::Ended { start, end } if matches!(settled.claim, Claim::Lost { .. }) => {
+                    let not_after = settled.not_after;
+                    self.settle(run, not_after, Claim::Ended { start, end }, out);
+                }
+                Found::Alive { .. } => {}
+                _ if settled.is_acked => out.push(Effect::Forget { run }),
+                _ => {}
             }
             return;
         }
@@ -310,5 +335,69 @@ impl OrderBook {
             },
         };
         self.settle_unknown(now, run, claim, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::JobId;
+    use crate::job::{Command, Launch, Overlap};
+    use crate::order::Start;
+
+    fn order(run: u128, due_s: i64, attempt: u32) -> Arc<Order> {
+        let due = Timestamp::from_second(1_800_000_000 + due_s).unwrap();
+        Arc::new(Order {
+            run: RunId::from_u128(run),
+            job: JobId::from_u128(9),
+            job_name: "job".into(),
+            job_version: 1,
+            copy: 0,
+            copies: 1,
+            attempt,
+            due,
+            not_before: due,
+            not_after: later(due, Duration::from_secs(60)),
+            overlap: Overlap::Allow,
+            timeout: None,
+            launch: Launch::new(Command::Argv(vec!["/bin/true".into()]), "root"),
+        })
+    }
+
+    /// What becomes of an attempt that was accepted after a later run of its job had started.
+    fn after_a_restart(attempt: u32) -> Option<Claim> {
+        let (late, started) = (order(1, 0, attempt), order(2, 1, 1));
+        let now = Now {
+            center: later(started.due, Duration::from_secs(1)),
+            boot: Duration::from_secs(1_000),
+        };
+        let (late_run, started_run) = (late.run, started.run);
+        let records = [started, late].map(|order| Record::Accepted {
+            order,
+            at: now.center,
+        });
+        let alive = Found::Alive {
+            start: Start {
+                at: now.center,
+                pid: 5,
+            },
+            boot: now.boot,
+        };
+        let survey = Survey {
+            boot: SurveyedBoot::Same,
+            is_ledger_lost: false,
+            runs: BTreeMap::from([(started_run, alive)]),
+            owners: BTreeMap::new(),
+        };
+        let (book, _) = OrderBook::recover(Limits::default(), records, survey, now);
+        book.settled
+            .get(&late_run)
+            .map(|settled| settled.claim.clone())
+    }
+
+    #[test]
+    fn after_a_restart_only_first_attempts_can_be_overtaken() {
+        assert_eq!(after_a_restart(1), Some(refused(Reason::AgentRestarted)));
+        assert_eq!(after_a_restart(2), None);
     }
 }

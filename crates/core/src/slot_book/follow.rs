@@ -223,7 +223,7 @@ impl SlotBook {
         }
     }
 
-    /// Keeps the report of an end until it is acknowledged, and gives up the oldest if there are too many.
+    /// Reports the end of a life.
     pub(super) fn report_end(
         &mut self,
         key: SlotKey,
@@ -233,9 +233,8 @@ impl SlotBook {
         lost: Option<Reason>,
         out: &mut Vec<SlotEffect>,
     ) {
-        let process = life.process;
         let report = ProcessReport {
-            process,
+            process: life.process,
             job: key.0,
             job_version: life.job_version,
             index: key.1,
@@ -243,6 +242,12 @@ impl SlotBook {
             end,
             lost,
         };
+        self.keep_report(report, out);
+    }
+
+    /// Keeps the report of an end until it is acknowledged, and gives up the oldest if there are too many.
+    pub(super) fn keep_report(&mut self, report: ProcessReport, out: &mut Vec<SlotEffect>) {
+        let process = report.process;
         out.push(SlotEffect::Append(Record::LifeEnded(Box::new(
             report.clone(),
         ))));

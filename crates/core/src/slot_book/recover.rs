@@ -9,7 +9,7 @@ use super::slot::{Life, Rest, Slot, SlotKey};
 use super::watch::Watch;
 use crate::id::ProcessId;
 use crate::job::Restart;
-use crate::life::{Found, Now};
+use crate::life::{Found, Now, Owner};
 use crate::order::{DaemonOrder, ProcessReport, StopCause};
 use crate::order_book::{SurveyedBoot, not_started};
 use crate::record::{LaunchDigest, LifeStarted, Record};
@@ -22,6 +22,8 @@ pub struct SlotSurvey {
     pub boot: SurveyedBoot,
     /// What it found of processes of this boot.
     pub processes: BTreeMap<ProcessId, Found>,
+    /// Whose they are, for those that the ledger does not know.
+    pub owners: BTreeMap<ProcessId, Owner>,
 }
 
 /// What the ledger says.
@@ -34,6 +36,8 @@ struct Replay {
     ready: BTreeSet<ProcessId>,
     replace_for: BTreeMap<ProcessId, StopCause>,
     reports: Vec<ProcessReport>,
+    /// Ended, and acknowledged by the center.
+    forgotten: BTreeSet<ProcessId>,
     finished: BTreeMap<SlotKey, LaunchDigest>,
 }
 
@@ -65,6 +69,7 @@ impl Replay {
                 Record::LifeForgotten { process } => {
                     replay.lives.remove(&process);
                     replay.reports.retain(|report| report.process != process);
+                    replay.forgotten.insert(process);
                 }
                 Record::SlotFinished { job, index, launch } => {
                     replay.finished.insert((job, index), launch);
@@ -84,7 +89,8 @@ impl SlotBook {
     /// Makes the book from the ledger's records, oldest first, and what the host found. Lives that are found alive go on; slots
     /// without one start.
     ///
-    /// Processes that are found and that the ledger does not know are killed, for nothing says which slot they belong to.
+    /// Processes that are found and that the ledger does not know are killed, for nothing says which launch they are of; they
+    /// are told as lost.
     pub fn recover(
         limits: SlotLimits,
         records: impl IntoIterator<Item = Record>,
@@ -124,7 +130,9 @@ impl SlotBook {
             book.keep_finished(&replay.finished);
         }
         for (process, trace) in found {
-            book.judge_unknown(process, &trace, &mut out);
+            let owner = survey.owners.get(&process).copied();
+            let owner = owner.filter(|_| !replay.forgotten.contains(&process));
+            book.judge_unknown(now, process, trace, owner, &mut out);
         }
         book.is_recovering = false;
         book.steer_all(now, draws, &mut out);
@@ -218,15 +226,44 @@ impl SlotBook {
     }
 
     /// Answers for a process that the ledger does not hold as alive: either its end is recorded, or the ledger is gone.
-    fn judge_unknown(&self, process: ProcessId, found: &Found, out: &mut Vec<SlotEffect>) {
+    fn judge_unknown(
+        &mut self,
+        now: Now,
+        process: ProcessId,
+        found: Found,
+        owner: Option<Owner>,
+        out: &mut Vec<SlotEffect>,
+    ) {
+        let is_alive = matches!(found, Found::Alive { .. });
+        if is_alive {
+            out.push(SlotEffect::KillAll { process });
+        }
         if self.reports.contains_key(&process) {
             return;
         }
-        out.push(match found {
-            Found::Alive { .. } => SlotEffect::KillAll { process },
-            Found::NeverStarted | Found::Ended { .. } | Found::Vanished { .. } => {
-                SlotEffect::Forget { process }
+        let Some(Owner { job, index }) = owner else {
+            out.extend((!is_alive).then_some(SlotEffect::Forget { process }));
+            return;
+        };
+        let lost = Some(Reason::LedgerMissing);
+        let (start, end, lost) = match found {
+            Found::Alive { start, .. } => (Some(start), None, lost),
+            Found::Vanished { start } => (start, None, lost),
+            Found::Ended { start, end } => (start, Some(end), None),
+            Found::NeverStarted => {
+                let end = not_started(now.center, Reason::AgentRestarted, String::new());
+                (None, Some(end), None)
             }
-        });
+        };
+        let report = ProcessReport {
+            process,
+            job,
+            job_version: 0,
+            index,
+            start,
+            end,
+            lost,
+        };
+        self.keep_report(report, out);
     }
 }

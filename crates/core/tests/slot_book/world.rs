@@ -295,7 +295,11 @@ impl World {
         }
         let now = self.now();
         let draws = &mut self.draws;
-        let survey = SlotSurvey { boot, processes };
+        let survey = SlotSurvey {
+            boot,
+            processes,
+            owners: BTreeMap::new(),
+        };
         let records = self.ledger.clone();
         let (book, effects) =
             SlotBook::recover(SlotLimits::default(), records, survey, now, &mut || {

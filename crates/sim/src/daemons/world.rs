@@ -299,7 +299,11 @@ impl World {
             SurveyedBoot::Same
         };
         let processes = self.survey();
-        let survey = SlotSurvey { boot, processes };
+        let survey = SlotSurvey {
+            boot,
+            processes,
+            owners: BTreeMap::new(),
+        };
         let (now, records) = (self.clocks(), self.ledger.clone());
         let rng = &mut self.rng;
         let (book, effects) =
