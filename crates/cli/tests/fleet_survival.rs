@@ -103,9 +103,15 @@ async fn nothing_notices_that_the_agent_dies_ten_times() -> Result<()> {
     Ok(())
 }
 
-/// Binary and shim at another place, as a package puts them there: the agent that starts from it takes over what an agent with
-/// other files left.
+/// Names a directory with an older or newer build, binary and shim, to be upgraded to and downgraded from.
+const OTHER_BUILD: &str = "CRONFLEET_OTHER_BUILD";
+
+/// The build that somebody named; else binary and shim at another place, as a package puts them there: the agent that starts
+/// from it takes over what an agent with other files left.
 fn another_build(fleet: &Fleet) -> Result<PathBuf> {
+    if let Some(other) = std::env::var_os(OTHER_BUILD) {
+        return Ok(PathBuf::from(other).join("cronfleet"));
+    }
     let dir = fleet.path("next");
     std::fs::create_dir(&dir)?;
     let from = fleet

@@ -1,6 +1,7 @@
 //! A small client of the REST interface, for tests.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use cronfleet_api::agent::{Agent, JoinToken, JoinTokenCreate};
@@ -20,6 +21,9 @@ use uuid::Uuid;
 const ADMIN: &str = "admin";
 /// Password of that administrator.
 const PASSWORD: &str = "quiet harbour lantern 7";
+
+/// How long an idle connection is used again: less than a center keeps it, or a request might meet its end.
+const IDLE_MAX: Duration = Duration::from_secs(2);
 
 /// Which runs to list.
 #[derive(Debug, Clone, Default)]
@@ -44,7 +48,10 @@ impl Api {
         Self {
             base: format!("http://{address}/api/v1"),
             token: None,
-            client: reqwest::Client::new(),
+            client: reqwest::Client::builder()
+                .pool_idle_timeout(IDLE_MAX)
+                .build()
+                .unwrap_or_default(),
         }
     }
 

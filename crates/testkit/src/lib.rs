@@ -14,5 +14,5 @@ pub use fleet::{Fleet, GROUP};
 pub use machine::{Machine, shims, write_policy};
 pub use program::Program;
 pub use proxy::{Passing, Proxy};
-pub use tracer::{Effect, EffectKind, Traced};
+pub use tracer::{Effect, EffectKind, Moment, Traced};
 pub use wait::{eventually, sleep_until};

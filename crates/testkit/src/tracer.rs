@@ -20,7 +20,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 /// What a system call does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EffectKind {
     /// Makes something durable: `fsync`, `fdatasync`.
     Sync,
@@ -36,13 +36,51 @@ pub enum EffectKind {
     Signal,
 }
 
+impl EffectKind {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Sync,
+        Self::Clone,
+        Self::Send,
+        Self::Write,
+        Self::Entry,
+        Self::Signal,
+    ];
+}
+
 /// One effect.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Effect {
     /// What it does.
     pub kind: EffectKind,
-    /// To what: a path below the program's own directory with ids left out, or the kind of file.
+    /// To what: a path below the program's own directory with ids left out, or the kind of file or of what is done.
     pub place: String,
+}
+
+/// When a program is killed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Moment {
+    /// Before its effect with this number, from 1, whatever it is.
+    Effect(usize),
+    /// Before its effect with this number, from 1, among those that are the same.
+    Before(Effect, usize),
+    /// Once it had that effect, before the next one.
+    After(Effect, usize),
+}
+
+impl Moment {
+    /// Whether a program whose last effect is about to happen has come to this moment.
+    pub fn is_before_last(&self, effects: &[Effect]) -> bool {
+        let Some((last, had)) = effects.split_last() else {
+            return false;
+        };
+        let count = |wanted: &Effect| had.iter().filter(|effect| *effect == wanted).count();
+        match self {
+            Self::Effect(number) => effects.len() == *number,
+            Self::Before(effect, number) => last == effect && count(effect) + 1 == *number,
+            Self::After(effect, number) => had.last() == Some(effect) && count(effect) == *number,
+        }
+    }
 }
 
 /// A started program that is traced; killed when dropped.
@@ -53,8 +91,8 @@ pub struct Traced {
 }
 
 impl Traced {
-    /// Starts `command` with its output appended to `log`. It is killed with SIGKILL right before its effect number
-    /// `kill_before`, counted from 1; never, without a number. Places are shown relative to `base`.
+    /// Starts `command` with its output appended to `log`. It is killed with SIGKILL at a moment; never, without one. Places
+    /// are shown relative to `base`.
     ///
     /// # Errors
     /// The program cannot be started, or this process may trace none.
@@ -62,7 +100,7 @@ impl Traced {
         command: &Command,
         log: &Path,
         base: &Path,
-        kill_before: Option<usize>,
+        kill_at: Option<Moment>,
     ) -> anyhow::Result<Self> {
         let gated = gated(command, log)?;
         let view = View {
@@ -72,7 +110,7 @@ impl Traced {
         let (started, pid) = mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("tracer".to_owned())
-            .spawn(move || trace(gated, &view, kill_before, &started))?;
+            .spawn(move || trace(gated, &view, kill_at.as_ref(), &started))?;
         let pid = match pid.recv() {
             Ok(pid) => pid,
             // It ended before it had anything to tell.
@@ -151,7 +189,7 @@ fn gated(command: &Command, log: &Path) -> anyhow::Result<Command> {
 fn trace(
     mut command: Command,
     view: &View,
-    kill_before: Option<usize>,
+    kill_at: Option<&Moment>,
     started: &mpsc::SyncSender<Pid>,
 ) -> anyhow::Result<Vec<Effect>> {
     let mut child = command
@@ -177,10 +215,11 @@ fn trace(
             Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD),
         ) {
             Ok(WaitStatus::PtraceSyscall(thread)) => {
-                effects.extend(effect(main, thread, view));
-                let is_last = kill_before == Some(effects.len());
-                if is_last && !effects.is_empty() {
-                    let _gone = kill(main, Signal::SIGKILL);
+                if let Some(effect) = effect(main, thread, view) {
+                    effects.push(effect);
+                    if kill_at.is_some_and(|moment| moment.is_before_last(&effects)) {
+                        let _gone = kill(main, Signal::SIGKILL);
+                    }
                 }
                 go_on(thread, None)?;
             }
@@ -219,9 +258,20 @@ fn effect(main: Pid, thread: Pid, view: &View) -> Option<Effect> {
             let place = view.file(main, first)?.place;
             Some(Effect::new(EffectKind::Sync, place))
         }
-        libc::SYS_clone | libc::SYS_clone3 => Some(Effect::new(EffectKind::Clone, String::new())),
+        libc::SYS_clone | libc::SYS_clone3 => {
+            let flags = if number == libc::SYS_clone {
+                first
+            } else {
+                // The first word of what it points to.
+                ptrace::read(thread, first as ptrace::AddressType).ok()? as u64
+            };
+            let is_thread = flags & libc::CLONE_THREAD as u64 != 0;
+            let place = if is_thread { "thread" } else { "program" };
+            Some(Effect::new(EffectKind::Clone, place.to_owned()))
+        }
         libc::SYS_sendto | libc::SYS_sendmsg | libc::SYS_sendmmsg => {
-            Some(Effect::new(EffectKind::Send, "socket".to_owned()))
+            let place = view.file(main, first)?.place;
+            Some(Effect::new(EffectKind::Send, place))
         }
         libc::SYS_write
         | libc::SYS_writev
@@ -277,7 +327,8 @@ const ENTRY_CALLS: [(i64, &str); 5] = [
 ];
 
 impl Effect {
-    fn new(kind: EffectKind, place: String) -> Self {
+    /// An effect of a kind on a place.
+    pub const fn new(kind: EffectKind, place: String) -> Self {
         Self { kind, place }
     }
 }
@@ -298,9 +349,9 @@ impl View {
     fn file(&self, pid: Pid, descriptor: u64) -> Option<OpenFile> {
         let path = std::fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).ok()?;
         let text = path.to_string_lossy();
-        if text.starts_with("socket:") {
+        if let Some(inode) = text.strip_prefix("socket:[") {
             return Some(OpenFile {
-                place: "socket".to_owned(),
+                place: socket_place(pid, inode.trim_end_matches(']')).to_owned(),
                 is_socket: true,
             });
         }
@@ -324,6 +375,21 @@ impl View {
     }
 }
 
+/// What kind of socket has this inode: one to another program on the machine, or one to elsewhere.
+fn socket_place(pid: Pid, inode: &str) -> &'static str {
+    let table = std::fs::read_to_string(format!("/proc/{pid}/net/unix")).unwrap_or_default();
+    // After a line of titles: address, references, protocol, flags, type, state, inode.
+    let kind = table.lines().skip(1).find_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        (words.get(6) == Some(&inode)).then(|| words[4])
+    });
+    match kind {
+        Some("0005") => "packet socket",
+        Some(_) => "local socket",
+        None => "network",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -336,9 +402,9 @@ mod tests {
         command
     }
 
-    fn run(dir: &Path, kill_before: Option<usize>) -> Vec<Effect> {
+    fn run(dir: &Path, kill_at: Option<Moment>) -> Vec<Effect> {
         let log = dir.join("log");
-        let mut traced = Traced::start(&three_files(dir), &log, dir, kill_before).unwrap();
+        let mut traced = Traced::start(&three_files(dir), &log, dir, kill_at).unwrap();
         loop {
             if let Some(effects) = traced.ended().unwrap() {
                 return effects;
@@ -355,7 +421,7 @@ mod tests {
         assert_eq!(creates, 3, "{all:?}");
         for number in 1..=all.len() {
             let dir = tempfile::tempdir().unwrap();
-            let effects = run(dir.path(), Some(number));
+            let effects = run(dir.path(), Some(Moment::Effect(number)));
             assert_eq!(effects, all[..number]);
             let expected = all[..number - 1]
                 .iter()
@@ -366,5 +432,22 @@ mod tests {
                 .count();
             assert_eq!(found, expected, "killed before {number} of {all:?}");
         }
+    }
+
+    #[test]
+    fn moments_are_told_by_what_happens() {
+        let effect = |place: &str| Effect::new(EffectKind::Entry, place.to_owned());
+        let (a, b) = (effect("a"), effect("b"));
+        let all = [a.clone(), b.clone(), a.clone(), b.clone()];
+        let reached = |moment: Moment| {
+            let mut ends = 0..=all.len();
+            ends.find(|end| moment.is_before_last(&all[..*end]))
+        };
+        assert_eq!(reached(Moment::Effect(3)), Some(3));
+        assert_eq!(reached(Moment::Effect(5)), None);
+        assert_eq!(reached(Moment::Before(b.clone(), 2)), Some(4));
+        assert_eq!(reached(Moment::Before(b.clone(), 3)), None);
+        assert_eq!(reached(Moment::After(a, 1)), Some(2));
+        assert_eq!(reached(Moment::After(b, 1)), Some(3));
     }
 }

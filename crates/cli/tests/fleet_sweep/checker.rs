@@ -6,7 +6,8 @@ use anyhow::{Context, Result, ensure};
 use cronfleet_api::run::{Lapse, Outcome, Run};
 use cronfleet_api::slot::{Process, Slot};
 use cronfleet_testkit::{Machine, shims};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
 
 use crate::scenario::{COPIES, Jobs, SLOTS};
 use crate::stamps::Stamps;
@@ -18,6 +19,8 @@ pub(crate) struct Evidence {
     /// Every due instant between these two is to be accounted for.
     pub(crate) from: Timestamp,
     pub(crate) until: Timestamp,
+    /// The quick job was edited after this.
+    pub(crate) edited_from: Timestamp,
     /// Every failure due before has been tried again.
     pub(crate) settled: Timestamp,
     pub(crate) runs: Vec<Run>,
@@ -31,23 +34,74 @@ pub(crate) struct Evidence {
     pub(crate) is_doubled: bool,
 }
 
-/// Checks every promise.
+/// How far a run's own clock may be from the one that its start goes by: the machine is one, but the agent only measures what
+/// the center's clock shows.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_millis(100);
+
+/// Longest way from the release of a command to the first thing that it writes down, on a machine that is busy.
+const START_TIME_MAX: SignedDuration = SignedDuration::from_secs(10);
+
+/// Checks every promise. Answers what is right and rare, for people to look at.
 ///
 /// # Errors
 /// Names the promise that was broken, and by what.
-pub(crate) fn check(evidence: &Evidence) -> Result<()> {
+pub(crate) fn check(evidence: &Evidence) -> Result<Vec<String>> {
+    let mut rarities = Vec::new();
     check_starts(evidence)?;
     for run in &evidence.runs {
-        check_end(evidence, run)?;
+        check_end(evidence, run, &mut rarities)?;
+        check_window(evidence, run)?;
     }
     for (job, period) in evidence.jobs.scheduled() {
-        check_instants(evidence, job.id.to_string(), period)?;
+        check_instants(evidence, job.id.to_string(), period, &mut rarities)?;
     }
+    check_order(evidence, &mut rarities)?;
     check_slots(evidence)?;
     for (life, stamps) in &evidence.stamps {
         check_output(evidence, life, stamps)?;
     }
+    Ok(rarities)
+}
+
+/// P3: whatever started did so in its window.
+fn check_window(evidence: &Evidence, run: &Run) -> Result<()> {
+    let stamps = evidence.stamps.get(&run.id.to_string());
+    if let Some(at) = stamps.and_then(|stamps| stamps.started_at) {
+        let window = run.not_before - CLOCK_TOLERANCE..=run.not_after + START_TIME_MAX;
+        ensure!(window.contains(&at), "P3: started at {at}: {run:?}");
+    }
     Ok(())
+}
+
+/// P7: first attempts of one copy of a job start in the order in which they are due. An edit's own runs may have had to wait for
+/// the answer about those that they replace.
+fn check_order(evidence: &Evidence, rarities: &mut Vec<String>) -> Result<()> {
+    let mut lanes: BTreeMap<(Uuid, u32), Vec<&Run>> = BTreeMap::new();
+    let is_first = |run: &&Run| run.attempt == 1 && run.started_at.is_some();
+    for run in evidence.runs.iter().filter(is_first) {
+        lanes.entry((run.job_id, run.copy)).or_default().push(run);
+    }
+    for lane in lanes.values_mut() {
+        lane.sort_by_key(|run| run.started_at);
+        for (before, after) in lane.iter().zip(lane.iter().skip(1)) {
+            if before.due <= after.due {
+                continue;
+            }
+            let has_waited = run_waits(evidence, after);
+            ensure!(has_waited, "P7: {before:?} started before {after:?}");
+            rarities.push(format!("started after {}: {after:?}", before.due));
+        }
+    }
+    Ok(())
+}
+
+/// Whether it had to wait for the answer about an older version's run.
+fn run_waits(evidence: &Evidence, run: &Run) -> bool {
+    let is_same = |other: &&Run| {
+        (other.job_id, other.copy, other.due) == (run.job_id, run.copy, run.due)
+            && other.job_version < run.job_version
+    };
+    evidence.runs.iter().any(|other| is_same(&other))
 }
 
 /// P2: no life starts twice, and none that nobody has recorded.
@@ -66,7 +120,7 @@ fn check_starts(evidence: &Evidence) -> Result<()> {
 }
 
 /// P6: the record says what happened, no more and no less.
-fn check_end(evidence: &Evidence, run: &Run) -> Result<()> {
+fn check_end(evidence: &Evidence, run: &Run, rarities: &mut Vec<String>) -> Result<()> {
     let stamps = evidence
         .stamps
         .get(&run.id.to_string())
@@ -82,10 +136,12 @@ fn check_end(evidence: &Evidence, run: &Run) -> Result<()> {
             has_started && stamps.ends.is_empty() && run.job_id == evidence.jobs.endless.id
         }
         Some(Outcome::Skipped) => !has_started && run.reason.is_some(),
-        // Agents come back at once: a run is late only where a later one of its job came first.
+        // Agents come back at once: only a run that had to wait for the answer about an older version's may find that a later one
+        // has started before it.
         Some(Outcome::Missed) => {
             !has_started
                 && run.reason.as_deref() == Some("agent_restarted")
+                && run_waits(evidence, run)
                 && evidence.runs.iter().any(|later| {
                     (later.job_id, later.copy) == (run.job_id, run.copy)
                         && later.not_before > run.not_before
@@ -97,11 +153,19 @@ fn check_end(evidence: &Evidence, run: &Run) -> Result<()> {
         Some(Outcome::TimedOut | Outcome::Lost) | None => false,
     };
     ensure!(is_true, "P6: {stamps:?}, but the record says {run:?}");
+    if run.outcome == Some(Outcome::Missed) {
+        rarities.push(format!("missed: {run:?}"));
+    }
     Ok(())
 }
 
 /// P1: every due instant of a job has one run for each copy, or is inside a lapse; another attempt follows a failure only.
-fn check_instants(evidence: &Evidence, job: String, period: i64) -> Result<()> {
+fn check_instants(
+    evidence: &Evidence,
+    job: String,
+    period: i64,
+    rarities: &mut Vec<String>,
+) -> Result<()> {
     let is_retried = job == evidence.jobs.retried.id.to_string();
     let is_quick = job == evidence.jobs.quick.id.to_string();
     let copies = if is_quick { COPIES } else { 1 };
@@ -121,10 +185,18 @@ fn check_instants(evidence: &Evidence, job: String, period: i64) -> Result<()> {
         }
     }
     for of_due in runs.values_mut() {
-        // Skipped by the agent before it heard of the edit: the run of the new version takes its place.
+        // Due after the edit, and skipped by the agent before it heard of that: the instant is the new version's, and has its run.
         let newest = of_due.iter().map(|run| run.job_version).max();
-        of_due
-            .retain(|run| Some(run.job_version) == newest || run.outcome != Some(Outcome::Skipped));
+        of_due.retain(|run| {
+            let is_replaced = Some(run.job_version) != newest
+                && run.due >= evidence.edited_from
+                && run.outcome == Some(Outcome::Skipped)
+                && run.reason.as_deref() == Some("overlap");
+            if is_replaced {
+                rarities.push(format!("skipped before the edit was known: {run:?}"));
+            }
+            !is_replaced
+        });
     }
     let lapses: Vec<&Lapse> = evidence
         .lapses

@@ -1,7 +1,7 @@
 //! The scenario: runs of several kinds, a daemon, a kill, an edit, an end; and an agent that dies on the way.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use cronfleet_api::job::{Job, Overlap, RetryPolicy};
@@ -18,6 +18,9 @@ use crate::stamps::StampDir;
 /// Time for any step, on a machine that is busy with many scenarios.
 const STEP: Duration = Duration::from_secs(180);
 
+/// How often a condition is looked at. More often, and a busy machine would be busy with looking.
+const LOOK_INTERVAL: Duration = Duration::from_millis(300);
+
 /// Slots of the daemon.
 pub(crate) const SLOTS: usize = 2;
 
@@ -31,6 +34,8 @@ pub(crate) struct Played {
     pub(crate) effects: Vec<Effect>,
     /// Whether it was killed at the moment asked for.
     pub(crate) was_killed: bool,
+    /// What happened that is right and rare.
+    pub(crate) rarities: Vec<String>,
 }
 
 /// The jobs of a scenario.
@@ -68,7 +73,7 @@ struct Stage<'a> {
     machine: Machine,
     fleet: &'a Fleet,
     group: Uuid,
-    point: Point,
+    point: &'a Point,
     /// Effects of the agent that was watched, once it is over.
     effects: Option<Vec<Effect>>,
     stamps: StampDir,
@@ -84,8 +89,9 @@ enum Agent {
 ///
 /// # Errors
 /// A promise was broken, or something did not happen in time.
-pub(crate) async fn play(fleet: &Fleet, point: Point) -> Result<Played> {
-    let name = format!("machine-{point}").replace(':', "-");
+pub(crate) async fn play(fleet: &Fleet, point: &Point) -> Result<Played> {
+    let name = format!("machine {point}");
+    let name = name.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
     let (machine, group) = fleet.machine(&name).await?;
     let stamps = StampDir::create(machine.path("stamps"))?;
     let mut stage = Stage {
@@ -133,6 +139,7 @@ impl Stage<'_> {
             self.agent = self.watched()?;
         }
         self.fleet.api.kill(endless).await?;
+        let edited_from = Timestamp::now();
         let edited = self.edit(&jobs.quick).await?;
         self.until("the edited job has run", async |stage| {
             let runs = stage.runs(edited.id).await?;
@@ -141,7 +148,8 @@ impl Stage<'_> {
             }))
         })
         .await?;
-        let evidence = self.wind_up(jobs, from).await?;
+        let mut evidence = self.wind_up(jobs, from).await?;
+        evidence.edited_from = edited_from;
         self.until("nothing is left on the machine", async |stage| {
             stage.tend()?;
             Ok(checker::leftovers(&stage.machine)?.is_empty())
@@ -150,11 +158,12 @@ impl Stage<'_> {
         .with_context(|| format!("left: {:?}", checker::leftovers(&self.machine)))?;
         let was_killed = self.effects.is_some();
         self.end_agent()?;
-        checker::check(&evidence)?;
+        let rarities = checker::check(&evidence)?;
         let effects = self.effects.take().context("an agent was watched")?;
         Ok(Played {
             effects,
             was_killed,
+            rarities,
         })
     }
 
@@ -177,7 +186,7 @@ impl Stage<'_> {
                 ..RetryPolicy::default()
             };
         }
-        let endless = stamps.run(1_000_000, "0.1", "0");
+        let endless = stamps.run(1_000_000, "0.3", "0");
         Ok(Jobs {
             quick: create(quick).await?,
             retried: create(retried).await?,
@@ -295,6 +304,7 @@ impl Stage<'_> {
         Ok(Evidence {
             jobs,
             from,
+            edited_from: from,
             settled,
             until,
             runs,
@@ -321,8 +331,13 @@ impl Stage<'_> {
         what: &str,
         mut condition: impl AsyncFnMut(&mut Self) -> Result<bool>,
     ) -> Result<()> {
+        let mut looked: Option<Instant> = None;
         eventually(what, STEP, async || {
             self.tend()?;
+            if looked.is_some_and(|at| at.elapsed() < LOOK_INTERVAL) {
+                return Ok(None);
+            }
+            looked = Some(Instant::now());
             Ok(condition(self).await?.then_some(()))
         })
         .await
@@ -333,9 +348,11 @@ impl Stage<'_> {
             && let Some(effects) = agent.ended()?
         {
             let count = effects.len();
+            let moment = self.point.moment.as_ref();
+            let is_asked_for = moment.is_some_and(|moment| moment.is_before_last(&effects));
             self.effects = Some(effects);
             ensure!(
-                self.point.before == Some(count),
+                is_asked_for,
                 "the agent ended by itself after {count} effects"
             );
             self.agent = self.plain()?;
@@ -367,7 +384,7 @@ impl Stage<'_> {
             &self.machine.command()?,
             &self.machine.log(),
             &self.machine.path(""),
-            self.point.before,
+            self.point.moment.clone(),
         )?))
     }
 }

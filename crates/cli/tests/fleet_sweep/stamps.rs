@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
 
 /// What one life has written down.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Stamps {
     /// Process id, once per start.
     pub(crate) starts: Vec<i32>,
+    /// When it wrote that down, on the machine's clock.
+    pub(crate) started_at: Option<Timestamp>,
     /// Exit status that it was about to have, once per end.
     pub(crate) ends: Vec<i32>,
     /// Lines of output that it had written.
@@ -46,7 +49,7 @@ impl StampDir {
         format!(
             "at={dir}/$CRONFLEET_PROCESS_ID; exec 9> {dir}/$CRONFLEET_SLOT.slot; flock -n 9 || echo $$ >> {dir}/any.doubled; \
              echo $$ >> $at.start; {}",
-            say(1_000_000, "0.2", "9>&-")
+            say(1_000_000, "0.5", "9>&-")
         )
     }
 
@@ -62,7 +65,10 @@ impl StampDir {
             };
             let stamps = found.entry(name.into_owned()).or_default();
             match path.extension().and_then(|kind| kind.to_str()) {
-                Some("start") => stamps.starts = numbers()?,
+                Some("start") => {
+                    stamps.starts = numbers()?;
+                    stamps.started_at = Some(path.metadata()?.modified()?.try_into()?);
+                }
                 Some("end") => stamps.ends = numbers()?,
                 // The last line may be half written.
                 Some("said") => stamps.said = text.matches('\n').count(),
