@@ -231,6 +231,7 @@ const fn wrong(field: &'static str) -> MessageError {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::path::Path;
 
     use cronfleet_core::id::{JobId, ProcessId, RunId};
     use cronfleet_core::job::{
@@ -245,6 +246,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::ledger::Ledger;
 
     fn launch() -> Launch {
         Launch {
@@ -353,8 +355,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn every_entry_reads_back() {
+    /// One entry of every kind.
+    fn entries() -> Vec<Entry> {
         let (run, process) = (RunId::from_u128(1), ProcessId::from_u128(4));
         let start = Start {
             at: Timestamp::UNIX_EPOCH,
@@ -439,11 +441,34 @@ mod tests {
             },
             Entry::ClockOffset(-5),
         ];
-        for entry in records.into_iter().map(Entry::Book).chain(own) {
+        records.into_iter().map(Entry::Book).chain(own).collect()
+    }
+
+    #[test]
+    fn every_entry_reads_back() {
+        for entry in entries() {
             let mut bytes = Vec::new();
             encode(&entry, &mut bytes);
             assert_eq!(decode(&bytes).unwrap(), Some(entry));
         }
+    }
+
+    /// A ledger as it was written once, kept in `golden`. When entries get new fields this one stays, and their values in it are
+    /// what an older agent meant.
+    #[test]
+    fn a_ledger_of_an_earlier_agent_is_read() {
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ledger/golden/1");
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = dir.path().join("ledger");
+        if std::env::var_os("CRONFLEET_WRITE_GOLDEN").is_some() {
+            let (mut written, _) = Ledger::open(dir.path(), false, u64::MAX).unwrap();
+            written.append(&entries()).unwrap();
+            std::fs::copy(&ledger, &kept).unwrap();
+        }
+        std::fs::copy(&kept, &ledger).unwrap();
+        let (_, replayed) = Ledger::open(dir.path(), true, u64::MAX).unwrap();
+        assert!(!replayed.is_lost);
+        assert_eq!(replayed.entries, entries());
     }
 
     #[test]
