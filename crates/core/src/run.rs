@@ -250,7 +250,7 @@ reasons! {
     NeverReceived = "never_received" => Missed,
     /// The agent could not write its ledger.
     LedgerUnwritable = "ledger_unwritable" => Missed,
-    /// The agent was restarted before the start, and its start deadline passed meanwhile.
+    /// The agent was restarted before the start, and meanwhile its start deadline passed or a later run took its turn.
     AgentRestarted = "agent_restarted" => Missed,
     /// The agent holds as many orders, or runs as many processes, as it may.
     AgentFull = "agent_full" => Missed,
@@ -262,6 +262,8 @@ reasons! {
     LedgerMissing = "ledger_missing" => Lost,
     /// It ran, but its exit status was not recorded.
     ExitUnknown = "exit_unknown" => Lost,
+    /// The agent's version does not know what the job needs.
+    AgentTooOld = "agent_too_old" => Missed,
     /// The agent was away for too long, or was revoked.
     AgentGone = "agent_gone" => Lost,
     /// The user to run as does not exist on the agent.

@@ -93,6 +93,48 @@ impl Store {
         })
     }
 
+    /// Ends planned runs of the session's agent with `not_before` not after `until` that use secrets, of the first `limit` that
+    /// there are: `missed(agent_too_old)`. For an agent that would start them without.
+    ///
+    /// # Errors
+    /// [`Conflict::StaleSession`](crate::Conflict::StaleSession), [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    pub async fn withhold_secret_runs(
+        &self,
+        session: &Session,
+        now: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<RunMoved>, StoreError> {
+        let tx = self.begin().await?;
+        session.guard(&tx).await?;
+        let planned = Sql::new(format!(
+            "{SELECT_ORDERS} AND r.state = 'planned' AND r.after_run IS NULL"
+        ))
+        .bind(session.agent)
+        .with(" AND r.not_before <= ?", until)
+        .with(" ORDER BY r.not_before, r.id LIMIT ?", limit)
+        .text(tx.engine.for_update())
+        .all(&*tx, read_order)
+        .await?;
+        let orders = with_specs(&*tx, planned).await?;
+        let withheld: Vec<RunId> = orders
+            .into_iter()
+            .filter(|order| !order.launch.secrets.is_empty())
+            .map(|order| order.run)
+            .collect();
+        let mut moved = Vec::new();
+        for batch in withheld.chunks(BATCH) {
+            let heads = Sql::new(format!("SELECT {HEAD_COLUMNS} FROM runs WHERE "))
+                .one_of("id", batch.iter().copied())
+                .all(&*tx, read_head)
+                .await?;
+            let event = RunEvent::Expire(Reason::AgentTooOld);
+            moved.extend(end_runs(&tx, &heads, &event, now).await?);
+        }
+        tx.commit().await?;
+        Ok(moved)
+    }
+
     /// What the agent has or may have, by `not_before`: for reconciling when it connects.
     ///
     /// # Errors

@@ -106,6 +106,7 @@ pub(super) async fn open(
         facts: Some(facts(Some(&shared.cgroups))),
         session_epoch_seen: seen,
         follows_restart_counts: true,
+        knows_secrets: true,
     };
     say(&out, FromAgentBody::Hello(hello)).await?;
     let answered = timeout(

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use cronfleet_core::access::Reach;
 use cronfleet_core::id::{JobId, RunId};
+use cronfleet_core::job::Launch;
 use cronfleet_core::order::{DaemonOrder, Order, SlotState};
 use cronfleet_core::plan::{PLAN_AHEAD, PlannedRun};
 use cronfleet_core::run::{Cause, Reason, RunKey, RunState};
@@ -17,6 +18,7 @@ use cronfleet_store::{
 use cronfleet_wire::v1::from_agent::Body as In;
 use cronfleet_wire::v1::from_center::Body as Out;
 use cronfleet_wire::{BATCH_MAX, convert, v1};
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::Parts;
@@ -25,11 +27,14 @@ use super::output::OutputLives;
 use super::policy;
 use super::secrets;
 use super::session::{Activity, Greeting, SessionEnd, tell as tell_agent};
+use super::withheld;
 use crate::bus::Change;
 use crate::nudge::Nudge;
 
 /// Most claims that go into one transaction.
 const CLAIMS_PER_COMMIT: usize = 2_000;
+/// Most planned runs that are looked through for those that an agent is too old for.
+const WITHHELD_MAX: u32 = 10_000;
 /// How often a session looks after what a lost nudge may have left.
 const REVIEW_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -42,8 +47,11 @@ pub(super) struct Desk {
     /// Set until the runs at host start (`@reboot`) of this boot are recorded.
     new_boot: Option<String>,
     follows_restart_counts: bool,
+    knows_secrets: bool,
     /// What the agent was last told to keep alive.
     daemons: Option<Vec<DaemonOrder>>,
+    /// What it was not told, because it would start that without secrets.
+    withheld: Vec<DaemonOrder>,
     /// Lives whose output comes in.
     lives: OutputLives,
 }
@@ -65,7 +73,9 @@ impl Desk {
                 .is_new_boot
                 .then(|| greeting.boot_id.clone()),
             follows_restart_counts: greeting.follows_restart_counts,
+            knows_secrets: greeting.knows_secrets,
             daemons: None,
+            withheld: Vec::new(),
             lives: OutputLives::default(),
         }
     }
@@ -223,6 +233,7 @@ impl Desk {
         loop {
             let now = self.parts.clock.now();
             let until = cronfleet_core::plan::later(now, PLAN_AHEAD);
+            self.withhold_runs(now, until).await?;
             let orders = match self
                 .parts
                 .store
@@ -240,14 +251,58 @@ impl Desk {
     }
 
     async fn send_orders(&self, orders: &[Order]) -> Result<(), SessionEnd> {
+        let (orders, withheld): (Vec<_>, Vec<_>) =
+            orders.iter().partition(|order| self.can(&order.launch));
+        if !withheld.is_empty() {
+            // It may have one of them from a time when it was newer: only the agent can say.
+            let runs: Vec<RunId> = withheld.iter().map(|order| order.run).collect();
+            self.revoke(&runs, Reason::NeverReceived).await?;
+        }
         if orders.is_empty() {
             return Ok(());
         }
         let orders = orders
-            .iter()
+            .into_iter()
             .map(|order| convert::order(order, self.session.epoch))
             .collect();
         Ok(self.outbox.send(Out::Orders(v1::Orders { orders })).await?)
+    }
+
+    /// Whether the agent does all that a launch asks for.
+    fn can(&self, launch: &Launch) -> bool {
+        self.knows_secrets || launch.secrets.is_empty()
+    }
+
+    /// Ends what the agent would start without its secrets.
+    async fn withhold_runs(&self, now: Timestamp, until: Timestamp) -> Result<(), SessionEnd> {
+        if self.knows_secrets {
+            return Ok(());
+        }
+        let moved = self
+            .parts
+            .store
+            .withhold_secret_runs(&self.session, now, until, WITHHELD_MAX)
+            .await?;
+        publish_moves(&self.parts.bus, &moved);
+        Ok(())
+    }
+
+    /// Shows slots that the agent was not told of.
+    async fn show_withheld(&self) -> Result<(), SessionEnd> {
+        if self.withheld.is_empty() {
+            return Ok(());
+        }
+        let now = self.parts.clock.now();
+        let reports = withheld::slots(&self.withheld, now);
+        let changed = self
+            .parts
+            .store
+            .put_slot_reports(&self.session, &reports, false, now)
+            .await?;
+        for slot in changed {
+            self.parts.bus.publish(slot_change(&slot));
+        }
+        Ok(())
     }
 
     async fn revoke(&self, runs: &[RunId], reason: Reason) -> Result<(), SessionEnd> {
@@ -259,7 +314,14 @@ impl Desk {
     }
 
     async fn send_daemons(&mut self) -> Result<(), SessionEnd> {
-        let daemons = self.parts.store.daemon_orders(self.session.agent).await?;
+        let wanted = self.parts.store.daemon_orders(self.session.agent).await?;
+        let (daemons, withheld): (Vec<_>, Vec<_>) = wanted
+            .into_iter()
+            .partition(|order| self.can(&order.launch));
+        if self.withheld != withheld {
+            self.withheld = withheld;
+            self.show_withheld().await?;
+        }
         if self.daemons.as_ref() == Some(&daemons) {
             return Ok(());
         }
@@ -448,6 +510,10 @@ impl Desk {
         for slot in changed {
             self.parts.bus.publish(slot_change(&slot));
         }
+        if slots.is_complete {
+            // Slots that the agent does not name are gone, and it knows nothing of these.
+            self.show_withheld().await?;
+        }
         Ok(())
     }
 
@@ -495,12 +561,7 @@ fn ids(runs: &[RunId]) -> Vec<bytes::Bytes> {
         .collect()
 }
 
-fn reboot_runs(
-    job: &JobToPlan,
-    session: &Session,
-    boot_id: &str,
-    now: jiff::Timestamp,
-) -> ManualRuns {
+fn reboot_runs(job: &JobToPlan, session: &Session, boot_id: &str, now: Timestamp) -> ManualRuns {
     let trigger = format!("reboot:{}:{boot_id}", session.agent);
     let job_id: JobId = job.job;
     let runs = (0..job.processes).map(|copy| {

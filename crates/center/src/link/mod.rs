@@ -12,6 +12,7 @@ mod peer;
 mod policy;
 mod secrets;
 mod session;
+mod withheld;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

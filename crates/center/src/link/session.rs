@@ -137,6 +137,8 @@ pub(super) struct Greeting {
     pub(super) boot_id: String,
     /// Whether the agent restarts daemon processes by the counts in its orders.
     pub(super) follows_restart_counts: bool,
+    /// Whether it gives processes their secrets.
+    pub(super) knows_secrets: bool,
 }
 
 async fn open(
@@ -189,6 +191,7 @@ async fn open(
         opened,
         boot_id,
         follows_restart_counts: hello.follows_restart_counts,
+        knows_secrets: hello.knows_secrets,
     })
 }
 

@@ -126,6 +126,7 @@ fn is_plausible(world: &World, run: RunId, row: &Row, reason: Reason) -> bool {
         | Reason::LedgerMissing
         | Reason::NeverReceived
         | Reason::AgentFull
+        | Reason::AgentTooOld
         | Reason::NoTarget
         | Reason::Coalesced
         | Reason::CatchUpExceeded

@@ -4,6 +4,7 @@ use cronfleet_core::id::AgentId;
 use cronfleet_core::job::{JobKind, JobSpec, Overlap, Target};
 use cronfleet_core::order::Claim;
 use cronfleet_core::run::{Outcome, Reason, RunState};
+use cronfleet_core::secret::{Given, SecretUse};
 use cronfleet_store::Timing;
 
 use crate::world::{ADMIN, World, at, daemon, run_at, running, scheduled};
@@ -14,6 +15,7 @@ conformance! {
     two_sessions_never_send_the_same_run,
     what_was_sent_can_be_sent_again,
     what_was_never_sent_expires,
+    what_needs_secrets_is_withheld_from_agents_that_know_none,
     what_the_agent_has_is_told_at_connect,
     daemons_are_those_of_the_agent,
 }
@@ -129,6 +131,52 @@ async fn two_sessions_never_send_the_same_run(w: World) {
     sent.sort_unstable();
     sent.dedup();
     assert_eq!(sent.len(), 100);
+}
+
+async fn what_needs_secrets_is_withheld_from_agents_that_know_none(w: World) {
+    let group = w.group(1).await;
+    let agent = w.agent(1, &[group]).await;
+    let mut secretive = scheduled("secretive");
+    secretive.launch.secrets = vec![SecretUse {
+        name: "db".into(),
+        given: Given::Environment("DB".into()),
+    }];
+    let secretive = w.job(1, group, secretive).await;
+    let plain = w.job(2, group, scheduled("plain")).await;
+    let near = run_at(secretive, 1, at(60), agent);
+    let far = run_at(secretive, 1, at(90), agent);
+    let other = run_at(plain, 1, at(60), agent);
+    w.plan(secretive, vec![near.clone(), far.clone()]).await;
+    w.plan(plain, vec![other.clone()]).await;
+    let session = w.session(agent).await;
+    let (now, until) = (at(50), at(65));
+    let withhold = || w.store.withhold_secret_runs(&session, now, until, 100);
+    let moved = withhold().await.unwrap();
+    assert_eq!(
+        moved.iter().map(|moved| moved.run).collect::<Vec<_>>(),
+        [near.id]
+    );
+    let row = w.run(near.id).await;
+    assert_eq!(
+        (row.state, row.reason, row.ended_at),
+        (
+            RunState::Ended(Outcome::Missed),
+            Some(Reason::AgentTooOld),
+            Some(now)
+        )
+    );
+    assert_eq!(w.run(far.id).await.state, RunState::Planned);
+    assert_eq!(w.run(other.id).await.state, RunState::Planned);
+    assert!(withhold().await.unwrap().is_empty());
+    let orders = w
+        .store
+        .take_planned(&session, now, until, 10)
+        .await
+        .unwrap();
+    assert_eq!(
+        orders.iter().map(|order| order.run).collect::<Vec<_>>(),
+        [other.id]
+    );
 }
 
 async fn what_was_sent_can_be_sent_again(w: World) {
