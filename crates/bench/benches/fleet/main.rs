@@ -1,12 +1,14 @@
 //! Figures of the real product, each beside what the machine itself can do in the same run.
 //!
-//! `cargo xtask bench fleet [-- burst|sustained|memory|supervision]`. Figures go to standard output as Markdown tables.
+//! `cargo xtask bench fleet [-- burst|sustained|memory|supervision|flood|shim]`. Figures go to standard output as Markdown tables.
 
 mod bare;
 mod burst;
 mod cpu;
 mod figures;
+mod flood;
 mod memory;
+mod shim;
 mod supervision;
 mod sustained;
 
@@ -38,6 +40,10 @@ enum What {
     Memory,
     /// Memory of 100 daemon processes beside supervisord, and how soon a killed one is back.
     Supervision,
+    /// Throughput of jobs that write as much as they can, the agent's memory meanwhile, and what a neighbour notices.
+    Flood,
+    /// Time from start to exit record, and memory, of one shim.
+    Shim,
 }
 
 #[tokio::main]
@@ -55,6 +61,12 @@ async fn main() -> anyhow::Result<()> {
     }
     if wants(What::Supervision) {
         supervision::measure(&arguments.binary).await?;
+    }
+    if wants(What::Flood) {
+        flood::measure(&arguments.binary).await?;
+    }
+    if wants(What::Shim) {
+        shim::measure(&arguments.binary)?;
     }
     Ok(())
 }
