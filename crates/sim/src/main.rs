@@ -17,6 +17,9 @@ use cronfleet_sim::{Options, Report, Tally, run_seed};
 /// Seeds whose promises are broken that are shown.
 const SHOWN_MAX: usize = 5;
 
+/// Seeds that wait to be added up.
+const ENDED_MAX: usize = 64;
+
 /// Lines about a run that are shown.
 const LINES_MAX: usize = 120;
 
@@ -94,7 +97,7 @@ fn simulate(args: &Args) -> ExitCode {
     };
     let seeds = Mutex::new(args.from..args.from.saturating_add(args.seeds));
     let next = || seeds.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let (done, ended) = mpsc::channel();
+    let (done, ended) = mpsc::sync_channel(ENDED_MAX);
     let mut total = Total::default();
     thread::scope(|scope| {
         for _ in 0..workers {
