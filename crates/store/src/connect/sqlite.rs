@@ -5,7 +5,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
-use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sqlx::Connection;
+use sqlx::sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 
 use super::{STATEMENTS_KEPT, WAIT_MAX};
 use crate::error::StoreError;
@@ -18,6 +19,15 @@ pub(crate) fn create_private(file: &Path) -> std::io::Result<()> {
         .mode(0o600)
         .open(file)
         .map(|_| ())
+}
+
+/// Whether a connection that is given back is in no transaction. A full disk or a failed sync makes SQLite roll back by itself;
+/// the driver's own rollback then fails, it goes on counting one transaction too many, and makes all later ones parts of one
+/// that is never committed. Such a connection is closed.
+async fn is_out_of_transactions(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // Answered after the rollback that may still be on its way.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// Connects to a file that exists; as a reader without the right to write.
@@ -51,6 +61,48 @@ pub(crate) async fn connect(
             } else {
                 sqlite
             }
+        })
+        .map_sqlx_sqlite_pool_opts(|pool| {
+            pool.after_release(|connection, _| Box::pin(is_out_of_transactions(connection)))
         });
     Ok(Database::connect(options).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{ConnectionTrait, TransactionTrait};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_committed_after_a_full_disk_is_committed() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        create_private(&file).unwrap();
+        let writer = connect(&file, 1, false).await.unwrap();
+        let table = "CREATE TABLE numbers (number INTEGER PRIMARY KEY, ballast BLOB)";
+        writer.execute_unprepared(table).await.unwrap();
+        let limit = "PRAGMA max_page_count = 10";
+        writer.execute_unprepared(limit).await.unwrap();
+        let full = writer.begin().await.unwrap();
+        let too_much = "INSERT INTO numbers VALUES (1, zeroblob(1000000))";
+        full.execute_unprepared(too_much).await.unwrap_err();
+        drop(full);
+        for insert in [
+            "INSERT INTO numbers VALUES (2, '')",
+            "INSERT INTO numbers VALUES (3, '')",
+        ] {
+            let given_up = writer.begin().await.unwrap();
+            given_up.execute_unprepared(insert).await.unwrap();
+            drop(given_up);
+            let kept = writer.begin().await.unwrap();
+            kept.execute_unprepared(insert).await.unwrap();
+            kept.commit().await.unwrap();
+        }
+        let reader = connect(&file, 1, true).await.unwrap();
+        let sum = "SELECT SUM(number) FROM numbers";
+        let sum = sea_orm::Statement::from_string(reader.get_database_backend(), sum);
+        let row = reader.query_one_raw(sum).await.unwrap().unwrap();
+        assert_eq!(row.try_get_by_index::<i64>(0).unwrap(), 5);
+    }
 }
