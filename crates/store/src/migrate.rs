@@ -138,6 +138,7 @@ async fn lock(engine: Engine, db: &DatabaseConnection) -> Result<(), StoreError>
         Engine::Mysql => {
             Sql::new("SELECT GET_LOCK(CONCAT('cronfleet.', MD5(DATABASE())), ?)")
                 .bind(i64::try_from(LOCK_WAIT.as_secs()).unwrap_or(i64::MAX))
+                .waiting(LOCK_WAIT)
                 .one(db, Row::maybe::<i64>)
                 .await?
                 .flatten()

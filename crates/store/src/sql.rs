@@ -1,6 +1,7 @@
 //! Statements with their values, and rows with their columns: the thin layer between SQL text and our types.
 
 use std::fmt::Write as _;
+use std::io;
 use std::time::Duration;
 
 use cronfleet_core::access::{Reach, Role};
@@ -8,17 +9,22 @@ use cronfleet_core::id::{AgentId, GroupId, JobId, LifeId, ProcessId, RunId, User
 use cronfleet_core::order::{NextStep, ProbeKind, SlotState};
 use cronfleet_core::run::{Cause, Outcome, Reason};
 use jiff::Timestamp;
-use sea_orm::{ConnectionTrait, QueryResult, Statement, TryGetable, Value};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, RuntimeErr, Statement, TryGetable, Value};
 use uuid::Uuid;
 
 use crate::engine::Engine;
 use crate::error::StoreError;
+
+/// Longest wait for the answer to a statement. A server gives statements up earlier by itself; one that has not said so by then is
+/// out of reach, and TCP alone would take a quarter of an hour to notice.
+const ANSWER_MAX: Duration = Duration::from_secs(35);
 
 /// A statement in the making.
 #[derive(Debug, Clone)]
 pub(crate) struct Sql {
     text: String,
     values: Vec<Value>,
+    answer_max: Duration,
 }
 
 impl Sql {
@@ -27,7 +33,14 @@ impl Sql {
         Self {
             text: text.into(),
             values: Vec::new(),
+            answer_max: ANSWER_MAX,
         }
+    }
+
+    /// Lets the database take so much longer: what it is asked for is to wait.
+    pub(crate) fn waiting(mut self, wait: Duration) -> Self {
+        self.answer_max = ANSWER_MAX + wait;
+        self
     }
 
     /// Goes on with more text.
@@ -130,8 +143,9 @@ impl Sql {
 
     /// Runs the statement; answers how many rows it changed.
     pub(crate) async fn execute(self, on: &impl ConnectionTrait) -> Result<u64, StoreError> {
-        let statement = self.finish(on);
-        Ok(on.execute_raw(statement).await?.rows_affected())
+        let within = self.answer_max;
+        let done = answered(within, on.execute_raw(self.finish(on))).await?;
+        Ok(done.rows_affected())
     }
 
     /// Runs the query; reads every row with `read`.
@@ -140,8 +154,8 @@ impl Sql {
         on: &impl ConnectionTrait,
         mut read: impl FnMut(&mut Row) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        let statement = self.finish(on);
-        let rows = on.query_all_raw(statement).await?;
+        let within = self.answer_max;
+        let rows = answered(within, on.query_all_raw(self.finish(on))).await?;
         rows.into_iter()
             .map(|row| read(&mut Row { row, index: 0 }))
             .collect()
@@ -153,8 +167,8 @@ impl Sql {
         on: &impl ConnectionTrait,
         read: impl FnOnce(&mut Row) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        let statement = self.finish(on);
-        let row = on.query_one_raw(statement).await?;
+        let within = self.answer_max;
+        let row = answered(within, on.query_one_raw(self.finish(on))).await?;
         row.map(|row| read(&mut Row { row, index: 0 })).transpose()
     }
 
@@ -169,6 +183,29 @@ impl Sql {
         let values = self.values.into_iter().map(|value| engine.accept(value));
         Statement::from_sql_and_values(backend, engine.placeholders(self.text), values)
     }
+}
+
+/// The answer to a statement, or that there is none: as if the connection were lost, which it is.
+async fn answered<T>(
+    within: Duration,
+    answer: impl Future<Output = Result<T, DbErr>>,
+) -> Result<T, DbErr> {
+    match tokio::time::timeout(within, answer).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            let silent = io::Error::new(io::ErrorKind::TimedOut, "the database does not answer");
+            Err(DbErr::Query(RuntimeErr::SqlxError(
+                sqlx::Error::Io(silent).into(),
+            )))
+        }
+    }
+}
+
+/// The same for what begins or ends a transaction.
+pub(crate) async fn answered_in_time<T>(
+    answer: impl Future<Output = Result<T, DbErr>>,
+) -> Result<T, DbErr> {
+    answered(ANSWER_MAX, answer).await
 }
 
 /// A row that is read column by column, in the order of the `SELECT` list.

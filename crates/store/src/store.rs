@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::error::StoreError;
 use crate::fault::Fault;
 use crate::migrate;
-use crate::sql::Sql;
+use crate::sql::{Sql, answered_in_time};
 
 /// Readers beside SQLite's one writer.
 const READERS_MAX: u32 = 4;
@@ -173,7 +173,7 @@ impl Store {
         };
         Ok(Tx {
             engine: self.engine(),
-            inner: self.writer.begin_with_options(options).await?,
+            inner: answered_in_time(self.writer.begin_with_options(options)).await?,
         })
     }
 }
@@ -188,8 +188,7 @@ pub(crate) struct Tx {
 impl Tx {
     /// Makes everything durable.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        self.inner
-            .commit()
+        answered_in_time(self.inner.commit())
             .await
             .map_err(|error| match Fault::of(&error) {
                 // Whether the database got as far as storing it was lost with the connection.

@@ -18,6 +18,8 @@ use crate::error::StoreError;
 
 /// Longest wait for a connection, and for SQLite's lock.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(10);
+/// Longest wait for a connection that is given back to show that it works.
+const RELEASE_MAX: Duration = Duration::from_secs(5);
 /// Longest that a statement may take on a server.
 const STATEMENT_MAX: Duration = Duration::from_secs(30);
 /// Longest that a statement may wait for a lock on a server.
@@ -174,6 +176,17 @@ fn cause(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(inner) => cause(inner),
         None => error.to_string(),
+    }
+}
+
+/// Whether a connection that is given back still works. One that does not say so is given up: the pool itself would wait for it for
+/// ever, and keep its place taken.
+async fn is_usable(
+    answer: impl Future<Output = Result<(), sqlx::Error>>,
+) -> Result<bool, sqlx::Error> {
+    match tokio::time::timeout(RELEASE_MAX, answer).await {
+        Ok(answer) => answer.map(|()| true),
+        Err(_) => Err(sqlx::Error::PoolTimedOut),
     }
 }
 
