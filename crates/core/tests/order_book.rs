@@ -438,6 +438,17 @@ fn an_order_that_cannot_be_written_down_is_refused_and_never_starts() {
 }
 
 #[test]
+fn an_order_that_is_written_and_not_durable_is_refused_in_the_file_too() {
+    let mut bench = Bench::new();
+    bench.feed(0, Input::Order(Arc::new(order(A, 1_000))));
+    let effects = bench.feed(1, Input::SyncFailed { run: A });
+    assert_eq!(effects, [Effect::Report { run: A }]);
+    let last = bench.ledger.last();
+    assert!(matches!(last, Some(Record::Settled { run: A, .. })));
+    assert_eq!(bench.refused(A), Some(Reason::LedgerUnwritable));
+}
+
+#[test]
 fn a_run_that_the_center_believes_accepted_and_nobody_knows_is_lost() {
     let mut bench = Bench::new();
     assert_eq!(

@@ -205,7 +205,7 @@ impl Engine {
             }
             LedgerEvent::SyncFailed(runs) => {
                 for run in runs {
-                    self.order_input(Input::LedgerFailed { run });
+                    self.order_input(Input::SyncFailed { run });
                 }
             }
             LedgerEvent::Internal => {}

@@ -85,6 +85,7 @@ impl OrderBook {
             Input::Tick => {}
             Input::Synced { run } => self.synced(run, &mut out),
             Input::LedgerFailed { run } => self.ledger_failed(now, run, &mut out),
+            Input::SyncFailed { run } => self.sync_failed(now, run, &mut out),
             Input::Armed { run } => self.armed(run, None),
             Input::ArmFailed {
                 run,

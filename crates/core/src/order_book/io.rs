@@ -67,9 +67,15 @@ pub enum Input {
         /// Run.
         run: RunId,
     },
-    /// A record of this run could not be written, and the effects after it that name this run were not performed; or one was
-    /// written and did not reach the disk. Once for each such record.
+    /// A record of this run could not be written, and the effects after it that name this run were not performed. Once for each
+    /// such record.
     LedgerFailed {
+        /// Run.
+        run: RunId,
+    },
+    /// A record of the run for which [`Record::is_synced_first`] holds was written and did not reach the disk: the next agent may
+    /// find it all the same. Once for each such record.
+    SyncFailed {
         /// Run.
         run: RunId,
     },

@@ -90,27 +90,45 @@ impl OrderBook {
             return;
         };
         if held.stage == (Stage::Waiting { is_synced: false }) {
-            let not_after = held.order.not_after;
-            self.release(run);
             // Said although the ledger does not have it: nothing ran, and no later session brings this order again.
-            let claim = refused(Reason::LedgerUnwritable);
-            self.settled.insert(
-                run,
-                Settled {
-                    claim,
-                    not_after,
-                    is_logged: true,
-                    unsynced: 0,
-                    is_acked: false,
-                },
-            );
-            self.unlogged.insert(run);
-            self.unlogged_retry = now.boot.saturating_add(LEDGER_RETRY);
+            self.refuse_unlogged(now, run);
             out.push(Effect::Report { run });
         } else if held.stopping.take().is_some() {
             // That somebody asked could not be written; the stop itself goes on all the same.
             self.begin_stop(now, run, out);
         }
+    }
+
+    /// Like [`OrderBook::ledger_failed`], but the order is in the file, where the next agent finds it: the refusal is written
+    /// behind it before it is told, though it may get as little durable.
+    pub(super) fn sync_failed(&mut self, now: Now, run: RunId, out: &mut Vec<Effect>) {
+        let stage = self.held.get(&run).map(|held| &held.stage);
+        if stage != Some(&Stage::Waiting { is_synced: false }) {
+            self.ledger_failed(now, run, out);
+            return;
+        }
+        if let Some(refusal) = self.refuse_unlogged(now, run) {
+            out.push(Effect::Append(Box::new(refusal)));
+            out.push(Effect::Report { run });
+        }
+    }
+
+    /// Refuses an order that the ledger did not take for good, and answers the record of that. It is written again later.
+    fn refuse_unlogged(&mut self, now: Now, run: RunId) -> Option<Record> {
+        let not_after = self.held.get(&run)?.order.not_after;
+        self.release(run);
+        let settled = Settled {
+            claim: refused(Reason::LedgerUnwritable),
+            not_after,
+            is_logged: true,
+            unsynced: 0,
+            is_acked: false,
+        };
+        let record = settled_record(run, &settled);
+        self.settled.insert(run, settled);
+        self.unlogged.insert(run);
+        self.unlogged_retry = now.boot.saturating_add(LEDGER_RETRY);
+        Some(record)
     }
 
     /// Tries again to write what the ledger could not take.
