@@ -164,6 +164,23 @@ impl Nudges {
         self.sessions().contains_key(&agent)
     }
 
+    /// The sessions at this center, with their epochs.
+    pub(crate) fn here(&self) -> Vec<(AgentId, u64)> {
+        let sessions = self.sessions();
+        let here = sessions.iter();
+        here.map(|(agent, live)| (*agent, live.session_epoch))
+            .collect()
+    }
+
+    /// Cuts a session, unless the agent has another one by now: it comes back at once.
+    pub(crate) fn cut(&self, agent: AgentId, session_epoch: u64) {
+        let sessions = self.sessions();
+        let live = sessions.get(&agent);
+        if let Some(live) = live.filter(|live| live.session_epoch == session_epoch) {
+            live.cut.cancel();
+        }
+    }
+
     /// Registers a session and cuts the agent's older one.
     pub(crate) fn open(&self, agent: AgentId, session_epoch: u64) -> Opened {
         let (sender, nudges) = mpsc::channel(NUDGES_MAX);
@@ -230,7 +247,7 @@ impl Nudges {
 pub(crate) struct Opened {
     /// What the session is nudged to do.
     pub(crate) nudges: mpsc::Receiver<Nudge>,
-    /// Cancelled when a newer session of the agent opens.
+    /// Cancelled when a newer session of the agent opens, or the database has this one for over.
     pub(crate) cut: CancellationToken,
     agent: AgentId,
     session_epoch: u64,
@@ -268,6 +285,18 @@ mod tests {
         );
         drop(newer);
         assert!(!nudges.is_online(agent));
+    }
+
+    #[tokio::test]
+    async fn only_the_session_that_is_meant_is_cut() {
+        let nudges = Nudges::default();
+        let agent = AgentId::from_u128(1);
+        let opened = nudges.open(agent, 2);
+        assert_eq!(nudges.here(), [(agent, 2)]);
+        nudges.cut(agent, 1);
+        assert!(!opened.cut.is_cancelled());
+        nudges.cut(agent, 2);
+        assert!(opened.cut.is_cancelled());
     }
 
     #[tokio::test]

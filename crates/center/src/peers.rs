@@ -123,8 +123,16 @@ impl Registry {
 
     /// Closes sessions whose end could not be recorded. One that is just being opened looks the same for a moment: only what is
     /// found twice counts.
+    ///
+    /// The other way round, a session that the database has for over (another center did so while this one was suspended) is
+    /// cut, so that its agent comes back with a new one.
     async fn close_leftovers(&mut self) -> Result<(), StoreError> {
+        // Asked first: every session that is here now was in the database before.
+        let here = self.nudges.here();
         let open = self.store.sessions_of_center(&self.me.id).await?;
+        for session in here.iter().filter(|session| !open.contains(session)) {
+            self.nudges.cut(session.0, session.1);
+        }
         let missing: HashSet<(AgentId, u64)> = open
             .into_iter()
             .filter(|(agent, _)| !self.nudges.is_online(*agent))
