@@ -38,7 +38,8 @@ export const reason = {
   agent_too_old: 'the agent is too old for what the job uses: upgrade it',
   never_received: 'the order never reached the agent',
   ledger_unwritable: 'the agent could not write its ledger',
-  agent_restarted: 'the agent was restarted, and meanwhile the start deadline passed or a later run took its turn',
+  agent_restarted:
+    'the agent was restarted, and meanwhile the start deadline passed or a later run took its turn',
   agent_full: 'the agent holds as many orders, or runs as many processes, as it may',
   agent_crashed: 'the agent died around the start and left no proof either way',
   host_rebooted: 'the host was restarted',
