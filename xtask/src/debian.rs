@@ -31,10 +31,16 @@ pub(crate) fn install_packages(missing: &[&str]) -> Result<()> {
     if !is_root || !is_installed("apt-get") {
         bail!("install these packages: {}", missing.join(" "));
     }
-    let apt = || Program::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive");
-    apt().args(["update", "-q"]).run()?;
-    apt()
+    let unattended = |name| Program::new(name).env("DEBIAN_FRONTEND", "noninteractive");
+    // An installation that was broken off elsewhere would fail this one; done already, it is nothing.
+    unattended("dpkg")
+        .args(["--configure", "-a", "--force-confold"])
+        .run()?;
+    unattended("apt-get").args(["update", "-q"]).run()?;
+    unattended("apt-get")
         .args(["install", "-q", "-y", "--no-install-recommends"])
+        // Somebody else's installation may be under way.
+        .args(["-o", "DPkg::Lock::Timeout=300"])
         .args(missing)
         .run()
 }
