@@ -347,8 +347,8 @@ fn nothing_is_prepared_behind_another_that_it_must_not_overlap() {
     }
 }
 
-#[test]
-fn a_stop_is_a_signal_then_the_grace_then_kill_every_second() {
+/// A runs since 1,000 and has three seconds.
+fn running_until_4_000() -> Bench {
     let mut bench = Bench::new();
     bench.accept(
         0,
@@ -360,6 +360,12 @@ fn a_stop_is_a_signal_then_the_grace_then_kill_every_second() {
     bench.feed(10, Input::Armed { run: A });
     bench.feed(1_000, Input::Tick);
     bench.start(1_000, A);
+    bench
+}
+
+#[test]
+fn a_stop_is_a_signal_then_the_grace_then_kill_every_second() {
+    let mut bench = running_until_4_000();
     assert_eq!(bench.book.next_wake().boot, Some(now(4_000).boot));
     let stop = Effect::Stop {
         run: A,
@@ -397,17 +403,7 @@ fn a_stop_is_a_signal_then_the_grace_then_kill_every_second() {
 
 #[test]
 fn what_ended_by_itself_just_before_its_limit_was_not_stopped_for_it() {
-    let mut bench = Bench::new();
-    bench.accept(
-        0,
-        Order {
-            timeout: Some(Duration::from_secs(3)),
-            ..order(A, 1_000)
-        },
-    );
-    bench.feed(10, Input::Armed { run: A });
-    bench.feed(1_000, Input::Tick);
-    bench.start(1_000, A);
+    let mut bench = running_until_4_000();
     bench.feed(4_000, Input::Tick);
     let over = end(now(3_999).center, 0, Duration::from_millis(2_999));
     bench.feed(
