@@ -8,15 +8,14 @@ use cronfleet_agent::host::default_runtime_dir;
 
 use crate::failure::Failure;
 use crate::screen::Screen;
-use crate::server::{absolute, agent_data_dir};
+use crate::server::{DataDir, absolute, agent_data_dir};
 use crate::shown;
 
 /// Which agent of this machine.
 #[derive(Args)]
 pub(crate) struct Which {
-    /// Its data directory [default: agent below /var/lib/cronfleet or ~/.local/share/cronfleet]
-    #[arg(long, env = "CRONFLEET_DATA_DIR", value_name = "DIR")]
-    pub(super) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    data_dir: DataDir,
     /// Its directory of run folders, if it was given one
     #[arg(long, env = "CRONFLEET_RUNTIME_DIR", value_name = "DIR")]
     runtime_dir: Option<PathBuf>,
@@ -24,13 +23,10 @@ pub(crate) struct Which {
 
 impl Which {
     /// Its data directory and its runtime directory.
-    pub(super) fn places(&self) -> Result<(PathBuf, PathBuf), Failure> {
-        let data_dir = match &self.data_dir {
-            Some(data_dir) => absolute(data_dir)?,
-            None => agent_data_dir()?,
-        };
-        let runtime_dir = match &self.runtime_dir {
-            Some(runtime_dir) => absolute(runtime_dir)?,
+    pub(super) fn places(self) -> Result<(PathBuf, PathBuf), Failure> {
+        let data_dir = self.data_dir.resolve(None, agent_data_dir)?;
+        let runtime_dir = match self.runtime_dir {
+            Some(runtime_dir) => absolute(&runtime_dir)?,
             None => default_runtime_dir(&data_dir),
         };
         Ok((data_dir, runtime_dir))

@@ -12,23 +12,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::config_file::AgentSection;
+use super::folders::{self, DataDir};
 use super::logging::ServerFlags;
 use super::run::run_until_signal;
-use super::{folders, notify, shim};
+use super::{notify, shim};
 use crate::failure::Failure;
 use crate::screen::Screen;
 
 /// Run the agent of this machine.
 #[derive(Args)]
 pub(crate) struct Daemon {
-    /// Directory of identity, ledger and spool [default: agent below /var/lib/cronfleet or ~/.local/share/cronfleet]
-    #[arg(
-        long,
-        env = "CRONFLEET_DATA_DIR",
-        value_name = "DIR",
-        help_heading = "Server"
-    )]
-    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    data_dir: DataDir,
     /// Address of a center instead of those it joined; can be repeated
     #[arg(
         long,
@@ -98,10 +93,9 @@ impl Daemon {
     /// Runs until a signal ends it.
     pub(crate) fn run(self) -> Result<(), Failure> {
         let mut file = self.server.begin("info")?.agent;
-        let data_dir = match self.data_dir.or(file.data_dir.take()) {
-            Some(data_dir) => data_dir,
-            None => agent_data_dir()?,
-        };
+        let data_dir = self
+            .data_dir
+            .resolve(file.data_dir.take(), folders::agent_data_dir)?;
         let on_stop = match self.on_stop.or(file.on_stop).unwrap_or(OnStopWord::Leave) {
             OnStopWord::Leave => OnStop::Leave,
             OnStopWord::Stop => OnStop::Stop,
@@ -120,7 +114,7 @@ impl Daemon {
 }
 
 impl AgentFlags {
-    /// The agent's configuration: flags over file over defaults.
+    /// The agent's configuration: flags over file over defaults. The directory is given from the root.
     pub(super) fn config(self, data_dir: PathBuf, file: AgentSection) -> Result<Config, Failure> {
         let shim = shim::find(self.shim.or(file.shim))?;
         let runtime_dir = match self.runtime_dir.or(file.runtime_dir) {
@@ -139,14 +133,9 @@ impl AgentFlags {
             runtime_dir,
             policy,
             cgroups,
-            ..Config::new(folders::absolute(&data_dir)?, shim)
+            ..Config::new(data_dir, shim)
         })
     }
-}
-
-/// Where an agent keeps its data unless it is told otherwise.
-pub(crate) fn agent_data_dir() -> Result<PathBuf, Failure> {
-    Ok(folders::data_dir()?.join("agent"))
 }
 
 fn cgroup_use(text: &str) -> Result<CgroupUse, Failure> {
@@ -206,9 +195,8 @@ pub(crate) struct Join {
     /// The token, cfj_…; pins the center's certificate authority
     #[arg(long, env = "CRONFLEET_JOIN_TOKEN", hide_env_values = true)]
     token: String,
-    /// Directory of identity, ledger and spool [default: agent below /var/lib/cronfleet or ~/.local/share/cronfleet]
-    #[arg(long, env = "CRONFLEET_DATA_DIR", value_name = "DIR")]
-    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    data_dir: DataDir,
 }
 
 impl Join {
@@ -222,10 +210,7 @@ impl Join {
                 hint: "copy the whole token that \"cronfleet agent token\" printed".to_owned(),
             },
         )?;
-        let data_dir = match self.data_dir {
-            Some(data_dir) => folders::absolute(&data_dir)?,
-            None => agent_data_dir()?,
-        };
+        let data_dir = self.data_dir.resolve(None, folders::agent_data_dir)?;
         let identity = join(&self.center, &token, &data_dir).await?;
         if screen.is_json() {
             return screen.json(&serde_json::json!({ "agent_id": identity.agent.to_string() }));

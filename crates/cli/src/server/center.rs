@@ -13,9 +13,10 @@ use jiff::tz::TimeZone;
 use super::box_drawing::framed;
 use super::config_file::CenterSection;
 use super::database_flags::DatabaseFlags;
+use super::folders::{self, DataDir};
 use super::logging::ServerFlags;
+use super::notify;
 use super::run::run_until_signal;
-use super::{folders, notify};
 use crate::args::{Options, wait};
 use crate::client::Client;
 use crate::failure::Failure;
@@ -29,14 +30,8 @@ use crate::shown;
 pub(crate) struct Center {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Directory of everything that must survive [default: center below /var/lib/cronfleet or ~/.local/share/cronfleet]
-    #[arg(
-        long,
-        env = "CRONFLEET_DATA_DIR",
-        value_name = "DIR",
-        help_heading = "Server"
-    )]
-    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    data_dir: DataDir,
     #[command(flatten)]
     center: CenterFlags,
     #[command(flatten)]
@@ -130,10 +125,9 @@ impl Center {
             return wait(list(options, screen));
         }
         let mut file = self.server.begin("info")?;
-        let data_dir = match self.data_dir.or(file.center.data_dir.take()) {
-            Some(data_dir) => data_dir,
-            None => folders::data_dir()?.join("center"),
-        };
+        let data_dir = self
+            .data_dir
+            .resolve(file.center.data_dir.take(), folders::center_data_dir)?;
         let config = self
             .center
             .config(data_dir, file.center, options.insecure_http)?;
@@ -210,7 +204,7 @@ pub(super) fn scheme(config: &Config) -> &'static str {
 }
 
 impl CenterFlags {
-    /// The center's configuration: flags over file over defaults.
+    /// The center's configuration: flags over file over defaults. The directory is given from the root.
     pub(super) fn config(
         self,
         data_dir: PathBuf,
@@ -234,7 +228,7 @@ impl CenterFlags {
             false => self.host_name,
         };
         Ok(Config {
-            data_dir: folders::absolute(&data_dir)?,
+            data_dir,
             database,
             listen: self.listen.or(file.listen).unwrap_or(local(HTTP_PORT)),
             agent_listen: self

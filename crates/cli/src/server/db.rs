@@ -1,14 +1,12 @@
 //! `cronfleet db`: the center's database without a center.
 
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
 use cronfleet_center::take_file;
 use cronfleet_store::{CopyError, DatabaseUrl, Store, StoreError, copy};
 use serde_json::json;
 
 use super::database_flags::{DatabaseFlags, parse};
-use super::folders;
+use super::folders::{self, DataDir};
 use crate::failure::Failure;
 use crate::screen::Screen;
 
@@ -28,14 +26,8 @@ pub(crate) enum Command {
 pub(crate) struct Place {
     #[command(flatten)]
     database: DatabaseFlags,
-    /// The center's data directory [default: center below /var/lib/cronfleet or ~/.local/share/cronfleet]
-    #[arg(
-        long,
-        env = "CRONFLEET_DATA_DIR",
-        value_name = "DIR",
-        help_heading = "Server"
-    )]
-    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    data_dir: DataDir,
 }
 
 /// From where, and where to.
@@ -72,13 +64,8 @@ impl Place {
         if let Some(url) = self.database.url(None, None)? {
             return Ok(url);
         }
-        let data_dir = match self.data_dir {
-            Some(data_dir) => data_dir,
-            None => folders::data_dir()?.join("center"),
-        };
-        Ok(DatabaseUrl::sqlite(
-            folders::absolute(&data_dir)?.join("center.db"),
-        ))
+        let data_dir = self.data_dir.resolve(None, folders::center_data_dir)?;
+        Ok(DatabaseUrl::sqlite(data_dir.join("center.db")))
     }
 }
 

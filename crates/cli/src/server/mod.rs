@@ -16,9 +16,9 @@ mod run;
 mod shim;
 mod up;
 
-pub(crate) use agent::{Daemon, Join, agent_data_dir};
+pub(crate) use agent::{Daemon, Join};
 pub(crate) use center::Center;
 pub(crate) use db::Command as Db;
-pub(crate) use folders::absolute;
+pub(crate) use folders::{DataDir, absolute, agent_data_dir};
 pub(crate) use shim::find as find_shim;
 pub(crate) use up::Up;

@@ -14,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 use super::agent::{self, AgentFlags};
 use super::box_drawing::framed;
 use super::center::{CenterFlags, scheme};
+use super::folders::{self, DataDir};
 use super::logging::ServerFlags;
 use super::run::run_until_signal;
-use super::{demo, folders, local_policy};
+use super::{demo, local_policy};
 use crate::args::Options;
 use crate::failure::Failure;
 use crate::screen::Screen;
@@ -24,14 +25,8 @@ use crate::screen::Screen;
 /// Run a center and an agent on this machine, ready to use.
 #[derive(Args)]
 pub(crate) struct Up {
-    /// Directory of everything that must survive [default: /var/lib/cronfleet for root, else ~/.local/share/cronfleet]
-    #[arg(
-        long,
-        env = "CRONFLEET_DATA_DIR",
-        value_name = "DIR",
-        help_heading = "Server"
-    )]
-    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    data_dir: DataDir,
     /// Add sample jobs, once
     #[arg(long, help_heading = "Server")]
     demo: bool,
@@ -47,10 +42,7 @@ impl Up {
     /// Runs until a signal ends it.
     pub(crate) fn run(self, options: &Options, screen: &mut Screen) -> Result<(), Failure> {
         let file = self.server.begin("warn")?;
-        let data_dir = folders::absolute(&match self.data_dir {
-            Some(data_dir) => data_dir,
-            None => folders::data_dir()?,
-        })?;
+        let data_dir = self.data_dir.resolve(None, folders::data_dir)?;
         let center =
             self.center
                 .config(data_dir.join("center"), file.center, options.insecure_http)?;
