@@ -20,6 +20,8 @@ use crate::error::StoreError;
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(10);
 /// Longest wait for a connection that is given back to show that it works.
 const RELEASE_MAX: Duration = Duration::from_secs(5);
+/// A connection that was given back within this time is taken without asking again whether it works.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// Longest that a statement may take on a server.
 const STATEMENT_MAX: Duration = Duration::from_secs(30);
 /// Longest that a statement may wait for a lock on a server.
@@ -188,6 +190,18 @@ async fn is_usable(
         Ok(answer) => answer.map(|()| true),
         Err(_) => Err(sqlx::Error::PoolTimedOut),
     }
+}
+
+/// Whether a connection that is to be used again still works. Asking costs as much as a short statement, so that only those are
+/// asked that nobody used for a while.
+async fn is_usable_again(
+    idle_for: Duration,
+    answer: impl Future<Output = Result<(), sqlx::Error>>,
+) -> Result<bool, sqlx::Error> {
+    if idle_for >= TRUSTED_FOR {
+        answer.await?;
+    }
+    Ok(true)
 }
 
 impl fmt::Display for DatabaseUrl {

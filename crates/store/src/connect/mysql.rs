@@ -7,7 +7,7 @@ use sea_orm::{DatabaseConnection, SqlxMySqlConnector};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
 
-use super::{IDLE_MAX, LIFE_MAX, LOCK_MAX, STATEMENTS_KEPT, WAIT_MAX, is_usable};
+use super::{IDLE_MAX, LIFE_MAX, LOCK_MAX, STATEMENTS_KEPT, WAIT_MAX, is_usable, is_usable_again};
 use crate::error::StoreError;
 
 /// Oldest versions that may be used.
@@ -164,6 +164,10 @@ pub(crate) async fn connect(
         .acquire_timeout(WAIT_MAX)
         .idle_timeout(IDLE_MAX)
         .max_lifetime(LIFE_MAX)
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(is_usable_again(meta.idle_for, connection.ping()))
+        })
         .after_release(|connection, _| Box::pin(is_usable(connection.ping())))
         .after_connect(move |connection, _| {
             let settings = settings.clone();
