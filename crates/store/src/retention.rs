@@ -79,7 +79,8 @@ impl Store {
         })
     }
 
-    /// Deletes lapses that end before `before`, at most `limit`, and idempotency keys of that age.
+    /// Deletes lapses that end before `before`, at most `limit`, and what else explains only what is older: idempotency keys,
+    /// pauses that were over, and terms of planning that another one had followed.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -106,6 +107,22 @@ impl Store {
                 .bind(before)
                 .execute(&*tx)
                 .await?;
+            Sql::new("DELETE FROM pauses WHERE resumed_at < ?")
+                .bind(before)
+                .execute(&*tx)
+                .await?;
+            let terms: Vec<(u32, u64)> =
+                Sql::new("SELECT shard, MAX(epoch) FROM terms WHERE began_at < ? GROUP BY shard")
+                    .bind(before)
+                    .all(&*tx, |row| Ok((row.next()?, row.next()?)))
+                    .await?;
+            for (shard, last) in terms {
+                Sql::new("DELETE FROM terms WHERE shard = ? AND epoch < ?")
+                    .bind(shard)
+                    .bind(last)
+                    .execute(&*tx)
+                    .await?;
+            }
             tx.commit().await?;
             Ok(Purged {
                 lapses: old.len() as u64,

@@ -12,6 +12,7 @@ conformance! {
     runs_and_lapses_tell_who_planned_them,
     a_lapse_of_another_term_is_another_lapse,
     pauses_and_versions_are_on_record,
+    what_explains_only_what_is_gone_goes,
     pages_follow_each_other,
     what_people_asked_for_stands_apart,
     a_job_out_of_reach_has_no_answers,
@@ -105,6 +106,50 @@ async fn a_lapse_of_another_term_is_another_lapse(mut w: World) {
         })
         .collect();
     assert_eq!(found, [(at(60), 2, "center"), (at(180), 4, "other")]);
+}
+
+async fn what_explains_only_what_is_gone_goes(mut w: World) {
+    let group = w.group(1).await;
+    let agent = w.agent(1, &[group]).await;
+    let job = w.job(1, group, scheduled("a")).await;
+    w.plan_one(job, at(60), agent).await;
+    let first = w.lease.epoch;
+    assert!(w.store.resign_lease(&w.lease).await.unwrap());
+    w.lease = w.store.take_lease(0, "other", HOUR).await.unwrap().unwrap();
+    lapse(&w, job, no_target(120, 180), (at(60), at(180))).await;
+    for moment in [180, 300] {
+        w.store.pause_job(job, at(moment)).await.unwrap();
+        let timing = Timing {
+            next_due: None,
+            is_reboot: false,
+        };
+        w.store
+            .resume_job(job, 1, timing, at(moment + 50))
+            .await
+            .unwrap();
+    }
+    w.store.pause_job(job, at(400)).await.unwrap();
+    // The moment that the second term began is the database's own: it lies before or after all of these.
+    w.store.purge_lapses(at(120), 9).await.unwrap();
+    let page = why(&w, job, 0, 1_000).await;
+    assert_eq!((page.lapses.len(), page.pauses.len()), (1, 3));
+    w.store.purge_lapses(at(300), 9).await.unwrap();
+    let begins: Vec<_> = why(&w, job, 0, 1_000)
+        .await
+        .pauses
+        .iter()
+        .map(|pause| pause.from)
+        .collect();
+    assert_eq!(begins, [at(300), at(400)]);
+    w.store.purge_lapses(Timestamp::MAX, 9).await.unwrap();
+    let page = why(&w, job, 0, 1_000).await;
+    assert_eq!(page.pauses.len(), 1);
+    assert_eq!(page.runs[0].epoch, Some(first));
+    assert!(!page.holders.contains_key(&first));
+    let other = w.job(2, group, scheduled("b")).await;
+    lapse(&w, other, no_target(120, 180), (at(0), at(180))).await;
+    let page = why(&w, other, 0, 1_000).await;
+    assert_eq!(page.holders[&w.lease.epoch].id, "other");
 }
 
 async fn pauses_and_versions_are_on_record(w: World) {
