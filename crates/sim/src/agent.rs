@@ -347,8 +347,11 @@ impl World {
         let wait = self.rng.range(MS / 2, self.swarm.sync_time);
         let is_early = self.is(Mutant::ArmsUnsynced) && is_synced_first;
         let is_blank = self.is(Mutant::NoLedger);
+        let boot = self.hosts[agent].boot;
         let node = &mut self.agents[agent];
         let life = node.life;
+        // If that could not be written when the agent started, it comes before anything else.
+        node.ledger_boot = boot;
         if !is_blank {
             node.ledger.push(record);
         }

@@ -222,8 +222,9 @@ impl Engine {
         self.measure();
         let progress = self.outputs.progress();
         self.todo.extend(progress.into_iter().map(Action::Append));
-        let unwritten = std::mem::take(&mut self.unwritten);
-        self.todo.extend(unwritten.into_iter().map(Action::Append));
+        if !self.unwritten.is_empty() {
+            self.write(&[]);
+        }
         self.report_policy();
         let offset_us = self.shared.clock.offset_us();
         let is_measured = self.shared.clock.round_trip_us().is_some();

@@ -54,7 +54,10 @@ impl Engine {
     pub(super) fn perform(&mut self) {
         while !self.todo.is_empty() {
             let actions = std::mem::take(&mut self.todo);
-            if self.write(&actions) {
+            let appends = actions
+                .iter()
+                .any(|action| matches!(action, Action::Append(_)));
+            if !appends || self.write(&actions) {
                 actions.into_iter().for_each(|action| self.act(action));
             } else {
                 self.act_unwritten(actions);
@@ -62,15 +65,17 @@ impl Engine {
         }
     }
 
-    fn write(&mut self, actions: &[Action]) -> bool {
-        let mut entries = actions.iter().filter_map(|action| match action {
+    /// Writes all records of these actions, or none. What could not be written before comes first: in which boot, and towards
+    /// what, everything after it was done.
+    pub(super) fn write(&mut self, actions: &[Action]) -> bool {
+        let entries = actions.iter().filter_map(|action| match action {
             Action::Append(entry) => Some(entry),
             Action::Run(_) | Action::Slot(_) => None,
         });
-        let Some(first) = entries.next() else {
-            return true;
-        };
-        let written = self.ledger.append(std::iter::once(first).chain(entries));
+        let written = self.ledger.append(self.unwritten.iter().chain(entries));
+        if written.is_ok() {
+            self.unwritten.clear();
+        }
         match &written {
             Ok(()) if !self.is_ledger_writable => {
                 tracing::info!("the ledger can be written again");
