@@ -40,6 +40,12 @@ pub enum JoinError {
         /// Its answer.
         status: Box<tonic::Status>,
     },
+    /// Too many have tried from this address within the last minute.
+    #[error("the center refuses: {}", status.message())]
+    TooMany {
+        /// Its answer.
+        status: Box<tonic::Status>,
+    },
     /// The center's answer makes no sense.
     #[error("the center's answer has no usable {field}")]
     Answer {
@@ -119,8 +125,10 @@ async fn dial_any(
 }
 
 fn refused(status: tonic::Status) -> JoinError {
-    JoinError::Refused {
-        status: Box::new(status),
+    let status = Box::new(status);
+    match status.code() {
+        tonic::Code::ResourceExhausted => JoinError::TooMany { status },
+        _ => JoinError::Refused { status },
     }
 }
 

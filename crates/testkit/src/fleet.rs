@@ -23,6 +23,12 @@ pub const GROUP: &str = "default";
 /// Time for a program to come up.
 const UP_WAIT: Duration = Duration::from_secs(30);
 
+/// Time for a machine to join where many do.
+const JOIN_MAX: Duration = Duration::from_secs(120);
+
+/// Time until one that was told to wait tries again.
+const JOIN_AGAIN: Duration = Duration::from_secs(1);
+
 /// A center and an agent; both end with it.
 #[derive(Debug)]
 pub struct Fleet {
@@ -134,7 +140,18 @@ impl Fleet {
         let dir = self.path(name);
         std::fs::create_dir(&dir)?;
         let machine = Machine::new(&self.binary, dir, self.dialled.clone());
-        machine.join(&self.token(group).await?)?;
+        let token = self.token(group).await?;
+        eventually("the machine may join", JOIN_MAX, async || {
+            match machine.join(&token) {
+                // Many join from one address.
+                Err(error) if error.to_string().contains("wait a minute") => {
+                    tokio::time::sleep(JOIN_AGAIN).await;
+                    Ok(None)
+                }
+                joined => joined.map(Some),
+            }
+        })
+        .await?;
         Ok((machine, group))
     }
 
