@@ -28,6 +28,8 @@ mod world;
 pub use mutant::Mutant;
 pub use report::{Report, Tally, Violation};
 
+use std::time::Duration;
+
 /// How to run a seed.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
@@ -35,11 +37,13 @@ pub struct Options {
     pub mutant: Option<Mutant>,
     /// Whether to keep a log of what happened.
     pub is_logged: bool,
+    /// Instead of the drawn faults all agents are out of reach for so long, once, while a long job runs on them.
+    pub apart: Option<Duration>,
 }
 
 /// Runs one seed and checks what came of it.
 pub fn run_seed(seed: u64, options: Options) -> Report {
-    let mut world = world::World::new(seed, options.mutant, options.is_logged);
+    let mut world = world::World::new(seed, options);
     world.run();
     let violations = checker::check(&world);
     Report::new(seed, &mut world, violations)

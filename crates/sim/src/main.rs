@@ -167,6 +167,7 @@ impl Total {
             runs,
             starts,
             lapses,
+            told_late: _,
             events,
             by_end,
         } = self.tally;

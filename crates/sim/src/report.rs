@@ -6,7 +6,8 @@ use std::fmt;
 use cronfleet_core::id::RunId;
 use cronfleet_core::run::RunState;
 
-use crate::world::World;
+use crate::time::{SECOND, micros};
+use crate::world::{Stamp, World};
 
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct Tally {
     pub starts: u64,
     /// Lapses recorded.
     pub lapses: u64,
+    /// Ends of commands that the center learnt of a minute later or more.
+    pub told_late: u64,
     /// Events of the simulation.
     pub events: u64,
     /// Runs by state or outcome and reason.
@@ -50,6 +53,7 @@ impl Tally {
         self.runs += other.runs;
         self.starts += other.starts;
         self.lapses += other.lapses;
+        self.told_late += other.told_late;
         self.events += other.events;
         for (end, count) in &other.by_end {
             *self.by_end.entry(end.clone()).or_default() += count;
@@ -81,6 +85,7 @@ impl Report {
                 .map(|stamps| stamps.len() as u64)
                 .sum(),
             lapses: world.db.lapses.len() as u64,
+            told_late: told_late(world),
             events: world.event_count,
             by_end: BTreeMap::new(),
         };
@@ -115,4 +120,14 @@ impl Report {
         };
         self.log.iter().filter(about)
     }
+}
+
+fn told_late(world: &World) -> u64 {
+    let is_late = |(run, stamps): &(&RunId, &Vec<Stamp>)| {
+        let ended = stamps.iter().find_map(|stamp| stamp.end);
+        let told = world.db.runs.get(run).and_then(|row| row.history.last());
+        matches!((ended, told), (Some((ended, _)), Some((told, state, _)))
+            if state.is_ended() && micros(*told) - ended >= 60 * SECOND)
+    };
+    world.stamps.iter().filter(is_late).count() as u64
 }

@@ -257,6 +257,25 @@ impl Swarm {
         swarm
     }
 
+    /// The same fleet with nothing wrong but that its agents are out of reach for so long, while a long job runs on them.
+    pub(crate) fn apart(mut self, length: Micros) -> Self {
+        let from = 20 * SECOND;
+        let partition = |agent| (from, Fault::Partition { agent, length });
+        self.faults = (0..self.agents.len()).map(partition).collect();
+        self.drop_chance = 0.0;
+        self.duplicate_chance = 0.0;
+        // As the product has it.
+        self.lost_after = 86_400 * SECOND;
+        self.heal_at = from + length + SECOND;
+        self.check_until = self.heal_at + 10 * SECOND;
+        self.end = self.check_until + length + 60 * SECOND;
+        let long = &mut self.jobs[0].1;
+        long.rhythm = Rhythm::Seconds(5);
+        long.runs_for = (10 * SECOND, length / 2);
+        long.timeout = None;
+        self
+    }
+
     fn draw_ops(&self, rng: &mut Rng) -> Vec<(Micros, Op)> {
         let count = if rng.chance(0.3) { 0 } else { rng.range(1, 6) };
         let mut ops = Vec::new();

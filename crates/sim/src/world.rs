@@ -10,6 +10,7 @@ use cronfleet_core::order_book::Input;
 use cronfleet_core::run::Reason;
 use jiff::Timestamp;
 
+use crate::Options;
 use crate::agent::Agent;
 use crate::center::{Center, Draft};
 use crate::database::Database;
@@ -17,7 +18,7 @@ use crate::host::{Host, HostStep};
 use crate::mutant::Mutant;
 use crate::rng::Rng;
 use crate::swarm::{Fault, JobDraw, Op, Swarm};
-use crate::time::{MS, Micros, SECOND, timestamp};
+use crate::time::{MS, Micros, SECOND, span, timestamp};
 
 /// Something that is going to happen. What belongs to a life of a node carries its number, and is nothing to a later life.
 #[derive(Debug, Clone)]
@@ -226,16 +227,20 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, mutant: Option<Mutant>, is_logged: bool) -> Self {
+    pub(crate) fn new(seed: u64, options: Options) -> Self {
         let mut rng = Rng::new(seed);
-        let swarm = Swarm::draw(&mut rng);
+        let drawn = Swarm::draw(&mut rng);
+        let swarm = match options.apart {
+            Some(length) => drawn.apart(span(length)),
+            None => drawn,
+        };
         let agents: Vec<Agent> = swarm.agents.iter().map(|id| Agent::new(*id)).collect();
         let hosts = (0..agents.len()).map(|_| Host::new()).collect();
         let centers = (0..swarm.centers).map(|_| Center::new()).collect();
         let links = vec![Link::default(); agents.len()];
         let mut world = Self {
             swarm,
-            mutant,
+            mutant: options.mutant,
             rng,
             now: 0,
             queue: BTreeMap::new(),
@@ -249,7 +254,7 @@ impl World {
             reigns: Vec::new(),
             troubles: Vec::new(),
             rivalries: Vec::new(),
-            log: is_logged.then(Vec::new),
+            log: options.is_logged.then(Vec::new),
             event_count: 0,
         };
         world.begin();

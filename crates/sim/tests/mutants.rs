@@ -1,4 +1,6 @@
 //! Each mistake that is built in on purpose must be found within so many seeds; without one, nothing may be found.
+use std::time::Duration;
+
 use cronfleet_sim::daemons::{self, SlotMutant};
 use cronfleet_sim::{Mutant, Options, run_seed};
 
@@ -28,6 +30,23 @@ fn the_product_as_it_is_keeps_every_promise() {
         let report = run_seed(seed, Options::default());
         assert_eq!(report.violations, [], "seed {seed}");
     }
+}
+
+#[test]
+fn ten_minutes_out_of_reach_lose_nothing_and_alarm_nobody() {
+    let mut told_late = 0;
+    for seed in 0..24 {
+        let options = Options {
+            apart: Some(Duration::from_secs(600)),
+            ..Options::default()
+        };
+        let report = run_seed(seed, options);
+        assert_eq!(report.violations, [], "seed {seed}");
+        let lost = report.tally.by_end.keys().find(|end| end.contains("lost"));
+        assert_eq!(lost, None, "seed {seed}");
+        told_late += report.tally.told_late;
+    }
+    assert!(told_late >= 24, "{told_late} ends were told late");
 }
 
 #[test]
