@@ -243,8 +243,8 @@ impl Engine {
         });
         WorkStatus {
             is_active: self.is_active,
-            orders_open: self.orders.open_count() as u64,
-            claims_unacknowledged: self.orders.claims_unacked().count() as u64,
+            orders_open: self.orders.held_count() as u64,
+            ends_unacknowledged: self.orders.ends_unacked_count() as u64,
             slots,
             slots_running: running,
             processes: self

@@ -82,8 +82,8 @@ pub struct WorkStatus {
     pub is_active: bool,
     /// Runs that it holds and that are not over.
     pub orders_open: u64,
-    /// Claims that no center has acknowledged.
-    pub claims_unacknowledged: u64,
+    /// Runs that are over, and no center has acknowledged it.
+    pub ends_unacknowledged: u64,
     /// Daemon slots that are wanted, or still there.
     pub slots: u64,
     /// Daemon slots that run.

@@ -75,7 +75,7 @@ fn lines(status: &Status) -> Vec<(&'static str, String)> {
     lines.extend([
         ("clock", shown::maybe_duration_us(status.clock_offset_us)),
         ("certificate", format!("until {}", shown::instant(status.certificate_not_after))),
-        ("orders", format!("{} open, {} not acknowledged", work.orders_open, work.claims_unacknowledged)),
+        ("orders", format!("{} open, {} ends not acknowledged", work.orders_open, work.ends_unacknowledged)),
         ("processes", work.processes.to_string()),
         ("slots", format!("{} of {} running", work.slots_running, work.slots)),
         (

@@ -164,9 +164,19 @@ impl OrderBook {
             .filter_map(|run| Some((*run, self.claim(*run)?)))
     }
 
+    /// Runs held: accepted and not over.
+    pub fn held_count(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Runs that are over, and the center has not acknowledged it.
+    pub fn ends_unacked_count(&self) -> usize {
+        self.settled.len() - self.tombstones.len()
+    }
+
     /// Runs held, and runs that are over and not acknowledged.
     pub fn open_count(&self) -> usize {
-        self.held.len() + self.settled.len() - self.tombstones.len()
+        self.held_count() + self.ends_unacked_count()
     }
 
     /// Whether any command may be running.

@@ -206,6 +206,7 @@ fn a_run_is_prepared_ahead_and_released_when_it_is_due() {
     );
     assert_eq!(effects, [Effect::Forget { run: A }]);
     assert_eq!(bench.book.claims_unacked().count(), 0);
+    assert_eq!(bench.book.ends_unacked_count(), 0);
     let again = bench.feed(9_700, Input::Order(Arc::new(order(A, 9_000))));
     assert_eq!(
         again,
@@ -440,7 +441,9 @@ fn more_orders_than_may_be_held_are_refused_and_far_more_not_even_answered() {
             },
         );
     }
-    assert_eq!(bench.book.open_count(), 11);
+    let book = &bench.book;
+    assert_eq!((book.held_count(), book.ends_unacked_count()), (10, 1));
+    assert_eq!(book.open_count(), 11);
     assert_eq!(bench.refused(RunId::from_u128(11)), Some(Reason::AgentFull));
     assert_eq!(bench.book.claim(RunId::from_u128(12)), None);
 }
