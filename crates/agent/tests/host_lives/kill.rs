@@ -146,9 +146,7 @@ async fn a_deaf_tree_is_killed_to_the_last_process() {
 async fn a_process_that_outlives_its_command_is_killed_and_does_not_hold_it_up() {
     let rig = Rig::new();
     let begun = Instant::now();
-    let run = rig
-        .sh("setsid sh -c 'echo $$; exec sleep 1000' & sleep 0.05; exit 6")
-        .await;
+    let run = rig.run(&rig.leaving("exec sleep 1000", "exit 6")).await;
     assert!(begun.elapsed() < Duration::from_secs(5));
     assert_eq!(run.exit.end, End::Exited { code: 6 });
     assert_eq!(
@@ -167,10 +165,11 @@ async fn a_process_that_outlives_its_command_is_killed_and_does_not_hold_it_up()
 async fn a_process_that_may_stay_stays_and_can_go_on_writing() {
     let rig = Rig::new();
     let stamp = rig.path("stamp");
-    let mut spec = sh(&format!(
-        "setsid sh -c 'echo $$; sleep 0.8; head -c 1000000 /dev/zero; echo done > {}; exec sleep 1000' & exit 6",
+    let escapee = format!(
+        "sleep 0.8; head -c 1000000 /dev/zero; echo done > {}; exec sleep 1000",
         stamp.display()
-    ));
+    );
+    let mut spec = rig.leaving(&escapee, "exit 6");
     spec.stragglers = Stragglers::Leave;
     spec.drain = Duration::from_millis(100);
     let mut life = rig.start(&spec).await.unwrap();

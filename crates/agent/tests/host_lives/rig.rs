@@ -115,6 +115,15 @@ impl Rig {
         self.run(&sh(script)).await
     }
 
+    /// A script that leaves somebody behind in a session of its own, who has written his number by then, and goes on.
+    pub(crate) fn leaving(&self, escapee: &str, after: &str) -> LifeSpec {
+        let up = self.path("up");
+        let up = up.display();
+        sh(&format!(
+            "setsid sh -c 'echo $$; touch {up}; {escapee}' & while ! [ -e {up} ]; do sleep 0.01; done; {after}"
+        ))
+    }
+
     /// Waits until a file exists.
     pub(crate) async fn file(&self, name: &str) -> PathBuf {
         let path = self.path(name);

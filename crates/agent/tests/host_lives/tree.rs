@@ -97,7 +97,7 @@ async fn the_groups_of_a_life_are_gone_with_it() {
 #[tokio::test]
 async fn a_group_with_somebody_left_in_it_is_removed_when_he_is_gone() {
     let rig = Rig::new();
-    let mut spec = sh("setsid sh -c 'echo $$; exec sleep 1000' & sleep 0.05");
+    let mut spec = rig.leaving("exec sleep 1000", "exit 0");
     spec.stragglers = Stragglers::Leave;
     spec.drain = Duration::from_millis(50);
     let mut life = rig.start(&spec).await.unwrap();
@@ -124,13 +124,10 @@ async fn a_group_with_somebody_left_in_it_is_removed_when_he_is_gone() {
 #[tokio::test]
 async fn who_was_stopped_leaves_nobody_whatever_the_policy() {
     for rig in Rig::with_and_without_cgroups() {
-        let mut spec = sh("setsid sh -c 'echo $$; exec sleep 1000' & echo on; wait");
+        let mut spec = rig.leaving("exec sleep 1000", "echo on; sleep 1000");
         spec.stragglers = Stragglers::Leave;
         let mut life = rig.start(&spec).await.unwrap();
-        until("both are there", || {
-            life.output().read(0, 1000).unwrap().bytes.len() > 30
-        })
-        .await;
+        said(&mut life, "on").await;
         life.control().stop().unwrap();
         let run = finish(&mut life).await;
         assert_eq!(run.exit.stragglers_left, 0);
@@ -145,13 +142,15 @@ async fn an_escapee_of_a_dead_shim_is_found_by_its_group() {
     let rig = Rig::new();
     let mut life = rig
         .start(&sh(
-            "setsid sh -c 'sh -c \"echo \\$\\$; exec sleep 1000\" & sleep 0.05' & sleep 0.1; echo on; sleep 1000",
+            "setsid sh -c 'sh -c \"echo \\$\\$ escaped; exec sleep 1000\" &' & wait; echo on; sleep 1000",
         ))
         .await
         .unwrap();
+    said(&mut life, "escaped").await;
     said(&mut life, "on").await;
     let text = String::from_utf8_lossy(&life.output().read(0, 1000).unwrap().bytes).into_owned();
     let escapee = text.lines().find_map(|line| {
+        let line = line.strip_suffix(" escaped")?;
         let digits: String = line
             .chars()
             .rev()
