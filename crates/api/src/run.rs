@@ -149,7 +149,7 @@ pub struct Run {
     pub cleanup: Option<Cleanup>,
     /// Bytes of output written by the command.
     pub output_bytes: u64,
-    /// Bytes of output not kept.
+    /// Bytes of output not kept, whether the agent dropped them or the center left them out to keep to the job's cap.
     pub output_dropped_bytes: u64,
     /// Since when the agent of this unfinished run is out of reach.
     #[serde(skip_serializing_if = "Option::is_none")]

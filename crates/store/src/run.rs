@@ -101,6 +101,8 @@ pub struct RunRow {
     pub usage: Option<Usage>,
     /// Its output.
     pub output: Option<OutputTotals>,
+    /// Bytes of its output that were left out here to keep to the job's cap.
+    pub trimmed_bytes: u64,
     /// What it took to end everything that belonged to it.
     pub cleanup: Cleanup,
     /// Since when its agent is out of reach.
@@ -152,9 +154,10 @@ const SELECT_RUNS: &str = "SELECT r.id, r.job_id, j.name, r.job_version, r.group
     r.attempt, r.cause, r.is_caught_up, r.epoch, r.trigger_key, ru.login, r.state, r.outcome, r.reason, r.detail, r.is_refined, r.due, \
     r.not_before, r.not_after, r.planned_at, r.dispatched_at, r.accepted_at, r.started_at, r.ended_at, r.duration_us, \
     r.pid, r.exit_code, r.signal_number, r.user_time_us, r.system_time_us, r.memory_peak_bytes, r.oom_kills, \
-    r.output_written_bytes, r.output_dropped_bytes, r.output_end_offset, r.cleanup, r.unreachable_since, r.kill_requested_at, \
-    ku.login FROM runs r LEFT JOIN jobs j ON j.id = r.job_id LEFT JOIN agents a ON a.id = r.agent_id \
-    LEFT JOIN users ru ON ru.id = r.requested_by LEFT JOIN users ku ON ku.id = r.kill_requested_by WHERE ";
+    r.output_written_bytes, r.output_dropped_bytes, r.output_end_offset, o.trimmed_bytes, r.cleanup, r.unreachable_since, \
+    r.kill_requested_at, ku.login FROM runs r LEFT JOIN jobs j ON j.id = r.job_id LEFT JOIN agents a ON a.id = r.agent_id \
+    LEFT JOIN users ru ON ru.id = r.requested_by LEFT JOIN users ku ON ku.id = r.kill_requested_by \
+    LEFT JOIN outputs o ON o.life_id = r.id AND o.agent_id = r.agent_id WHERE ";
 
 /// Runs by id that are within reach, newest first.
 pub(crate) async fn rows_of(
@@ -205,6 +208,7 @@ fn read_run(row: &mut Row) -> Result<RunRow, StoreError> {
         signal: row.maybe()?,
         usage: read_usage(row)?,
         output: read_output(row)?,
+        trimmed_bytes: row.maybe()?.unwrap_or_default(),
         cleanup: row.maybe()?.unwrap_or_default(),
         unreachable_since: row.maybe()?,
         kill_requested_at: row.maybe()?,

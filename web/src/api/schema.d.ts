@@ -2169,7 +2169,7 @@ export interface components {
                 output_bytes: number;
                 /**
                  * Format: int64
-                 * @description Bytes of output not kept.
+                 * @description Bytes of output not kept, whether the agent dropped them or the center left them out to keep to the job's cap.
                  */
                 output_dropped_bytes: number;
                 /**
@@ -2655,7 +2655,7 @@ export interface components {
             output_bytes: number;
             /**
              * Format: int64
-             * @description Bytes of output not kept.
+             * @description Bytes of output not kept, whether the agent dropped them or the center left them out to keep to the job's cap.
              */
             output_dropped_bytes: number;
             /**

@@ -178,6 +178,7 @@ async fn beginning_and_end_are_kept_within_the_cap(w: World) {
         (life.stored_bytes, life.trimmed_bytes, life.seen_to),
         (100, 900, 1_000)
     );
+    assert_eq!(f.w.run(f.run).await.trimmed_bytes, 900);
     f.append_within(100, vec![chunk(1_000, 500)]).await;
     let stored = f.stored().await;
     assert_eq!(
