@@ -284,15 +284,15 @@ CREATE TABLE runs (
     CHECK (outcome NOT IN ('skipped', 'missed', 'lost') OR reason IS NOT NULL)
 );
 
-CREATE INDEX runs_active ON runs (active_agent, not_before) WHERE active_agent IS NOT NULL;
+CREATE INDEX runs_active ON runs (active_agent, not_before, id, group_id) WHERE active_agent IS NOT NULL;
 
-CREATE INDEX runs_agent ON runs (agent_id, id);
+CREATE INDEX runs_agent ON runs (agent_id, id, group_id);
 
 CREATE INDEX runs_group ON runs (group_id, id);
 
 CREATE INDEX runs_job ON runs (job_id, id);
 
-CREATE INDEX runs_outcome ON runs (outcome, id) WHERE outcome <> 'succeeded';
+CREATE INDEX runs_outcome ON runs (outcome, id, group_id) WHERE outcome <> 'succeeded';
 
 CREATE TABLE secrets (
     group_id VARCHAR(36) NOT NULL REFERENCES job_groups (id),

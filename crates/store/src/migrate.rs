@@ -46,6 +46,7 @@ migrations! {
     9 "slot_restarts" "0009_slot_restarts.sql",
     10 "catch_up" "0010_catch_up.sql",
     11 "decisions" "0011_decisions.sql",
+    12 "lists" "0012_lists.sql",
 }
 
 const fn migrations(engine: Engine) -> &'static [Migration] {
