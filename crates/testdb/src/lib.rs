@@ -2,6 +2,7 @@
 //! with everything in them when they are dropped.
 
 mod ports;
+mod processes;
 mod programs;
 
 pub use crate::ports::reserved_address;
@@ -15,6 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, User, chown};
 use tempfile::TempDir;
 
@@ -82,6 +84,11 @@ impl Server {
         }
     }
 
+    /// Where it listens, `host:port`.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     /// The URL of a database that every new server has.
     pub fn first_database(&self) -> String {
         match self.kind {
@@ -90,15 +97,82 @@ impl Server {
         }
     }
 
-    /// Kills it without warning, as a crash does.
+    /// Whether it was started, and neither killed nor stopped since.
+    pub fn is_running(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// Kills it and every process of it without warning, as a crash does.
     ///
     /// # Errors
     /// It is not running.
     pub fn kill(&mut self) -> Result<()> {
         let mut child = self.child.take().context("the server is down")?;
-        child.kill()?;
+        let all = processes::suspend_all(child.id());
+        processes::signal(&all, Signal::SIGKILL);
         child.wait()?;
+        processes::wait_for_end(&all, DOWN_WAIT)
+    }
+
+    /// Ends it in good order, without waiting for its clients.
+    ///
+    /// # Errors
+    /// It is not running, or does not end.
+    pub fn stop(&mut self) -> Result<()> {
+        let mut child = self.child.take().context("the server is down")?;
+        self.ask_to_end(&child);
+        let deadline = Instant::now() + DOWN_WAIT;
+        while child.try_wait()?.is_none() {
+            if Instant::now() > deadline {
+                child.kill()?;
+                child.wait()?;
+                bail!("the server does not end:\n{}", self.said());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
         Ok(())
+    }
+
+    /// Suspends all its processes: it keeps its connections, takes new ones, and answers nobody until [`Server::resume`].
+    ///
+    /// # Errors
+    /// It is not running.
+    pub fn suspend(&self) -> Result<()> {
+        let child = self.child.as_ref().context("the server is down")?;
+        processes::suspend_all(child.id());
+        Ok(())
+    }
+
+    /// Lets it go on after [`Server::suspend`].
+    ///
+    /// # Errors
+    /// It is not running.
+    pub fn resume(&self) -> Result<()> {
+        let child = self.child.as_ref().context("the server is down")?;
+        processes::signal(&processes::tree(child.id()), Signal::SIGCONT);
+        Ok(())
+    }
+
+    /// Copies everything that it has committed by now, as a replica would have it.
+    ///
+    /// # Errors
+    /// It is not running, or there is no room.
+    pub fn snapshot(&self) -> Result<()> {
+        self.suspend()?;
+        let copied = remove(&self.replica()).and_then(|()| copy(&self.data(), &self.replica()));
+        self.resume()?;
+        copied
+    }
+
+    /// Puts what [`Server::snapshot`] copied in the place of everything that it has: a replica takes over that has not heard of
+    /// the rest. The server must be down.
+    ///
+    /// # Errors
+    /// It is running, or there is no copy.
+    pub fn fail_over(&mut self) -> Result<()> {
+        ensure!(self.child.is_none(), "the server is running");
+        remove(&self.data())?;
+        std::fs::rename(self.replica(), self.data()).context("there is no copy")
     }
 
     /// Starts it again after [`Server::kill`], with what it had made durable.
@@ -107,15 +181,25 @@ impl Server {
     /// It does not come up.
     pub fn start_again(&mut self) -> Result<()> {
         ensure!(self.child.is_none(), "the server is running");
-        // Processes of a killed PostgreSQL take a moment to notice, and it does not start beside them.
-        let deadline = Instant::now() + UP_WAIT;
-        loop {
-            match self.run(true) {
-                Err(error) if Instant::now() > deadline => return Err(error),
-                Err(_) => std::thread::sleep(Duration::from_millis(100)),
-                Ok(()) => return Ok(()),
-            }
+        if self.kind == Kind::Postgres {
+            // What it said before it was killed, that it is ready too. Every process of it is gone.
+            remove(&self.data().join("postmaster.pid"))?;
         }
+        self.run(true)
+    }
+
+    /// Where a copy of its data lies.
+    fn replica(&self) -> PathBuf {
+        self.folder.path().join("replica")
+    }
+
+    /// SIGINT ends PostgreSQL without waiting for its clients, SIGTERM does so for the others.
+    fn ask_to_end(&self, child: &Child) {
+        let signal = match self.kind {
+            Kind::Postgres => Signal::SIGINT,
+            Kind::Mysql => Signal::SIGTERM,
+        };
+        processes::signal(&[child.id().cast_signed()], signal);
     }
 
     fn data(&self) -> PathBuf {
@@ -261,14 +345,9 @@ impl Drop for Server {
         let Some(mut child) = self.child.take() else {
             return;
         };
-        // SIGINT ends PostgreSQL without waiting for its clients, SIGTERM does so for the others.
-        let signal = match self.kind {
-            Kind::Postgres => nix::sys::signal::Signal::SIGINT,
-            Kind::Mysql => nix::sys::signal::Signal::SIGTERM,
-        };
-        let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
-        // One that is gone already needs no signal.
-        let _ = nix::sys::signal::kill(pid, signal);
+        // One that is suspended could not hear.
+        processes::signal(&processes::tree(child.id()), Signal::SIGCONT);
+        self.ask_to_end(&child);
         let deadline = Instant::now() + DOWN_WAIT;
         while matches!(child.try_wait(), Ok(None)) {
             if Instant::now() > deadline {
@@ -278,6 +357,30 @@ impl Drop for Server {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+/// Removes a file or a folder, if it is there.
+fn remove(path: &Path) -> Result<()> {
+    let removed = if path.is_dir() {
+        std::fs::remove_dir_all(path)
+    } else {
+        std::fs::remove_file(path)
+    };
+    match removed {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other.with_context(|| format!("cannot remove {}", path.display())),
+    }
+}
+
+/// Copies a folder with its owners and modes.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let copied = Command::new("cp").arg("-a").args([from, to]).status()?;
+    ensure!(
+        copied.success(),
+        "cp -a {} ended with {copied}",
+        from.display()
+    );
+    Ok(())
 }
 
 /// The user of Debian's package, or one that owns nothing.

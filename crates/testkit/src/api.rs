@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use cronfleet_api::agent::{Agent, JoinToken, JoinTokenCreate};
+use cronfleet_api::center::Center;
 use cronfleet_api::group::Group;
 use cronfleet_api::job::{Job, JobCreate, JobReplace, JobSpec, RunNow, RunNowAnswer};
 use cronfleet_api::output::{OutputPiece, OutputStream};
@@ -12,10 +13,13 @@ use cronfleet_api::page::Page;
 use cronfleet_api::run::{Lapse, Run};
 use cronfleet_api::session::{Me, SetupRequest, SignInRequest};
 use cronfleet_api::slot::{Process, Slot};
+use jiff::Timestamp;
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
+
+use crate::fleet::user;
 
 /// Login of the administrator that [`Api::set_up`] creates.
 const ADMIN: &str = "admin";
@@ -24,6 +28,8 @@ const PASSWORD: &str = "quiet harbour lantern 7";
 
 /// How long an idle connection is used again: less than a center keeps it, or a request might meet its end.
 const IDLE_MAX: Duration = Duration::from_secs(2);
+/// Longest wait for an answer: a center may be suspended.
+const ANSWER_WAIT: Duration = Duration::from_secs(60);
 
 /// Which runs to list.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +56,7 @@ impl Api {
             token: None,
             client: reqwest::Client::builder()
                 .pool_idle_timeout(IDLE_MAX)
+                .timeout(ANSWER_WAIT)
                 .build()
                 .unwrap_or_default(),
         }
@@ -163,6 +170,43 @@ impl Api {
         self.all("/groups").await
     }
 
+    /// The group of this name, created if there is none: it lets jobs run as the test's own user.
+    ///
+    /// # Errors
+    /// The center refuses.
+    pub async fn group_named(&self, name: &str) -> anyhow::Result<Uuid> {
+        let groups = self.groups().await?;
+        if let Some(group) = groups.into_iter().find(|group| group.name == name) {
+            return Ok(group.id);
+        }
+        let create = serde_json::json!({ "name": name, "run_as": [user()?] });
+        let group: Group = self.call(Method::POST, "/groups", &create).await?;
+        Ok(group.id)
+    }
+
+    /// A token with which a machine joins as an agent of a group, approved beforehand.
+    ///
+    /// # Errors
+    /// The center refuses.
+    pub async fn invite(&self, group: Uuid) -> anyhow::Result<String> {
+        let request = JoinTokenCreate {
+            group_ids: vec![group],
+            is_preapproved: true,
+            ttl_seconds: None,
+            uses_max: None,
+        };
+        Ok(self.join_token(&request).await?.token)
+    }
+
+    /// All centers.
+    ///
+    /// # Errors
+    /// See [`Api::get`].
+    pub async fn centers(&self) -> anyhow::Result<Vec<Center>> {
+        let page: Page<Center> = self.get("/centers").await?;
+        Ok(page.items)
+    }
+
     /// All agents.
     ///
     /// # Errors
@@ -184,6 +228,14 @@ impl Api {
             write!(path, "state={state}&")?;
         }
         self.all(path.trim_end_matches(['?', '&'])).await
+    }
+
+    /// All runs due at or after `from` and before `to`, newest due instant first.
+    ///
+    /// # Errors
+    /// See [`Api::get`].
+    pub async fn runs_due(&self, from: Timestamp, to: Timestamp) -> anyhow::Result<Vec<Run>> {
+        self.all(&format!("/runs?from={from}&to={to}")).await
     }
 
     /// One run.

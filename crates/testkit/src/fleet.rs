@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use cronfleet_api::agent::JoinTokenCreate;
 use cronfleet_api::job::{Command, JobSpec, OutputPolicy, ScheduledSpec, StopPolicy, Target};
 use cronfleet_api::limits::{Limits, Stragglers};
-use cronfleet_testdb::reserved_address;
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::api::Api;
+use crate::center_host::CenterHost;
 use crate::machine::Machine;
 use crate::program::Program;
 use crate::proxy::Proxy;
@@ -35,11 +34,7 @@ pub struct Fleet {
     binary: PathBuf,
     machine: Machine,
     dir: TempDir,
-    database: Option<String>,
-    listen: String,
-    agent_listen: String,
-    /// Where agents reach it, `host:port`.
-    dialled: String,
+    host: CenterHost,
     /// The center, unless it is down.
     pub center: Option<Program>,
     /// The agent, unless it is down.
@@ -56,8 +51,9 @@ impl Fleet {
     /// # Errors
     /// Something does not come up; the message has what was printed.
     pub async fn start(binary: &Path) -> anyhow::Result<Self> {
-        let agent_listen = reserved_address()?;
-        Self::start_at(binary, None, agent_listen.clone(), agent_listen).await
+        let dir = temporary_dir()?;
+        let host = CenterHost::new(binary, dir.path().join("center"))?;
+        Self::start_at(dir, host, binary).await
     }
 
     /// The same with a center on this database.
@@ -65,8 +61,9 @@ impl Fleet {
     /// # Errors
     /// See [`Fleet::start`].
     pub async fn start_on(binary: &Path, database: String) -> anyhow::Result<Self> {
-        let agent_listen = reserved_address()?;
-        Self::start_at(binary, Some(database), agent_listen.clone(), agent_listen).await
+        let dir = temporary_dir()?;
+        let host = CenterHost::new(binary, dir.path().join("center"))?;
+        Self::start_at(dir, host.on_database(Some(database)), binary).await
     }
 
     /// As [`Fleet::start`], with a link between center and agents that can be cut: nobody is told another address. The link is a
@@ -75,60 +72,29 @@ impl Fleet {
     /// # Errors
     /// As of [`Fleet::start`].
     pub async fn start_behind_link(binary: &Path) -> anyhow::Result<(Self, Proxy)> {
-        let agent_listen = reserved_address()?;
-        let link = Proxy::start(&agent_listen).await?;
-        let fleet = Self::start_at(binary, None, agent_listen, link.address()).await?;
+        let dir = temporary_dir()?;
+        let host = CenterHost::new(binary, dir.path().join("center"))?;
+        let link = Proxy::start(host.agent_listen()).await?;
+        let fleet = Self::start_at(dir, host.dialled_at(link.address()), binary).await?;
         Ok((fleet, link))
     }
 
-    async fn start_at(
-        binary: &Path,
-        database: Option<String>,
-        agent_listen: String,
-        dialled: String,
-    ) -> anyhow::Result<Self> {
-        let dir = tempfile::Builder::new()
-            .prefix("cronfleet-test-")
-            .tempdir_in(memory_or_temp())?;
-        let listen = reserved_address()?;
-        let api = Api::new(&listen);
+    async fn start_at(dir: TempDir, host: CenterHost, binary: &Path) -> anyhow::Result<Self> {
+        let (center, api) = host.start_first().await?;
+        let agent_dir = dir.path().to_owned();
         let mut fleet = Self {
-            machine: Machine::new(binary, dir.path().to_owned(), dialled.clone()),
+            machine: Machine::new(binary, agent_dir, host.agent_address().to_owned()),
             binary: binary.to_owned(),
             dir,
-            database,
-            listen,
-            agent_listen,
-            dialled,
-            center: None,
+            host,
+            center: Some(center),
             agent: None,
+            group: api.group_named(GROUP).await?,
             api,
-            group: Uuid::nil(),
         };
-        fleet.start_center().await?;
-        let printed = fleet
-            .center
-            .as_ref()
-            .context("the center is down")?
-            .printed()?;
-        let code = setup_code(&printed).with_context(|| format!("no setup code in:\n{printed}"))?;
-        fleet.api.set_up(&code).await?;
-        fleet.group = fleet.group_of_agent().await?;
-        let token = fleet.token(fleet.group).await?;
-        fleet.machine.join(&token)?;
+        fleet.machine.join(&fleet.api.invite(fleet.group).await?)?;
         fleet.start_agent().await?;
         Ok(fleet)
-    }
-
-    /// A token with which a machine joins as an agent of a group.
-    async fn token(&self, group: Uuid) -> anyhow::Result<String> {
-        let request = JoinTokenCreate {
-            group_ids: vec![group],
-            is_preapproved: true,
-            ttl_seconds: None,
-            uses_max: None,
-        };
-        Ok(self.api.join_token(&request).await?.token)
     }
 
     /// One more machine with a group of its own, both called `name`. Its agent has joined and is not started.
@@ -136,11 +102,11 @@ impl Fleet {
     /// # Errors
     /// The center refuses.
     pub async fn machine(&self, name: &str) -> anyhow::Result<(Machine, Uuid)> {
-        let group = self.create_group(name).await?;
+        let group = self.api.group_named(name).await?;
         let dir = self.path(name);
         std::fs::create_dir(&dir)?;
-        let machine = Machine::new(&self.binary, dir, self.dialled.clone());
-        let token = self.token(group).await?;
+        let machine = Machine::new(&self.binary, dir, self.host.agent_address().to_owned());
+        let token = self.api.invite(group).await?;
         eventually("the machine may join", JOIN_MAX, async || {
             match machine.join(&token) {
                 // Many join from one address.
@@ -155,61 +121,12 @@ impl Fleet {
         Ok((machine, group))
     }
 
-    async fn create_group(&self, name: &str) -> anyhow::Result<Uuid> {
-        let create = serde_json::json!({ "name": name, "run_as": [user()?] });
-        let group: cronfleet_api::group::Group = self
-            .api
-            .call(reqwest::Method::POST, "/groups", &create)
-            .await?;
-        Ok(group.id)
-    }
-
-    async fn group_of_agent(&self) -> anyhow::Result<Uuid> {
-        if let Some(group) = self
-            .api
-            .groups()
-            .await?
-            .into_iter()
-            .find(|group| group.name == GROUP)
-        {
-            return Ok(group.id);
-        }
-        self.create_group(GROUP).await
-    }
-
     /// Starts the center (again) and waits until it serves.
     ///
     /// # Errors
     /// It does not come up.
     pub async fn start_center(&mut self) -> anyhow::Result<()> {
-        let data_dir = self.path("center");
-        let mut arguments = vec![
-            "center",
-            "--data-dir",
-            data_dir.to_str().context("path")?,
-            "--listen",
-            &self.listen,
-            "--agent-listen",
-            &self.agent_listen,
-            "--agent-address",
-            &self.dialled,
-        ];
-        if let Some(database) = &self.database {
-            arguments.extend(["--database", database]);
-        }
-        let mut center = Program::start(&self.binary, &arguments, &self.path("center.log"))?;
-        let url = format!("http://{}/readyz", self.listen);
-        eventually("the center is ready", UP_WAIT, async || {
-            if let Some(status) = center.ended()? {
-                anyhow::bail!("the center ended with {status}:\n{}", center.printed()?);
-            }
-            Ok(reqwest::get(&url)
-                .await
-                .is_ok_and(|answer| answer.status().is_success())
-                .then_some(()))
-        })
-        .await?;
-        self.center = Some(center);
+        self.center = Some(self.host.start().await?);
         Ok(())
     }
 
@@ -280,7 +197,7 @@ impl Fleet {
 
     /// Address of the center's REST interface, `host:port`.
     pub fn address(&self) -> &str {
-        &self.listen
+        self.host.listen()
     }
 
     /// What center and agent have printed, for messages of failed tests.
@@ -365,32 +282,23 @@ fn base(name: &str, script: &str) -> anyhow::Result<JobSpec> {
 }
 
 /// Name of the user that the test runs as.
-fn user() -> anyhow::Result<String> {
+pub(crate) fn user() -> anyhow::Result<String> {
     let user = nix::unistd::User::from_uid(nix::unistd::Uid::effective())?;
     Ok(user.context("the current user has no name")?.name)
 }
 
-/// Where the fleet lives: in memory, as the agent's runtime directory must be for secrets.
-fn memory_or_temp() -> PathBuf {
+/// A directory in memory, as the runtime directory of an agent must be for secrets.
+///
+/// # Errors
+/// It cannot be made.
+pub fn temporary_dir() -> std::io::Result<TempDir> {
     let memory = Path::new("/dev/shm");
-    if memory.is_dir() {
+    let place = if memory.is_dir() {
         memory.to_owned()
     } else {
         std::env::temp_dir()
-    }
-}
-
-/// The setup code in what a center printed: five groups of four characters.
-fn setup_code(printed: &str) -> Option<String> {
-    let is_code = |word: &&str| {
-        word.len() == 24
-            && word.split('-').count() == 5
-            && word
-                .split('-')
-                .all(|group| group.len() == 4 && group.bytes().all(|b| b.is_ascii_alphanumeric()))
     };
-    printed
-        .split(|c: char| c.is_whitespace() || "|│\"'`:".contains(c))
-        .find(is_code)
-        .map(str::to_owned)
+    tempfile::Builder::new()
+        .prefix("cronfleet-test-")
+        .tempdir_in(place)
 }

@@ -3,12 +3,16 @@
 //! The program is traced at its system calls, in all of its threads together; programs that it starts are not traced and live
 //! on. Effects are what somebody else can see or a restart will find: see [`EffectKind`]. Because nothing happens between two
 //! effects but computing, "before the n-th" for every n is every moment there is.
+//!
+//! A program can also be traced for its whole life with a switch by which making things durable fails, as on a broken disk.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use anyhow::Context;
@@ -83,6 +87,30 @@ impl Moment {
     }
 }
 
+/// Whether `fsync` and `fdatasync` of a traced program fail with EIO. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct SyncSwitch(Arc<AtomicBool>);
+
+impl SyncSwitch {
+    /// Lets them fail from now on, or not any more.
+    pub fn fail(&self, fails: bool) {
+        self.0.store(fails, Ordering::Relaxed);
+    }
+
+    fn is_failing(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What is done to a traced program.
+#[derive(Debug, Clone)]
+enum Harm {
+    /// It is killed at this moment, if it comes.
+    Kill(Option<Moment>),
+    /// Its disk fails while the switch says so. Effects are not counted.
+    FailSyncs(SyncSwitch),
+}
+
 /// A started program that is traced; killed when dropped.
 #[derive(Debug)]
 pub struct Traced {
@@ -102,6 +130,22 @@ impl Traced {
         base: &Path,
         kill_at: Option<Moment>,
     ) -> anyhow::Result<Self> {
+        Self::trace(command, log, base, Harm::Kill(kill_at))
+    }
+
+    /// Starts `command` with its output appended to `log`; whether its syncs fail is up to `switch`. No effects are told.
+    ///
+    /// # Errors
+    /// The program cannot be started, or this process may trace none.
+    pub fn start_with_syncs(
+        command: &Command,
+        log: &Path,
+        switch: SyncSwitch,
+    ) -> anyhow::Result<Self> {
+        Self::trace(command, log, Path::new("/"), Harm::FailSyncs(switch))
+    }
+
+    fn trace(command: &Command, log: &Path, base: &Path, harm: Harm) -> anyhow::Result<Self> {
         let gated = gated(command, log)?;
         let view = View {
             base: base.to_owned(),
@@ -110,7 +154,7 @@ impl Traced {
         let (started, pid) = mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("tracer".to_owned())
-            .spawn(move || trace(gated, &view, kill_at.as_ref(), &started))?;
+            .spawn(move || trace(gated, &view, &harm, &started))?;
         let pid = match pid.recv() {
             Ok(pid) => pid,
             // It ended before it had anything to tell.
@@ -189,7 +233,7 @@ fn gated(command: &Command, log: &Path) -> anyhow::Result<Command> {
 fn trace(
     mut command: Command,
     view: &View,
-    kill_at: Option<&Moment>,
+    harm: &Harm,
     started: &mpsc::SyncSender<Pid>,
 ) -> anyhow::Result<Vec<Effect>> {
     let mut child = command
@@ -209,17 +253,26 @@ fn trace(
     started.send(main)?;
     child.stdin.take().context("stdin")?.write_all(b"go\n")?;
     let mut effects = Vec::new();
+    let mut failing = HashSet::new();
     loop {
         match waitpid(
             None::<Pid>,
             Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD),
         ) {
             Ok(WaitStatus::PtraceSyscall(thread)) => {
-                if let Some(effect) = effect(main, thread, view) {
-                    effects.push(effect);
-                    if kill_at.is_some_and(|moment| moment.is_before_last(&effects)) {
-                        let _gone = kill(main, Signal::SIGKILL);
+                match harm {
+                    Harm::Kill(moment) => {
+                        if let Some(effect) = effect(main, thread, view) {
+                            effects.push(effect);
+                            let is_time = moment
+                                .as_ref()
+                                .is_some_and(|moment| moment.is_before_last(&effects));
+                            if is_time {
+                                let _gone = kill(main, Signal::SIGKILL);
+                            }
+                        }
                     }
+                    Harm::FailSyncs(switch) => fail_sync(thread, switch, &mut failing),
                 }
                 go_on(thread, None)?;
             }
@@ -240,6 +293,35 @@ fn go_on(thread: Pid, signal: Option<Signal>) -> anyhow::Result<()> {
     }
 }
 
+/// Turns a sync that a thread is about to make into a call that there is not, and the answer to that into EIO.
+#[cfg(target_arch = "x86_64")]
+fn fail_sync(thread: Pid, switch: &SyncSwitch, failing: &mut HashSet<Pid>) {
+    if !switch.is_failing() && failing.is_empty() {
+        return;
+    }
+    // A thread that was killed meanwhile has no registers.
+    let Ok(mut registers) = ptrace::getregs(thread) else {
+        return;
+    };
+    if failing.remove(&thread) {
+        registers.rax = (-i64::from(libc::EIO)).cast_unsigned();
+    } else if switch.is_failing() && is_sync(registers.orig_rax.cast_signed()) {
+        registers.orig_rax = u64::MAX;
+        failing.insert(thread);
+    } else {
+        return;
+    }
+    let _gone = ptrace::setregs(thread, registers);
+}
+
+/// There are no syncs that fail on other processors.
+#[cfg(not(target_arch = "x86_64"))]
+fn fail_sync(_thread: Pid, _switch: &SyncSwitch, _failing: &mut HashSet<Pid>) {}
+
+fn is_sync(number: i64) -> bool {
+    matches!(number, libc::SYS_fsync | libc::SYS_fdatasync)
+}
+
 /// The effect that a thread is about to have, if it is about to have one.
 fn effect(main: Pid, thread: Pid, view: &View) -> Option<Effect> {
     let info = ptrace::syscall_info(thread).ok()?;
@@ -254,7 +336,7 @@ fn effect(main: Pid, thread: Pid, view: &View) -> Option<Effect> {
     let first = argument()?;
     let (_second, third) = (argument()?, argument()?);
     match number {
-        libc::SYS_fsync | libc::SYS_fdatasync => {
+        number if is_sync(number) => {
             let place = view.file(main, first)?.place;
             Some(Effect::new(EffectKind::Sync, place))
         }
@@ -410,6 +492,26 @@ mod tests {
                 return effects;
             }
             std::thread::yield_now();
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn syncs_fail_while_the_switch_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, log) = (dir.path().join("file"), dir.path().join("log"));
+        std::fs::write(&file, "x").unwrap();
+        for fails in [false, true] {
+            let switch = SyncSwitch::default();
+            switch.fail(fails);
+            let mut command = Command::new("sync");
+            command.arg("--data").arg(&file);
+            let mut traced = Traced::start_with_syncs(&command, &log, switch).unwrap();
+            while traced.ended().unwrap().is_none() {
+                std::thread::yield_now();
+            }
+            let said = std::fs::read_to_string(&log).unwrap();
+            assert_eq!(said.contains("Input/output error"), fails, "{said}");
         }
     }
 
