@@ -1,4 +1,4 @@
-//! Every developer command in one place: `cargo xtask up | test | ci | sim | sweep | bench | machine | openapi`.
+//! Every developer command in one place: `cargo xtask up | test | ci | sim | sweep | faults | bench | machine | openapi`.
 //!
 //! The same commands run on a laptop and in CI; `.ci/run` only calls `cargo xtask ci`. Nothing here needs more than Rust,
 //! Node.js and, for the browser tests, what [`debian`] installs where it may.
@@ -14,6 +14,7 @@ mod ci;
 mod console;
 mod databases;
 mod debian;
+mod faults;
 mod machine;
 mod openapi;
 mod phase;
@@ -49,6 +50,8 @@ enum Command {
     Sim(sim::Sim),
     /// Kill the agent before every one of its effects
     Sweep(sweep::Sweep),
+    /// Let everything befall whole fleets on real databases that can; needs root
+    Faults(faults::Faults),
     /// Run benchmarks and print their tables
     Bench(bench::Bench),
     /// Install, kill, survive and reboot under a real systemd; needs root and mmdebstrap
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::full(),
         Command::Sim(sim) => sim.run(),
         Command::Sweep(sweep) => sweep.run(),
+        Command::Faults(faults) => faults.run(),
         Command::Bench(bench) => bench.run(),
         Command::Machine(machine) => machine.run(),
         Command::Openapi => openapi::write(),
