@@ -29,8 +29,9 @@ use crate::tls;
 /// Longest wait before the second attempt; it doubles with every attempt that fails.
 const WAIT_INITIAL: Duration = Duration::from_millis(500);
 
-/// Longest wait before any attempt.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+/// Longest wait before any attempt: how long after the end of an outage an agent may still be away. A center takes some thousand
+/// attempts a second, so a large fleet is back as fast as its centers can take it.
+const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// A session that lasted so long counts as a success.
 const GOOD_SESSION: Duration = Duration::from_secs(10);
@@ -224,5 +225,11 @@ mod tests {
         assert_eq!(wait(3, 0.5), Duration::from_secs(2));
         assert_eq!(wait(40, 0.999), WAIT_MAX.mul_f64(0.999));
         assert_eq!(wait(u32::MAX, 0.0), Duration::ZERO);
+    }
+
+    #[test]
+    fn however_long_an_outage_was_the_next_attempt_is_near() {
+        let longest = (0..64).map(|failures| wait(failures, 0.999)).max();
+        assert!(longest < Some(Duration::from_secs(5)), "{longest:?}");
     }
 }
