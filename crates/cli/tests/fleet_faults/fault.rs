@@ -68,7 +68,7 @@ pub(crate) enum Fault {
 use Fault::*;
 
 /// With a database server: what befalls centers, the database and the links between them.
-const OF_SERVERS: [Fault; 19] = [
+const OF_SERVERS: [Fault; 20] = [
     Nothing,
     CenterKilled(Whom::Planning),
     CenterKilled(Whom::Other),
@@ -77,6 +77,7 @@ const OF_SERVERS: [Fault; 19] = [
     CenterStopped(Whom::Planning),
     ClockSet(3_600),
     ClockSet(-3_600),
+    ClockSet(365 * 86_400),
     AgentsCut(Whom::Planning, Passing::Nothing),
     AgentsCut(Whom::Other, Passing::ToCenter),
     AgentsCut(Whom::All, Passing::Reset),
@@ -167,6 +168,8 @@ impl Fault {
             CenterDiskFull | CenterSyncsFail | AgentDiskFull | AgentSyncsFail => 10,
             // Longer than a term in which a center plans, and longer than the silence after which a session is dead.
             CenterSuspended(_) | AgentSuspended | DatabaseSuspended | DatabaseFailedOver => 16,
+            // So long that many runs end and their agents are shown as out of reach.
+            AgentsCut(Whom::All, Passing::Nothing) => 45,
             AgentsCut(..) | DatabaseCut(..) => 20,
         })
     }

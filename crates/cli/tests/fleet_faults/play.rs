@@ -17,7 +17,7 @@ use crate::rig::{Rig, STEP};
 pub(crate) const ON_TIME: SignedDuration = SignedDuration::from_secs(1);
 /// Seconds of which every start must be on time before the fleet counts as recovered.
 const STEADY_SECONDS: i64 = 4;
-/// Longest wait until the record is complete.
+/// Longest wait for the record to get any more complete.
 const SETTLE_MAX: Duration = Duration::from_secs(60);
 /// How often the record is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
@@ -111,14 +111,15 @@ async fn wait_steady(rig: &Rig, healed: Timestamp) -> Result<Timestamp> {
     .await
 }
 
-/// Waits until the record of this time keeps every promise, or time is up.
+/// Waits until the record of this time keeps every promise, or comes no nearer to that.
 async fn settle(
     rig: &Rig,
     fault: Fault,
     from: Timestamp,
     until: Timestamp,
 ) -> Result<(History, Vec<Violation>)> {
-    let deadline = Instant::now() + SETTLE_MAX;
+    let mut deadline = Instant::now() + SETTLE_MAX;
+    let mut fewest = usize::MAX;
     let mut outputs = BTreeMap::new();
     loop {
         let gathered = gather(rig, fault, from, until, &mut outputs).await;
@@ -126,8 +127,13 @@ async fn settle(
         match gathered {
             Ok(history) => {
                 let violations = check(&history);
-                if violations.is_empty() || is_over {
+                let is_nearer = violations.len() < fewest;
+                if violations.is_empty() || is_over && !is_nearer {
                     return Ok((history, violations));
+                }
+                if is_nearer {
+                    fewest = violations.len();
+                    deadline = Instant::now() + SETTLE_MAX;
                 }
             }
             Err(error) if is_over => return Err(error),

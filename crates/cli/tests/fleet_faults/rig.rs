@@ -367,7 +367,8 @@ async fn center(
             host = host
                 .with_env("LD_PRELOAD", CLOCK_SETTER)
                 .with_env("FAKETIME_TIMESTAMP_FILE", &file.to_string_lossy())
-                .with_env("FAKETIME_NO_CACHE", "1")
+                // It is looked at once a second, not at every look at the clock.
+                .with_env("FAKETIME_CACHE_DURATION", "1")
                 .with_env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
             clock = Some(file);
         }
