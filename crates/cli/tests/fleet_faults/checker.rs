@@ -9,7 +9,7 @@
 //! | I4 | nothing starts before it is due, or after its start deadline |
 //! | I5 | every run is over |
 //! | I6 | what is recorded as skipped or missed did not start |
-//! | I7 | what did not run, or is lost, has a reason that the fault can be a reason for |
+//! | I7 | what did not run, or is lost, has a reason that the fault can be a reason for; or another run was in its way, as that itself wrote down |
 //! | I8 | succeeded and failed are what the command itself was about to say |
 //! | I9 | what ran has started |
 //! | I10 | epochs of planning never decrease, and each belongs to one center |
@@ -29,6 +29,9 @@ use crate::stamps::{End, Start};
 
 /// How much earlier than due a start may seem to be: what agents' clock offsets are off by when everything is busy.
 pub(crate) const EARLY_MAX: SignedDuration = SignedDuration::from_millis(50);
+
+/// How long after it wrote down its end a run may still be there, when everything is busy.
+const EXIT_MAX: SignedDuration = SignedDuration::from_millis(400);
 
 /// A scheduled job.
 #[derive(Debug, Clone)]
@@ -244,10 +247,10 @@ fn record(history: &History, joined: &Joined<'_>, run: &Run, found: &mut Found) 
         found.unless(false, "I5", said);
         return;
     };
-    let is_plausible = run
-        .reason
-        .as_deref()
-        .is_some_and(|reason| history.reasons.contains(&reason));
+    let is_plausible = run.reason.as_deref().is_some_and(|reason| {
+        history.reasons.contains(&reason)
+            || reason == "overlap" && is_in_the_way(history, joined, run)
+    });
     match outcome {
         Outcome::Succeeded | Outcome::Failed => {
             let code = if outcome == Outcome::Succeeded { 0 } else { 1 };
@@ -277,6 +280,17 @@ fn record(history: &History, joined: &Joined<'_>, run: &Run, found: &mut Found) 
             format!("output {output:?} of {run:?}")
         });
     }
+}
+
+/// Whether an earlier run of the same job had not ended on the machine when this one was due, by what it wrote down itself.
+fn is_in_the_way(history: &History, joined: &Joined<'_>, run: &Run) -> bool {
+    let is_earlier = |earlier: &&Run| {
+        (earlier.job_id, earlier.agent_id) == (run.job_id, run.agent_id) && earlier.due < run.due
+    };
+    history.runs.iter().filter(is_earlier).any(|earlier| {
+        let mut ends = joined.ends(earlier.id).iter();
+        !joined.starts(earlier.id).is_empty() && ends.all(|end| end.at + EXIT_MAX >= run.due)
+    })
 }
 
 /// I10.

@@ -190,7 +190,7 @@ fn lapse(job_id: Uuid, due: Timestamp, reason: &str) -> Lapse {
 /// Name, the rules that see it, and the planting.
 type Planted = (&'static str, &'static [&'static str], fn(&mut History));
 
-const PLANTED: [Planted; 30] = [
+const PLANTED: [Planted; 31] = [
     ("a dropped row", &["I1", "I3"], |history| {
         history.runs.remove(7);
     }),
@@ -251,6 +251,10 @@ const PLANTED: [Planted; 30] = [
     }),
     ("skipped without a reason", &["I7"], |history| {
         decide(history, 9, "skipped", None);
+    }),
+    ("skipped for an overlap that was not", &["I7"], |history| {
+        history.reasons = vec![];
+        decide(history, 9, "skipped", Some("overlap"));
     }),
     ("missed for a reason that nobody gave", &["I7"], |history| {
         decide(history, 9, "missed", Some("agent_offline"));
