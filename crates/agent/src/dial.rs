@@ -17,7 +17,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::tls::{WRONG_CENTER, center_name};
+use crate::identity::Identity;
+use crate::tls::{WRONG_CENTER, center_name, session_config};
 
 /// Longest wait for one address to answer.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
@@ -67,6 +68,9 @@ pub enum DialError {
         #[source]
         source: io::Error,
     },
+    /// The identity cannot be used.
+    #[error("the identity cannot be used for TLS")]
+    Tls(#[from] rustls::Error),
     /// It does not speak HTTP/2.
     #[error("no channel with {address}")]
     Channel {
@@ -76,6 +80,14 @@ pub enum DialError {
         #[source]
         source: tonic::transport::Error,
     },
+}
+
+/// Connects to a center for a session, as the agent of an identity.
+///
+/// # Errors
+/// [`DialError`].
+pub async fn dial_as(identity: &Identity, address: &str) -> Result<LinkClient<Channel>, DialError> {
+    dial(address, Arc::new(session_config(identity)?)).await
 }
 
 /// Connects to a center. The channel ends with its connection and never dials by itself.

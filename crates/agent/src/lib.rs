@@ -33,7 +33,7 @@ mod tls;
 
 pub use agent::{Agent, AgentHandle};
 pub use config::{Config, Limits, OnStop};
-pub use dial::DialError;
+pub use dial::{DialError, dial_as};
 pub use error::AgentError;
 pub use identity::{Identity, IdentityError};
 pub use join::{JoinError, join};

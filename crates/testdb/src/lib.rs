@@ -97,6 +97,11 @@ impl Server {
         }
     }
 
+    /// Its process, of which others may be children; `None` while it is down.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// Whether it was started, and neither killed nor stopped since.
     pub fn is_running(&self) -> bool {
         self.child.is_some()

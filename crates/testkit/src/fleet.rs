@@ -200,6 +200,11 @@ impl Fleet {
         self.host.listen()
     }
 
+    /// Where agents reach the center, `host:port`.
+    pub fn agent_address(&self) -> &str {
+        &self.dialled
+    }
+
     /// What center and agent have printed, for messages of failed tests.
     pub fn logs(&self) -> String {
         let read = |name| std::fs::read_to_string(self.path(name)).unwrap_or_default();

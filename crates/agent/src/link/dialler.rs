@@ -19,12 +19,11 @@ use super::addresses::Addresses;
 use super::record::LinkRecord;
 use super::session::{LinkEvent, SessionError, open};
 use crate::clock::Clock;
-use crate::dial::{DialError, dial};
+use crate::dial::{DialError, dial_as};
 use crate::error::chain;
 use crate::identity::Identity;
 use crate::join::renew;
 use crate::outputs::SpoolLevel;
-use crate::tls;
 
 /// Longest wait before the second attempt; it doubles with every attempt that fails.
 const WAIT_INITIAL: Duration = Duration::from_millis(500);
@@ -95,8 +94,6 @@ pub(crate) struct Link {
 enum LinkError {
     #[error(transparent)]
     Dial(#[from] DialError),
-    #[error("the identity cannot be used for TLS")]
-    Tls(#[from] rustls::Error),
     #[error(transparent)]
     Session(#[from] SessionError),
 }
@@ -141,15 +138,10 @@ impl Link {
 
     /// Dials one center and holds a session with it until that is over.
     async fn hold_session(&mut self, center: &str) -> LinkError {
-        match self.dial(center).await {
+        match dial_as(&self.identity, center).await {
             Ok(client) => self.talk(center, client).await.into(),
-            Err(error) => error,
+            Err(error) => error.into(),
         }
-    }
-
-    async fn dial(&self, center: &str) -> Result<LinkClient<Channel>, LinkError> {
-        let config = Arc::new(tls::session_config(&self.identity)?);
-        Ok(dial(center, config).await?)
     }
 
     async fn talk(&mut self, center: &str, mut client: LinkClient<Channel>) -> SessionError {
