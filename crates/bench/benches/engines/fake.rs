@@ -1,6 +1,7 @@
 //! Agents that speak the protocol and start nothing.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +15,7 @@ use cronfleet_wire::v1::from_center::Body as In;
 use cronfleet_wire::{BATCH_MAX, PROTOCOL, v1};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
@@ -21,6 +23,8 @@ use uuid::Uuid;
 
 /// Agents that join or dial at a time.
 const AT_ONCE: usize = 16;
+/// Agents that join from one address: fewer than a center lets in a minute.
+const JOINS_PER_ADDRESS: usize = 8;
 /// How often an agent says what has happened.
 const TELL: Duration = Duration::from_millis(250);
 /// Messages to the center that wait in a session.
@@ -52,11 +56,18 @@ impl Agents {
         tokens: &[String],
         folder: &Path,
     ) -> anyhow::Result<Self> {
+        let mut relays = JoinSet::new();
+        let mut doors = Vec::new();
+        for index in 0..count.div_ceil(JOINS_PER_ADDRESS) {
+            doors.push(open_door(index, center, &mut relays).await?);
+        }
+        let doors = &doors;
         let identities = stream::iter(0..count)
             .map(|index| async move {
                 let token = tokens[index % tokens.len()].parse()?;
                 let data_dir = folder.join(index.to_string());
-                anyhow::Ok(cronfleet_agent::join(&[center.to_owned()], &token, &data_dir).await?)
+                let door = doors[index / JOINS_PER_ADDRESS].clone();
+                anyhow::Ok(cronfleet_agent::join(&[door], &token, &data_dir).await?)
             })
             .buffer_unordered(AT_ONCE)
             .try_collect()
@@ -85,6 +96,32 @@ impl Agents {
         }
         Ok(Working { tasks, seen })
     }
+}
+
+/// Listens, and passes on to the center from an address of loopback of its own: a center lets few join from one address.
+async fn open_door(
+    index: usize,
+    center: &str,
+    relays: &mut JoinSet<anyhow::Result<()>>,
+) -> anyhow::Result<String> {
+    let center: SocketAddr = center.parse()?;
+    let [high, low] = u16::try_from(index + 1)?.to_be_bytes();
+    let source = SocketAddr::from(([127, 1, high, low], 0));
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let door = listener.local_addr()?.to_string();
+    relays.spawn(async move {
+        let mut passing = JoinSet::new();
+        loop {
+            let (mut here, _) = listener.accept().await?;
+            passing.spawn(async move {
+                let socket = TcpSocket::new_v4()?;
+                socket.bind(source)?;
+                let mut there = socket.connect(center).await?;
+                tokio::io::copy_bidirectional(&mut here, &mut there).await
+            });
+        }
+    });
+    Ok(door)
 }
 
 /// Agents at work.
