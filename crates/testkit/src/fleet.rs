@@ -202,7 +202,7 @@ impl Fleet {
 
     /// Where agents reach the center, `host:port`.
     pub fn agent_address(&self) -> &str {
-        &self.dialled
+        self.host.agent_address()
     }
 
     /// What center and agent have printed, for messages of failed tests.

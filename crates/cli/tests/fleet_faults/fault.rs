@@ -194,7 +194,8 @@ impl Fault {
             | CenterSyncsFail
             | AgentSuspended => vec!["overlap"],
             AgentKilled | AgentsKilled | EverythingKilled => vec!["overlap", "agent_restarted"],
-            ShimsKilled => vec!["overlap", "agent_crashed", "exit_unknown"],
+            // One that was still setting up its process has started nothing.
+            ShimsKilled => vec!["overlap", "agent_crashed", "exit_unknown", "spawn_failed"],
             AgentDiskFull | AgentSyncsFail => vec!["overlap", "ledger_unwritable"],
         }
     }
