@@ -8,7 +8,7 @@ use cronfleet_core::elector::Elector;
 use cronfleet_core::id::{AgentId, JobId, RunId};
 use cronfleet_core::job::Overlap;
 use cronfleet_core::order::{Claim, Order};
-use cronfleet_core::plan::{PLAN_AHEAD, Plan, PlannedRun, Planning, later, plan};
+use cronfleet_core::plan::{PLAN_AHEAD, Plan, PlannedRun, Planning, earlier, later, plan};
 use cronfleet_core::run::{Cause, Outcome, Reason, RunEvent, RunKey, RunState, Step, step};
 use jiff::Timestamp;
 
@@ -26,6 +26,8 @@ const FIRST_ROUND: Micros = 50 * MS;
 
 /// Time between two looks at what a lost message may have left.
 const REVIEW: Micros = 5 * SECOND;
+/// Longest that a plan is on its way to the database.
+pub(crate) const WAY_MAX: Micros = 4 * SECOND;
 
 /// A center's memory: gone when it dies.
 #[derive(Debug)]
@@ -207,7 +209,7 @@ impl World {
         if jobs.is_empty() {
             return self.end_planning(center, life, epoch);
         }
-        let wait = self.way_to_database(4 * SECOND);
+        let wait = self.way_to_database(WAY_MAX);
         let draft = Draft {
             epoch,
             decided_at: now,
@@ -578,6 +580,13 @@ impl World {
 
     /// Settles the difference between what the agent is expected to hold and what it may hold.
     fn reconcile(&mut self, center: usize, agent: usize) {
+        self.settle(center, agent, None);
+        self.hand_out(center, agent);
+    }
+
+    /// Says again what is wanted of the runs that the agent has or may have, and asks what became of them: of all, or of those
+    /// that might have started before `due_before`.
+    fn settle(&mut self, center: usize, agent: usize, due_before: Option<Timestamp>) {
         let id = self.agents[agent].id;
         let mut rows: Vec<Row> = self
             .db
@@ -592,8 +601,10 @@ impl World {
                 row.planned.key.attempt,
             )
         });
+        let is_asked = |row: &&Row| due_before.is_none_or(|moment| row.planned.not_before < moment);
         let again = rows
             .iter()
+            .filter(is_asked)
             .filter(|row| row.state == RunState::Dispatched && row.revoke_reason.is_none());
         let orders: Vec<Arc<Order>> = again.map(|row| self.order(row)).collect();
         if !orders.is_empty() {
@@ -601,12 +612,11 @@ impl World {
         }
         for row in rows {
             let run = row.planned.id;
-            if row.state != RunState::Dispatched {
+            if is_asked(&&row) && row.state != RunState::Dispatched {
                 self.send_to_agent(center, agent, ToAgent::Inquiry(run));
             }
             self.repeat_wishes(center, agent, &row);
         }
-        self.hand_out(center, agent);
     }
 
     /// Says again what is wanted of a run that the agent has.
@@ -624,18 +634,10 @@ impl World {
         if !self.is_alive(center, life) {
             return;
         }
+        let long_ago = earlier(self.center_now(), duration(REVIEW));
         let agents: Vec<usize> = self.centers[center].sessions.keys().copied().collect();
         for agent in agents {
-            let id = self.agents[agent].id;
-            let rows: Vec<Row> = self
-                .db
-                .active_rows()
-                .filter(|row| row.agent() == id && row.state != RunState::Planned)
-                .cloned()
-                .collect();
-            for row in rows {
-                self.repeat_wishes(center, agent, &row);
-            }
+            self.settle(center, agent, Some(long_ago));
         }
         self.after(REVIEW, Event::Review { center, life });
     }

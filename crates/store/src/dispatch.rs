@@ -28,8 +28,8 @@ pub struct OutstandingRun {
     pub run: RunId,
     /// `Dispatched`, `Accepted` or `Running`.
     pub state: RunState,
-    /// Start not after this.
-    pub not_after: Timestamp,
+    /// Start not before this.
+    pub not_before: Timestamp,
     /// Asked back from the agent, and why.
     pub revoke_reason: Option<Reason>,
     /// Whether somebody asked for its end.
@@ -141,7 +141,7 @@ impl Store {
     /// [`StoreError::Unavailable`].
     pub async fn outstanding(&self, agent: AgentId) -> Result<Vec<OutstandingRun>, StoreError> {
         Sql::new(
-            "SELECT id, state, outcome, not_after, revoke_reason, kill_requested_at FROM runs \
+            "SELECT id, state, outcome, not_before, revoke_reason, kill_requested_at FROM runs \
              WHERE active_agent = ? AND state <> 'planned' ORDER BY not_before, id",
         )
         .bind(agent)
@@ -149,7 +149,7 @@ impl Store {
             Ok(OutstandingRun {
                 run: row.next()?,
                 state: read_state(row)?,
-                not_after: row.next()?,
+                not_before: row.next()?,
                 revoke_reason: row.maybe()?,
                 is_kill_requested: row.maybe::<Timestamp>()?.is_some(),
             })

@@ -8,7 +8,7 @@ use crate::again::transaction;
 use crate::error::{StoreError, Thing};
 use crate::run::RunMoved;
 use crate::run_state::{HEAD_COLUMNS, end_runs, read_head};
-use crate::sql::{Row, Sql};
+use crate::sql::Sql;
 use crate::store::Store;
 
 /// What a request to kill did.
@@ -63,19 +63,5 @@ impl Store {
                 .first()
                 .map_or(KillAnswer::Ask(agent), |moved| KillAnswer::Ended(*moved)))
         })
-    }
-
-    /// Runs that the agent is to kill.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn pending_kills(&self, agent: AgentId) -> Result<Vec<RunId>, StoreError> {
-        Sql::new(
-            "SELECT id FROM runs WHERE active_agent = ? AND kill_requested_at IS NOT NULL AND state <> 'planned' \
-             ORDER BY id",
-        )
-        .bind(agent)
-        .all(self.reader(), Row::next)
-        .await
     }
 }

@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::run::RunMoved;
 use crate::run_state::{BATCH, RunHead, active_of_agent, end_runs};
 use crate::sql::Sql;
-use crate::store::{Store, Tx};
+use crate::store::Tx;
 
 /// What withdrawing runs did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,25 +39,6 @@ pub struct Revocation {
     pub run: RunId,
     /// Why, for the agent to answer with.
     pub reason: Reason,
-}
-
-impl Store {
-    /// Runs that are to be asked back from the agent, which it has not started yet as far as is known.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn pending_revocations(
-        &self,
-        agent: AgentId,
-    ) -> Result<Vec<(RunId, Reason)>, StoreError> {
-        Sql::new(
-            "SELECT id, revoke_reason FROM runs WHERE active_agent = ? AND revoke_reason IS NOT NULL \
-             AND state IN ('dispatched', 'accepted') ORDER BY id",
-        )
-        .bind(agent)
-        .all(self.reader(), |row| Ok((row.next()?, row.next()?)))
-        .await
-    }
 }
 
 /// Why runs are withdrawn.

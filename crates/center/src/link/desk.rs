@@ -9,7 +9,7 @@ use cronfleet_core::access::Reach;
 use cronfleet_core::id::{JobId, RunId};
 use cronfleet_core::job::Launch;
 use cronfleet_core::order::{DaemonOrder, Order, SlotState};
-use cronfleet_core::plan::{PLAN_AHEAD, PlannedRun};
+use cronfleet_core::plan::{PLAN_AHEAD, PlannedRun, earlier};
 use cronfleet_core::run::{Cause, Reason, RunKey, RunState};
 use cronfleet_store::{
     AgentClaim, AgentState, ClaimsApplied, Conflict, JobToPlan, LifeChunks, ManualRuns, RunMoved,
@@ -35,7 +35,7 @@ use crate::nudge::Nudge;
 const CLAIMS_PER_COMMIT: usize = 2_000;
 /// Most planned runs that are looked through for those that an agent is too old for.
 const WITHHELD_MAX: u32 = 10_000;
-/// How often a session looks after what a lost nudge may have left.
+/// How often a session looks after what nobody told it.
 const REVIEW_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The desk of one session.
@@ -117,10 +117,37 @@ impl Desk {
 
     /// Settles the difference between what the center expects the agent to hold and what it may hold.
     async fn reconcile(&mut self) -> Result<(), SessionEnd> {
+        self.settle(None).await?;
+        self.send_daemons().await?;
+        if let Some(boot_id) = self.new_boot.take() {
+            self.record_reboot(&boot_id).await?;
+        }
+        self.hand_out().await
+    }
+
+    /// Looks after what a lost nudge may have left, and a database that has failed over and lost its last commits: what the agent
+    /// said in those seconds it does not say again unless it is asked.
+    async fn review(&mut self) -> Result<(), SessionEnd> {
+        self.look_at_agent().await?;
+        if !self.activity.is_active() {
+            return Ok(());
+        }
+        let long_ago = earlier(self.parts.clock.now(), REVIEW_INTERVAL);
+        self.settle(Some(long_ago)).await?;
+        self.send_daemons().await?;
+        self.hand_out().await
+    }
+
+    /// Says again what is wanted of the runs that the agent has or may have, and asks what became of them: of all, or of those
+    /// that might have started before `due_before`.
+    async fn settle(&self, due_before: Option<Timestamp>) -> Result<(), SessionEnd> {
         let outstanding = self.parts.store.outstanding(self.session.agent).await?;
         let mut unsure: Vec<RunId> = Vec::new();
         let mut asked: Vec<RunId> = Vec::new();
         for run in &outstanding {
+            if due_before.is_some_and(|moment| run.not_before >= moment) {
+                continue;
+            }
             match run.state {
                 RunState::Dispatched if run.revoke_reason.is_none() => unsure.push(run.run),
                 RunState::Accepted | RunState::Running => asked.push(run.run),
@@ -142,7 +169,9 @@ impl Desk {
                 .await?;
         }
         for run in &outstanding {
-            if let Some(reason) = run.revoke_reason {
+            if let Some(reason) = run.revoke_reason
+                && run.state != RunState::Running
+            {
                 self.revoke(&[run.run], reason).await?;
             }
             if run.is_kill_requested {
@@ -153,34 +182,7 @@ impl Desk {
                     .await?;
             }
         }
-        self.send_daemons().await?;
-        if let Some(boot_id) = self.new_boot.take() {
-            self.record_reboot(&boot_id).await?;
-        }
-        self.hand_out().await
-    }
-
-    /// Looks after what a lost nudge may have left.
-    async fn review(&mut self) -> Result<(), SessionEnd> {
-        self.look_at_agent().await?;
-        if !self.activity.is_active() {
-            return Ok(());
-        }
-        for (run, reason) in self
-            .parts
-            .store
-            .pending_revocations(self.session.agent)
-            .await?
-        {
-            self.revoke(&[run], reason).await?;
-        }
-        for run in self.parts.store.pending_kills(self.session.agent).await? {
-            self.outbox
-                .send(Out::Kill(v1::Kill { runs: ids(&[run]) }))
-                .await?;
-        }
-        self.send_daemons().await?;
-        self.hand_out().await
+        Ok(())
     }
 
     async fn follow(&mut self, nudge: Nudge) -> Result<(), SessionEnd> {

@@ -4,6 +4,7 @@ use cronfleet_core::id::RunId;
 use cronfleet_core::run::{Outcome, Reason, RunState};
 
 use super::{outcome, says_never_ran, tolerance, was_troubled};
+use crate::center::WAY_MAX;
 use crate::database::Row;
 use crate::report::Violation;
 use crate::time::{Micros, SECOND, micros, span};
@@ -107,7 +108,13 @@ fn is_plausible(world: &World, run: RunId, row: &Row, reason: Reason) -> bool {
         Reason::CenterDown => {
             was_troubled(world, TroubleKind::CenterDown, None, since, to + 2 * SECOND)
         }
-        Reason::AgentOffline => row.has_waited || happened(TroubleKind::Offline, to),
+        Reason::AgentOffline => {
+            let planned = row.history.first().map_or(from, |(at, ..)| micros(*at));
+            let is_late = planned + WAY_MAX > to
+                && was_troubled(world, TroubleKind::CenterDown, None, since, to);
+            // A plan that took longer to the database than its runs had time could not be sent either.
+            row.has_waited || happened(TroubleKind::Offline, to) || is_late
+        }
         Reason::StartDeadlineExceeded => !world.swarm.faults.is_empty(),
         Reason::AgentRestarted => {
             happened(TroubleKind::AgentDown, ended) || happened(TroubleKind::Reboot, ended)

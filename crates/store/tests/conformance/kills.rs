@@ -68,7 +68,9 @@ async fn a_run_that_was_sent_is_asked_for(w: World) {
         (Some("ann"), Some(at(1))),
         "the first one"
     );
-    assert_eq!(w.store.pending_kills(agent).await.unwrap(), [run]);
+    let outstanding = w.store.outstanding(agent).await.unwrap();
+    assert!(outstanding.iter().all(|one| one.is_kill_requested));
+    assert_eq!(outstanding.len(), 1);
     w.claim(&session, run, exited(at(61), 0)).await;
-    assert_eq!(w.store.pending_kills(agent).await.unwrap(), []);
+    assert_eq!(w.store.outstanding(agent).await.unwrap(), []);
 }
