@@ -149,8 +149,10 @@ pub struct Run {
     pub cleanup: Option<Cleanup>,
     /// Bytes of output written by the command.
     pub output_bytes: u64,
-    /// Bytes of output not kept, whether the agent dropped them or the center left them out to keep to the job's cap.
+    /// Bytes of output that the agent dropped, because there was no room for them.
     pub output_dropped_bytes: u64,
+    /// Bytes of output that the center left out to keep to the job's cap.
+    pub output_trimmed_bytes: u64,
     /// Since when the agent of this unfinished run is out of reach.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreachable_since: Option<Timestamp>,

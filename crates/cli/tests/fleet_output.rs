@@ -262,6 +262,13 @@ async fn a_run_that_waits_for_room_is_delivered_whole() -> Result<()> {
         numbers.last() == Some(&1_000_000) && !gaps.is_empty(),
         "{gaps:?}"
     );
+    // All of it has come by now.
+    let run = ended(&fleet, run.id).await?;
+    let kept = run.output_bytes.saturating_sub(run.output_trimmed_bytes);
+    ensure!(
+        kept <= 1 << 20 && kept > 1 << 19,
+        "the center kept {kept}: {run:?}"
+    );
     Ok(())
 }
 

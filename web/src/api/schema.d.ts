@@ -2169,9 +2169,14 @@ export interface components {
                 output_bytes: number;
                 /**
                  * Format: int64
-                 * @description Bytes of output not kept, whether the agent dropped them or the center left them out to keep to the job's cap.
+                 * @description Bytes of output that the agent dropped, because there was no room for them.
                  */
                 output_dropped_bytes: number;
+                /**
+                 * Format: int64
+                 * @description Bytes of output that the center left out to keep to the job's cap.
+                 */
+                output_trimmed_bytes: number;
                 /**
                  * Format: int32
                  * @description Process id on the agent.
@@ -2655,9 +2660,14 @@ export interface components {
             output_bytes: number;
             /**
              * Format: int64
-             * @description Bytes of output not kept, whether the agent dropped them or the center left them out to keep to the job's cap.
+             * @description Bytes of output that the agent dropped, because there was no room for them.
              */
             output_dropped_bytes: number;
+            /**
+             * Format: int64
+             * @description Bytes of output that the center left out to keep to the job's cap.
+             */
+            output_trimmed_bytes: number;
             /**
              * Format: int32
              * @description Process id on the agent.

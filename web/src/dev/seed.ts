@@ -457,6 +457,7 @@ export function endedRun(
         : undefined,
     output_bytes: hasStarted ? 2_380 : 0,
     output_dropped_bytes: 0,
+    output_trimmed_bytes: 0,
     is_kill_requested: outcome === 'killed',
     killed_by: outcome === 'killed' ? 'olga' : undefined,
     attempts: [],

@@ -109,7 +109,8 @@ fn row(name: &str, run: Option<&Run>, peak_mb: f64, lags: &Lags) -> Result<()> {
             let seconds = run.duration_us.unwrap_or(0) as f64 / 1e6;
             let [written, kept] = [
                 run.output_bytes,
-                run.output_bytes.saturating_sub(run.output_dropped_bytes),
+                run.output_bytes
+                    .saturating_sub(run.output_dropped_bytes + run.output_trimmed_bytes),
             ]
             .map(|bytes| bytes as f64 / 1e6);
             format!("| {seconds:.2} | {:.0} | {kept:.1} ", written / seconds)

@@ -288,8 +288,8 @@ pub(super) fn shown(run: RunRow, attempts: &[RunId]) -> Run {
         oom_kills: run.usage.map_or(0, |usage| usage.oom_kills),
         cleanup: shown_cleanup(run.cleanup),
         output_bytes: output.written_bytes,
-        // What is trimmed is counted as it is stored, a few bytes more per piece than the command wrote.
-        output_dropped_bytes: (output.dropped_bytes + run.trimmed_bytes).min(output.written_bytes),
+        output_dropped_bytes: output.dropped_bytes,
+        output_trimmed_bytes: run.trimmed_bytes,
         unreachable_since: run.unreachable_since,
         is_kill_requested: run.kill_requested_at.is_some(),
         killed_by: run.killed_by,

@@ -50,11 +50,9 @@ fn lines(run: &Run) -> Vec<(&'static str, String)> {
         cause.push_str(&format!(" by {}", shown::plain(login)));
     }
     let mut output = shown::bytes(run.output_bytes);
-    if run.output_dropped_bytes > 0 {
-        output.push_str(&format!(
-            ", {} not kept",
-            shown::bytes(run.output_dropped_bytes)
-        ));
+    let left_out = run.output_dropped_bytes + run.output_trimmed_bytes;
+    if left_out > 0 {
+        output.push_str(&format!(", {} not kept", shown::bytes(left_out)));
     }
     let others = run
         .attempts

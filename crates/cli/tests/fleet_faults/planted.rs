@@ -57,7 +57,7 @@ fn run(id: Uuid, job: &Job, agent: Uuid, due: Timestamp) -> Run {
         "agent_id": agent, "agent_name": "a", "copy": 0, "copies": 1, "attempt": 1, "cause": "schedule",
         "state": "ended", "outcome": if job.code == 0 { "succeeded" } else { "failed" }, "exit_code": job.code,
         "due": due, "not_before": due, "not_after": due, "planned_at": due, "oom_kills": 0,
-        "output_bytes": 0, "output_dropped_bytes": 0, "is_caught_up": false, "is_kill_requested": false, "attempts": [],
+        "output_bytes": 0, "output_dropped_bytes": 0, "output_trimmed_bytes": 0, "is_caught_up": false, "is_kill_requested": false, "attempts": [],
     });
     serde_json::from_value(run).expect("it has every field")
 }

@@ -92,7 +92,7 @@ export function RunPage() {
           id={it.started_at || it.output_bytes > 0 ? it.id : undefined}
           isEnded={!isAlive(it)}
           size={it.output_bytes}
-          dropped={it.output_dropped_bytes}
+          dropped={it.output_dropped_bytes + it.output_trimmed_bytes}
           isDiscarded={spec?.output?.mode === 'discard'}
           search={search}
           onSearch={(change) => void navigate({ search: (old) => ({ ...old, ...change }), replace: true })}
