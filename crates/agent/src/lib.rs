@@ -37,7 +37,7 @@ pub use dial::{DialError, dial_as};
 pub use error::AgentError;
 pub use identity::{Identity, IdentityError};
 pub use join::{JoinError, join};
-pub use ledger::LedgerError;
+pub use ledger::{LedgerError, RunAccount, read_accounts};
 pub use status::{
     CgroupStatus, LinkStatus, PolicyStatus, RefusedMessages, SpoolStatus, Status, StatusError,
     WorkStatus,

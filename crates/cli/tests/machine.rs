@@ -162,6 +162,8 @@ fn a_machine_without_an_agent_says_so() {
     let places = ["--data-dir", text(&data), "--runtime-dir", text(&run)];
     let status = cronfleet(&[&["agent", "status"][..], &places].concat());
     assert_eq!(status.status.code(), Some(6), "{status:?}");
+    let ledger = cronfleet(&["agent", "ledger", "--json", "--data-dir", text(&data)]);
+    assert_eq!(json(&ledger), serde_json::json!([]), "{ledger:?}");
     let (_policy_dir, path) = policy("version = 1\n[run_as]\nallow = [\"no-such-user-here\"]\n");
     let doctor = cronfleet(
         &[

@@ -41,7 +41,7 @@ impl Machine {
         let done = Command::new(&self.binary)
             .args(["agent", "join", "--center", &self.center, "--token", token])
             .arg("--data-dir")
-            .arg(self.path("agent"))
+            .arg(self.data_dir())
             .output()?;
         ensure!(
             done.status.success(),
@@ -60,7 +60,7 @@ impl Machine {
         write_policy(&policy)?;
         let mut command = Command::new(&self.binary);
         command.arg("agent");
-        command.arg("--data-dir").arg(self.path("agent"));
+        command.arg("--data-dir").arg(self.data_dir());
         command.arg("--runtime-dir").arg(self.runtime_dir());
         command.arg("--policy").arg(policy);
         Ok(command)
@@ -77,6 +77,11 @@ impl Machine {
     /// A path on the machine.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
+    }
+
+    /// What its agent keeps.
+    pub fn data_dir(&self) -> PathBuf {
+        self.path("agent")
     }
 
     /// Folder of run folders.

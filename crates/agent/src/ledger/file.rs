@@ -15,7 +15,7 @@ use super::entry::Entry;
 use super::replay::{Head, Replayed, VERSION, read_entries, read_head};
 use super::rewrite::{Rewrite, RewriteStep, encode_frame, sync_directory, temporary, write_new};
 
-const FILE: &str = "ledger";
+pub(super) const FILE: &str = "ledger";
 
 /// Longest time between an append and the sync that covers it, unless something waits for it: then it begins at once.
 const SYNC_DELAY: Duration = Duration::from_millis(100);

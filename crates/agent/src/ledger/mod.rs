@@ -8,12 +8,14 @@
 //! appends at a time. A cut or damaged frame ends the file when it is read. When most of the file is dead it is rewritten from
 //! what is still true, beside the old one, which stays in force until a rename.
 
+mod account;
 mod codec;
 mod entry;
 mod file;
 mod replay;
 mod rewrite;
 
+pub use account::{RunAccount, read_accounts};
 pub(crate) use entry::Entry;
 pub use file::LedgerError;
 pub(crate) use file::{Ledger, LedgerEvent};

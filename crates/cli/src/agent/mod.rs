@@ -2,6 +2,7 @@
 
 mod doctor;
 mod fleet;
+mod ledger;
 mod policy;
 mod status;
 
@@ -42,6 +43,8 @@ enum Command {
     Join(Join),
     /// Say how the agent of this machine is
     Status(status::Which),
+    /// Show what the agent of this machine knows about runs, whether or not it works
+    Ledger(ledger::Ledger),
     /// Examine this machine: whether an agent can do all of its work here
     Doctor(doctor::Doctor),
     /// What the policy of this machine says
@@ -59,6 +62,7 @@ impl Agent {
             Some(Command::Run(daemon)) => return daemon.run(),
             Some(Command::Policy(policy)) => return policy.run(screen),
             Some(Command::Status(which)) => return which.run(screen),
+            Some(Command::Ledger(ledger)) => return ledger.run(screen),
             Some(Command::Doctor(doctor)) => return doctor.run(screen),
             Some(Command::Join(join)) => return wait(join.run(screen)),
             Some(command) => command,
@@ -76,6 +80,7 @@ impl Agent {
                 | Command::Run(_)
                 | Command::Policy(_)
                 | Command::Status(_)
+                | Command::Ledger(_)
                 | Command::Doctor(_) => Ok(()),
             }
         })

@@ -16,6 +16,7 @@
 //! | I12 | runs of a job that forbids overlap do not overlap on an agent |
 //! | I13 | nor do they start out of order |
 //! | I14 | a slot never has two live processes, and keeps its process unless the fault kills that |
+//! | I15 | the agent's ledger says the same of a run as the record, and knows everything that started |
 //! | OUT | the output of what succeeded is complete |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,11 +86,16 @@ pub(crate) struct History {
     pub(crate) lives: Vec<Life>,
     /// Output of runs that have any, as far as it was asked for.
     pub(crate) outputs: BTreeMap<Uuid, String>,
+    /// What the agents' ledgers say became of runs: outcome, reason.
+    pub(crate) ledgers: BTreeMap<Uuid, Told>,
     /// Reasons that the fault can give.
     pub(crate) reasons: Vec<&'static str>,
     /// Whether the fault kills processes of daemons.
     pub(crate) kills_daemons: bool,
 }
+
+/// Outcome and reason, as a ledger has them.
+pub(crate) type Told = (String, Option<String>);
 
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -271,6 +277,17 @@ fn record(history: &History, joined: &Joined<'_>, run: &Run, found: &mut Found) 
         // Nobody kills, and there is no limit.
         Outcome::Killed | Outcome::TimedOut => found.unless(false, "I8", said),
     }
+    let recorded = (word(outcome), run.reason.clone());
+    let is_agreed = match history.ledgers.get(&run.id) {
+        Some(told) => *told == recorded,
+        None => starts.is_empty(),
+    };
+    found.unless(is_agreed, "I15", || {
+        format!(
+            "the ledger says {:?} of {run:?}",
+            history.ledgers.get(&run.id)
+        )
+    });
     if outcome == Outcome::Succeeded
         && let Some(output) = history.outputs.get(&run.id)
     {
@@ -357,4 +374,12 @@ fn slots(history: &History, found: &mut Found) {
             });
         }
     }
+}
+
+/// The word of an outcome, the same in records and ledgers.
+pub(crate) fn word(outcome: Outcome) -> String {
+    serde_json::to_value(outcome)
+        .ok()
+        .and_then(|value| Some(value.as_str()?.to_owned()))
+        .unwrap_or_default()
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::checker::{History, Job, Life, Term, Violation, check};
+use crate::checker::{History, Job, Life, Term, Violation, check, word};
 use crate::stamps::{End, Start};
 
 const BEAT: u128 = 1;
@@ -90,6 +90,7 @@ fn kept() -> History {
             .into(),
         lives: Vec::new(),
         outputs: BTreeMap::new(),
+        ledgers: BTreeMap::new(),
         reasons: vec!["overlap", "center_down"],
         kills_daemons: false,
     };
@@ -110,7 +111,17 @@ fn kept() -> History {
     history.starts[3].at = history.starts[3].due + 4.seconds();
     history.ends[3].at = history.starts[3].at;
     decide(&mut history, 4, "skipped", Some("overlap"));
+    agree(&mut history);
     history
+}
+
+/// Lets the ledgers say what the record says.
+fn agree(history: &mut History) {
+    let told = history.runs.iter().filter_map(|run| {
+        let outcome = run.outcome?;
+        Some((run.id, (word(outcome), run.reason.clone())))
+    });
+    history.ledgers = told.collect();
 }
 
 /// Lets a run that has not started end otherwise.
@@ -346,6 +357,7 @@ fn every_planted_violation_is_seen_as_what_it_is() {
     for (name, expected, planting) in PLANTED {
         let mut history = kept();
         planting(&mut history);
+        agree(&mut history);
         let violations = check(&history);
         assert_eq!(rules(&violations), expected, "{name}: {violations:#?}");
     }
@@ -368,4 +380,18 @@ fn more_than_one_thing_is_seen_of_daemons_and_output() {
     let id = history.runs[slow(&history)].id;
     history.outputs.insert(id, "1\n".to_owned());
     assert_eq!(rules(&check(&history)), ["OUT"]);
+}
+
+#[test]
+fn a_ledger_that_knows_it_otherwise_is_seen() {
+    let mut history = kept();
+    let id = history.runs[9].id;
+    history.ledgers.insert(id, ("succeeded".to_owned(), None));
+    assert_eq!(rules(&check(&history)), ["I15"], "it failed");
+    history.ledgers.remove(&id);
+    assert_eq!(rules(&check(&history)), ["I15"], "it started");
+    let mut history = kept();
+    let skipped = history.runs[4].id;
+    history.ledgers.remove(&skipped);
+    assert_eq!(check(&history), [], "no agent need have heard of it");
 }

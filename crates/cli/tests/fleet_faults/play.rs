@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use cronfleet_agent::read_accounts;
 use cronfleet_api::run::{Outcome, Run};
 use cronfleet_core::plan::PLAN_AHEAD;
 use cronfleet_testkit::{eventually, sleep_until};
@@ -180,6 +181,15 @@ async fn gather(
         })
     });
     let lives = lives.collect();
+    let mut ledgers = BTreeMap::new();
+    for station in &rig.stations {
+        let accounts = read_accounts(&station.machine.data_dir())?;
+        ledgers.extend(accounts.into_iter().filter_map(|(run, account)| {
+            let (outcome, reason) = account.outcome()?;
+            let reason = reason.map(|reason| reason.word().to_owned());
+            Some((run.as_uuid(), (outcome.word().to_owned(), reason)))
+        }));
+    }
     let stamps = rig.stamps.read()?;
     let is_due = |due: Timestamp| from <= due && due < until;
     Ok(History {
@@ -200,6 +210,7 @@ async fn gather(
         terms: rig.watch.terms(),
         lives,
         outputs: outputs.clone(),
+        ledgers,
         reasons: fault.reasons(),
         kills_daemons: fault.kills_daemons(),
     })

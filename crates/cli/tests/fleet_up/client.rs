@@ -102,6 +102,15 @@ fn a_job_lives_from_create_to_delete() -> Result<()> {
     rig.cli(&["job", "run", "hello", "--wait"])?
         .refused(7, "1 of 1 runs did not succeed")?;
 
+    // The agent knows what became of both, by itself.
+    let data_dir = rig.path("data/agent");
+    let ledger = rig.json(&["agent", "ledger", "--data-dir", text(&data_dir)?])?;
+    let outcomes: Vec<_> = ledger
+        .as_array()
+        .map(|known| known.iter().map(|one| one["outcome"].clone()).collect())
+        .context("a list")?;
+    assert_eq!(outcomes, ["succeeded", "failed"], "{ledger}");
+
     assert!(
         rig.cli(&["job", "pause", "hello"])?
             .done()?
