@@ -29,6 +29,7 @@ use crate::config::Config;
 use crate::election::Election;
 use crate::heartbeats::Heartbeats;
 use crate::http::{self, HttpState, Services, Settings};
+use crate::link::clerk::Clerk;
 use crate::link::{self, Parts};
 use crate::mint::Mint;
 use crate::nudge::Nudges;
@@ -311,8 +312,15 @@ impl Center {
             mint: self.mint.clone(),
             clock: clock.clone(),
         };
+        let clerk = Clerk::start(
+            self.store.clone(),
+            bus.clone(),
+            self.nudges.clone(),
+            clock.clone(),
+        );
         let parts = Arc::new(Parts {
             store: self.store.clone(),
+            clerk,
             nudges: self.nudges.clone(),
             bus: bus.clone(),
             mint: self.mint.clone(),

@@ -166,7 +166,7 @@ impl Planner {
                 }
             }
             self.commit(lease, &batch).await?;
-            after = jobs.last().map(|job| job.job);
+            after = jobs.last().and_then(|job| Some((job.next_due?, job.job)));
             if is_last {
                 return Ok(());
             }

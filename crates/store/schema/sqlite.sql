@@ -127,9 +127,13 @@ CREATE TABLE jobs (
     UNIQUE (group_id, name_key)
 );
 
-CREATE INDEX jobs_due ON jobs (shard, next_due);
+CREATE INDEX jobs_due ON jobs (shard, next_due, id);
+
+CREATE INDEX jobs_kind ON jobs (group_id, kind, id);
 
 CREATE INDEX jobs_name ON jobs (name_key, id);
+
+CREATE INDEX jobs_reboot ON jobs (group_id, is_reboot, id);
 
 CREATE TABLE join_token_groups (
     join_token_id VARCHAR(36) NOT NULL REFERENCES join_tokens (id),
@@ -286,6 +290,8 @@ CREATE TABLE runs (
 
 CREATE INDEX runs_active ON runs (active_agent, not_before, id, group_id) WHERE active_agent IS NOT NULL;
 
+CREATE INDEX runs_after ON runs (after_run, id) WHERE after_run IS NOT NULL;
+
 CREATE INDEX runs_agent ON runs (agent_id, id, group_id);
 
 CREATE INDEX runs_group ON runs (group_id, id);
@@ -293,6 +299,8 @@ CREATE INDEX runs_group ON runs (group_id, id);
 CREATE INDEX runs_job ON runs (job_id, id);
 
 CREATE INDEX runs_outcome ON runs (outcome, id, group_id) WHERE outcome <> 'succeeded';
+
+CREATE INDEX runs_planned ON runs (active_agent, not_before, id) WHERE state = 'planned';
 
 CREATE TABLE secrets (
     group_id VARCHAR(36) NOT NULL REFERENCES job_groups (id),

@@ -1,11 +1,14 @@
 //! Sessions of agents with a center, and what their heartbeats say.
 
+use std::collections::{BTreeSet, HashMap};
+
 use cronfleet_core::id::AgentId;
 use jiff::Timestamp;
 
 use crate::again::transaction;
 use crate::agent::{AgentFacts, AgentState, SpoolLevel};
 use crate::error::{Conflict, StoreError, Thing};
+use crate::run_state::BATCH;
 use crate::sql::Sql;
 use crate::store::{Store, Tx};
 
@@ -229,6 +232,37 @@ impl Session {
             AgentState::Pending | AgentState::Revoked => Err(Conflict::AgentState.into()),
         }
     }
+}
+
+/// Makes sure of many sessions what [`Session::guard`] makes sure of one. Answers those of which it is not so, by their places.
+pub(crate) async fn guard_all<'a>(
+    tx: &Tx,
+    sessions: impl Iterator<Item = &'a Session> + Clone,
+) -> Result<Vec<(usize, Conflict)>, StoreError> {
+    let agents: BTreeSet<AgentId> = sessions.clone().map(|session| session.agent).collect();
+    let agents: Vec<AgentId> = agents.into_iter().collect();
+    let mut found = HashMap::with_capacity(agents.len());
+    for batch in agents.chunks(BATCH) {
+        let rows = Sql::new("SELECT id, session_epoch, state FROM agents WHERE ")
+            .one_of("id", batch.iter().copied())
+            .text(" ORDER BY id")
+            .text(tx.engine.for_update())
+            .all(&**tx, |row| {
+                let agent: AgentId = row.next()?;
+                Ok((agent, (row.next::<u64>()?, row.next::<AgentState>()?)))
+            })
+            .await?;
+        found.extend(rows);
+    }
+    let refused = sessions.enumerate().filter_map(|(place, session)| {
+        let conflict = match found.get(&session.agent) {
+            Some((epoch, AgentState::Active)) if *epoch == session.epoch => return None,
+            Some((epoch, _)) if *epoch != session.epoch => Conflict::StaleSession,
+            Some(_) | None => Conflict::AgentState,
+        };
+        Some((place, conflict))
+    });
+    Ok(refused.collect())
 }
 
 async fn put_spool(tx: &Tx, agent: AgentId, spool: SpoolLevel) -> Result<(), StoreError> {

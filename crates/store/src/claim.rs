@@ -1,6 +1,6 @@
 //! Claims: what agents say became of their runs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use cronfleet_core::id::{AgentId, RunId};
 use cronfleet_core::order::{Claim, Cleanup, End, ExitStatus, Start};
@@ -8,13 +8,14 @@ use cronfleet_core::run::{Outcome, Reason, RunEvent, RunState, Step, step};
 use jiff::Timestamp;
 
 use crate::again::transaction;
-use crate::agent_session::Session;
-use crate::error::StoreError;
+use crate::agent_session::{Session, guard_all};
+use crate::bulk::update_each;
+use crate::error::{Conflict, StoreError};
 use crate::older_run::settle_waiting;
 use crate::retry::{FailedRun, insert_retries};
 use crate::run::RunMoved;
 use crate::run_state::{BATCH, HEAD_COLUMNS, RunHead, read_head};
-use crate::sql::Sql;
+use crate::sql::{Given, Sql};
 use crate::store::{Store, Tx};
 
 /// A claim of an agent.
@@ -28,56 +29,77 @@ pub struct AgentClaim {
     pub draw: f64,
 }
 
+/// What one agent claims in its session.
+#[derive(Debug, Clone, Copy)]
+pub struct Said<'a> {
+    /// The session.
+    pub session: &'a Session,
+    /// What it says, in this order.
+    pub claims: &'a [AgentClaim],
+}
+
 /// What claims did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ClaimsApplied {
-    /// Runs that moved, the agent's and (superseded) others.
+    /// Runs that moved, the agents' and (superseded) others.
     pub moved: Vec<RunMoved>,
     /// Runs whose claim changed nothing: duplicates and overtaken messages.
     pub stale: Vec<RunId>,
-    /// Runs that are not known here.
-    pub unknown: Vec<RunId>,
-    /// Runs of other agents: ignored, and worth a warning.
-    pub foreign: Vec<RunId>,
+    /// Runs that are not known here, and who claimed them.
+    pub unknown: Vec<(AgentId, RunId)>,
+    /// Runs of other agents, and who claimed them: ignored, and worth a warning.
+    pub foreign: Vec<(AgentId, RunId)>,
     /// Agents that have new runs to be sent (retries, or runs that waited for an older version's), each once.
     pub agents: Vec<AgentId>,
+    /// Sessions that are not their agents' newest any more or whose agents may not work, by their places in what was said:
+    /// nothing of theirs was applied. An agent will say it again in its newer session.
+    pub refused: Vec<(usize, Conflict)>,
 }
 
 impl Store {
-    /// Applies claims in their order, in one transaction: moves runs, plans retries, settles runs that waited for these.
-    /// Safe to repeat.
+    /// Applies claims in their order, those of many sessions in one transaction: moves runs, plans retries, settles runs that
+    /// waited for these. Safe to repeat.
     ///
     /// # Errors
-    /// [`Conflict::StaleSession`](crate::Conflict::StaleSession) if the agent has a newer session: it will say it again there.
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     pub async fn apply_claims(
         &self,
-        session: &Session,
-        claims: &[AgentClaim],
+        said: &[Said<'_>],
         now: Timestamp,
     ) -> Result<ClaimsApplied, StoreError> {
         transaction!({
             let mut applied = ClaimsApplied::default();
-            if claims.is_empty() {
-                return Ok(applied);
-            }
             let tx = self.begin().await?;
-            session.guard(&tx).await?;
-            let mut runs = load(&tx, claims).await?;
-            for claim in claims {
-                let Some(run) = runs.get_mut(&claim.run) else {
-                    applied.unknown.push(claim.run);
-                    continue;
-                };
-                if run.head.key.agent != session.agent {
-                    applied.foreign.push(claim.run);
-                } else if !run.apply(claim) {
-                    applied.stale.push(claim.run);
+            let sessions = said.iter().map(|said| said.session);
+            applied.refused = guard_all(&tx, sessions).await?;
+            let refused: HashSet<usize> = applied.refused.iter().map(|(place, _)| *place).collect();
+            let admitted: Vec<&Said<'_>> = said
+                .iter()
+                .enumerate()
+                .filter(|(place, _)| !refused.contains(place))
+                .map(|(_, said)| said)
+                .collect();
+            let claims = || admitted.iter().flat_map(|said| said.claims);
+            let mut runs = load(&tx, claims().map(|claim| claim.run)).await?;
+            for said in &admitted {
+                let agent = said.session.agent;
+                for claim in said.claims {
+                    let Some(run) = runs.get_mut(&claim.run) else {
+                        applied.unknown.push((agent, claim.run));
+                        continue;
+                    };
+                    if run.head.key.agent != agent {
+                        applied.foreign.push((agent, claim.run));
+                    } else if !run.apply(claim) {
+                        applied.stale.push(claim.run);
+                    }
                 }
             }
-            let moved: Vec<ClaimedRun> = runs
+            let mut moved: Vec<ClaimedRun> = runs
                 .into_values()
                 .filter(|run| run.patch.is_some())
                 .collect();
+            moved.sort_unstable_by_key(|run| run.head.id);
             write(&tx, &moved, now).await?;
             let ends: Vec<FailedRun<'_>> = moved.iter().filter_map(|run| run.failed(now)).collect();
             let mut agents = insert_retries(&tx, &ends, now).await?;
@@ -85,7 +107,6 @@ impl Store {
                 .iter()
                 .map(|run| run.head.moved(run.head.state, run.reason))
                 .collect();
-            applied.moved.sort_unstable_by_key(|moved| moved.run);
             let settled = settle_waiting(&tx, &applied.moved, now).await?;
             applied.moved.extend(settled.moved);
             agents.extend(settled.agents);
@@ -176,11 +197,17 @@ fn cut(text: &str) -> String {
     text.chars().take(DETAIL_MAX).collect()
 }
 
-async fn load(tx: &Tx, claims: &[AgentClaim]) -> Result<HashMap<RunId, ClaimedRun>, StoreError> {
-    let mut runs = HashMap::new();
-    for batch in claims.chunks(BATCH) {
+async fn load(
+    tx: &Tx,
+    claimed: impl Iterator<Item = RunId>,
+) -> Result<HashMap<RunId, ClaimedRun>, StoreError> {
+    let wanted: BTreeSet<RunId> = claimed.collect();
+    let wanted: Vec<RunId> = wanted.into_iter().collect();
+    let mut runs = HashMap::with_capacity(wanted.len());
+    for batch in wanted.chunks(BATCH) {
         let found = Sql::new(format!("SELECT {HEAD_COLUMNS} FROM runs WHERE "))
-            .one_of("id", batch.iter().map(|claim| claim.run))
+            .one_of("id", batch.iter().copied())
+            .text(" ORDER BY id")
             .text(tx.engine.for_update())
             .all(&**tx, read_head)
             .await?;
@@ -200,7 +227,7 @@ async fn load(tx: &Tx, claims: &[AgentClaim]) -> Result<HashMap<RunId, ClaimedRu
     Ok(runs)
 }
 
-/// Writes what changed: the many that were only accepted together, the others one by one.
+/// Writes what changed: of the many that were only accepted no more than that.
 async fn write(tx: &Tx, runs: &[ClaimedRun], now: Timestamp) -> Result<(), StoreError> {
     let (accepted, others): (Vec<&ClaimedRun>, Vec<&ClaimedRun>) = runs
         .iter()
@@ -214,69 +241,121 @@ async fn write(tx: &Tx, runs: &[ClaimedRun], now: Timestamp) -> Result<(), Store
         .execute(&**tx)
         .await?;
     }
-    for run in others {
-        if let Some(patch) = &run.patch {
-            write_one(tx, run, patch, now).await?;
-        }
+    let columns = [&COLUMNS[..], &END_COLUMNS[..]].concat();
+    for batch in others.chunks(BATCH) {
+        let rows: Vec<Given> = batch.iter().map(|run| run.given(now)).collect();
+        update_each(tx.engine, "runs", &columns, &SETS, &rows)
+            .execute(&**tx)
+            .await?;
     }
     Ok(())
 }
 
-async fn write_one(
-    tx: &Tx,
-    run: &ClaimedRun,
-    patch: &Patch,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let mut sql = Sql::new("UPDATE runs SET unreachable_since = NULL")
-        .with(", state = ?", run.head.state.word())
-        .with(", reason = ?", run.reason)
-        .with(", detail = ?", patch.detail.as_deref())
-        .with(", is_refined = ?", run.head.is_refined);
-    if patch.is_accepted {
-        sql = sql.with(", accepted_at = ?", now);
+/// What is given for each run that was more than accepted, before the [`END_COLUMNS`].
+const COLUMNS: [&str; 10] = [
+    "id",
+    "state",
+    "reason",
+    "detail",
+    "is_refined",
+    "accepted_at",
+    "started_at",
+    "pid",
+    "outcome",
+    "ended_at",
+];
+
+/// What of it is not simply stored: what is known stays known.
+const SETS: [(&str, &str); 6] = [
+    ("unreachable_since", "NULL"),
+    (
+        "accepted_at",
+        "COALESCE(given.accepted_at, runs.accepted_at)",
+    ),
+    ("started_at", "COALESCE(given.started_at, runs.started_at)"),
+    ("pid", "COALESCE(given.pid, runs.pid)"),
+    (
+        "active_agent",
+        "CASE WHEN given.outcome IS NULL THEN runs.active_agent END",
+    ),
+    (
+        "after_run",
+        "CASE WHEN given.outcome IS NULL THEN runs.after_run END",
+    ),
+];
+
+impl ClaimedRun {
+    /// The values of [`COLUMNS`] and [`END_COLUMNS`].
+    fn given(&self, now: Timestamp) -> Given {
+        let patch = self.patch.as_ref();
+        let start = patch.and_then(|patch| patch.start);
+        let end = patch.and_then(|patch| patch.end.as_ref());
+        let outcome = match self.head.state {
+            RunState::Ended(outcome) => Some(outcome),
+            RunState::Planned | RunState::Dispatched | RunState::Accepted | RunState::Running => {
+                None
+            }
+        };
+        let row = Given::default()
+            .with(self.head.id)
+            .with(self.head.state.word())
+            .with(self.reason)
+            .with(patch.and_then(|patch| patch.detail.as_deref()))
+            .with(self.head.is_refined)
+            .with(patch.is_some_and(|patch| patch.is_accepted).then_some(now))
+            .with(start.map(|start| start.at))
+            .with(start.map(|start| start.pid))
+            .with(outcome)
+            .with(outcome.map(|_| end.map_or(now, |end| end.at)));
+        given_end(row, end)
     }
-    if let Some(start) = patch.start {
-        sql = sql
-            .with(", started_at = ?", start.at)
-            .with(", pid = ?", start.pid);
-    }
-    if let RunState::Ended(outcome) = run.head.state {
-        let ended_at = patch.end.as_ref().map_or(now, |end| end.at);
-        sql = sql
-            .with(", outcome = ?", outcome)
-            .with(", ended_at = ?", ended_at);
-        sql = sql.text(", active_agent = NULL, after_run = NULL");
-    }
-    if let Some(end) = &patch.end {
-        sql = with_end(sql, end);
-    }
-    sql.with(" WHERE id = ?", run.head.id)
-        .execute(&**tx)
-        .await?;
-    Ok(())
 }
 
-/// Goes on with the columns that say how a process ended, the same in `runs` and `processes`.
-pub(crate) fn with_end(sql: Sql, end: &End) -> Sql {
-    let (exit_code, signal, has_core) = match &end.status {
-        ExitStatus::Exited(code) => (Some(*code), None, None),
-        ExitStatus::Signalled { signal, has_core } => (None, Some(*signal), Some(*has_core)),
-        ExitStatus::NotStarted { .. } => (None, None, None),
+/// The columns that say how a process ended, the same in `runs` and `processes`.
+const END_COLUMNS: [&str; 12] = [
+    "exit_code",
+    "signal_number",
+    "has_core",
+    "duration_us",
+    "user_time_us",
+    "system_time_us",
+    "memory_peak_bytes",
+    "output_written_bytes",
+    "output_dropped_bytes",
+    "output_end_offset",
+    "oom_kills",
+    "cleanup",
+];
+
+/// Goes on with the values of [`END_COLUMNS`].
+fn given_end(row: Given, end: Option<&End>) -> Given {
+    let (exit_code, signal, has_core) = match end.map(|end| &end.status) {
+        Some(ExitStatus::Exited(code)) => (Some(*code), None, None),
+        Some(ExitStatus::Signalled { signal, has_core }) => (None, Some(*signal), Some(*has_core)),
+        Some(ExitStatus::NotStarted { .. }) | None => (None, None, None),
     };
-    sql.with(", exit_code = ?", exit_code)
-        .with(", signal_number = ?", signal)
-        .with(", has_core = ?", has_core)
-        .with(", duration_us = ?", end.duration)
-        .with(", user_time_us = ?", end.usage.user_time)
-        .with(", system_time_us = ?", end.usage.system_time)
-        .with(", memory_peak_bytes = ?", end.usage.memory_peak_bytes)
-        .with(", output_written_bytes = ?", end.output.written_bytes)
-        .with(", output_dropped_bytes = ?", end.output.dropped_bytes)
-        .with(", output_end_offset = ?", end.output.end_offset)
-        .with(", oom_kills = ?", end.usage.oom_kills)
+    let usage = end.map(|end| &end.usage);
+    let output = end.map(|end| &end.output);
+    row.with(exit_code)
+        .with(signal)
+        .with(has_core)
+        .with(end.map(|end| end.duration))
+        .with(usage.map(|usage| usage.user_time))
+        .with(usage.map(|usage| usage.system_time))
+        .with(usage.map(|usage| usage.memory_peak_bytes))
+        .with(output.map(|output| output.written_bytes))
+        .with(output.map(|output| output.dropped_bytes))
+        .with(output.map(|output| output.end_offset))
+        .with(usage.map(|usage| usage.oom_kills))
         .with(
-            ", cleanup = ?",
-            (end.cleanup != Cleanup::default()).then_some(end.cleanup),
+            end.map(|end| end.cleanup)
+                .filter(|cleanup| *cleanup != Cleanup::default()),
         )
+}
+
+/// Goes on with how a process ended: `, exit_code = ?` and the like.
+pub(crate) fn with_end(sql: Sql, end: &End) -> Sql {
+    let sets = END_COLUMNS.map(|column| format!(", {column} = ?"));
+    sql.text(&sets.concat())
+        .given(&given_end(Given::default(), Some(end)))
 }

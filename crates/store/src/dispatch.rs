@@ -4,18 +4,17 @@ use std::collections::HashMap;
 
 use cronfleet_core::id::{AgentId, JobId, RunId};
 use cronfleet_core::job::{JobKind, JobSpec};
-use cronfleet_core::order::{Claim, DaemonOrder, Order};
+use cronfleet_core::order::{DaemonOrder, Order};
 use cronfleet_core::run::{Reason, RunEvent, RunState};
 use jiff::Timestamp;
 use sea_orm::ConnectionTrait;
 
 use crate::again::transaction;
-use crate::agent_session::Session;
-use crate::error::{StoreError, Thing};
-use crate::lease::Lease;
-use crate::older_run::settle_waiting;
+use crate::agent_session::{Session, guard_all};
+use crate::bulk::rounded;
+use crate::error::{Conflict, StoreError, Thing};
 use crate::run::RunMoved;
-use crate::run_state::{BATCH, HEAD_COLUMNS, RunHead, end_runs, read_head, read_state};
+use crate::run_state::{BATCH, HEAD_COLUMNS, end_runs, read_head, read_state};
 use crate::slot_restart::restarts_of_agent;
 use crate::spec::from_json;
 use crate::sql::{Row, Sql};
@@ -36,13 +35,25 @@ pub struct OutstandingRun {
     pub is_kill_requested: bool,
 }
 
+/// Planned runs that were taken to be sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedTaken {
+    /// Orders, earliest first, and whose they are.
+    pub orders: Vec<(AgentId, Order)>,
+    /// Whether there may be more.
+    pub has_more: bool,
+    /// Sessions that are not their agents' newest any more or whose agents may not work, by their places among the sessions:
+    /// nothing was taken for them.
+    pub refused: Vec<(usize, Conflict)>,
+}
+
 impl Store {
     /// Agents that have planned runs to be sent by now: `not_before` not after `until`.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn agents_with_planned(&self, until: Timestamp) -> Result<Vec<AgentId>, StoreError> {
-        let index = self.engine().index("runs_active");
+        let index = self.engine().index_of_planned();
         Sql::new(format!(
             "SELECT DISTINCT active_agent FROM runs{index} WHERE active_agent IS NOT NULL AND not_before <= ? \
              AND state = 'planned' AND after_run IS NULL"
@@ -52,44 +63,61 @@ impl Store {
         .await
     }
 
-    /// Moves planned runs of the session's agent with `not_before` not after `until` to `dispatched`, earliest first, and
+    /// Moves planned runs of the sessions' agents with `not_before` not after `until` to `dispatched`, earliest first, and
     /// answers their orders: commit first, send then.
     ///
     /// # Errors
-    /// [`Conflict::StaleSession`](crate::Conflict::StaleSession), [`Conflict::AgentState`](crate::Conflict::AgentState) unless the
-    /// agent is active.
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     pub async fn take_planned(
         &self,
-        session: &Session,
+        sessions: &[&Session],
         now: Timestamp,
         until: Timestamp,
         limit: u32,
-    ) -> Result<Vec<Order>, StoreError> {
+    ) -> Result<PlannedTaken, StoreError> {
         transaction!({
             let tx = self.begin().await?;
-            session.guard(&tx).await?;
-            let rows = Sql::new(format!(
-                "{SELECT_ORDERS} AND r.state = 'planned' AND r.after_run IS NULL"
-            ))
-            .bind(session.agent)
-            .with(" AND r.not_before <= ?", until)
-            .with(" AND r.not_after >= ?", now)
-            .with(" ORDER BY r.not_before, r.id LIMIT ?", limit)
-            .text(tx.engine.for_update())
-            .all(&*tx, read_order)
-            .await?;
+            let refused = guard_all(&tx, sessions.iter().copied()).await?;
+            let admitted = |place: &usize| refused.iter().all(|(other, _)| other != place);
+            let admitted: Vec<&Session> = sessions
+                .iter()
+                .enumerate()
+                .filter(|(place, _)| admitted(place))
+                .map(|(_, session)| *session)
+                .collect();
+            let mut rows: Vec<OrderRow> = Vec::new();
+            for batch in admitted.chunks(BATCH) {
+                let left = limit.saturating_sub(u32::try_from(rows.len()).unwrap_or(limit));
+                let found = select_orders(&tx.engine.index_of_planned())
+                    .text(" r.state = 'planned' AND r.after_run IS NULL")
+                    .and_in("r.active_agent", batch.iter().map(|session| session.agent))
+                    .with(" AND r.not_before <= ?", until)
+                    .with(" AND r.not_after >= ?", now)
+                    .with(" ORDER BY r.not_before, r.id LIMIT ?", left)
+                    .text(tx.engine.for_update())
+                    .all(&*tx, read_order)
+                    .await?;
+                rows.extend(found);
+            }
+            let has_more = rows.len() >= limit as usize;
             for batch in rows.chunks(BATCH) {
-                Sql::new("UPDATE runs SET state = 'dispatched', dispatched_at = ?, session_epoch = ?, center = ? WHERE ")
+                Sql::new(
+                    "UPDATE runs SET state = 'dispatched', center = ?, dispatched_at = ?, \
+                     session_epoch = (SELECT session_epoch FROM agents WHERE id = runs.agent_id) WHERE ",
+                )
+                .bind(admitted.first().map(|session| session.center.as_str()))
                 .bind(now)
-                .bind(session.epoch)
-                .bind(session.center.as_str())
                 .one_of("id", batch.iter().map(|row| row.id))
                 .execute(&*tx)
                 .await?;
             }
             let orders = with_specs(&*tx, rows).await?;
             tx.commit().await?;
-            Ok(orders)
+            Ok(PlannedTaken {
+                orders,
+                has_more,
+                refused,
+            })
         })
     }
 
@@ -107,20 +135,19 @@ impl Store {
     ) -> Result<Vec<RunMoved>, StoreError> {
         let tx = self.begin().await?;
         session.guard(&tx).await?;
-        let planned = Sql::new(format!(
-            "{SELECT_ORDERS} AND r.state = 'planned' AND r.after_run IS NULL"
-        ))
-        .bind(session.agent)
-        .with(" AND r.not_before <= ?", until)
-        .with(" ORDER BY r.not_before, r.id LIMIT ?", limit)
-        .text(tx.engine.for_update())
-        .all(&*tx, read_order)
-        .await?;
+        let planned = select_orders(&tx.engine.index_of_planned())
+            .text(" r.state = 'planned' AND r.after_run IS NULL")
+            .with(" AND r.active_agent = ?", session.agent)
+            .with(" AND r.not_before <= ?", until)
+            .with(" ORDER BY r.not_before, r.id LIMIT ?", limit)
+            .text(tx.engine.for_update())
+            .all(&*tx, read_order)
+            .await?;
         let orders = with_specs(&*tx, planned).await?;
         let withheld: Vec<RunId> = orders
             .into_iter()
-            .filter(|order| !order.launch.secrets.is_empty())
-            .map(|order| order.run)
+            .filter(|(_, order)| !order.launch.secrets.is_empty())
+            .map(|(_, order)| order.run)
             .collect();
         let mut moved = Vec::new();
         for batch in withheld.chunks(BATCH) {
@@ -168,102 +195,17 @@ impl Store {
     ) -> Result<Vec<Order>, StoreError> {
         let mut rows = Vec::new();
         for batch in runs.chunks(BATCH) {
-            let found = Sql::new(format!("{SELECT_ORDERS} AND r.state = 'dispatched'"))
-                .bind(agent)
+            let found = select_orders("")
+                .text(" r.state = 'dispatched'")
+                .with(" AND r.active_agent = ?", agent)
                 .and_in("r.id", batch.iter().copied())
                 .all(self.reader(), read_order)
                 .await?;
             rows.extend(found);
         }
         rows.sort_by_key(|row| (row.not_before, row.id));
-        with_specs(self.reader(), rows).await
-    }
-
-    /// Ends planned runs whose time is over, at most `limit`: `missed(center_down)` where the start deadline passed before
-    /// the center was up, else `missed(agent_offline)`.
-    ///
-    /// # Errors
-    /// [`Conflict::StaleLease`](crate::Conflict::StaleLease), [`StoreError::Unavailable`].
-    pub async fn expire_planned(
-        &self,
-        lease: &Lease,
-        now: Timestamp,
-        center_up_since: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<RunMoved>, StoreError> {
-        let index = self.engine().index("runs_active");
-        // Nearly always there is nothing, and then nothing is to be written.
-        let is_any_late = Sql::new(format!(
-            "SELECT 1 FROM runs{index} WHERE active_agent IS NOT NULL AND state = 'planned' AND not_after < ? LIMIT 1"
-        ))
-        .bind(now)
-        .exists(self.reader())
-        .await?;
-        if !is_any_late {
-            return Ok(Vec::new());
-        }
-        transaction!({
-            let tx = self.begin().await?;
-            lease.fence(&tx).await?;
-            let index = tx.engine.index("runs_active");
-            let late = Sql::new(format!(
-            "SELECT {HEAD_COLUMNS}, not_after FROM runs{index} WHERE active_agent IS NOT NULL AND state = 'planned' \
-             AND not_after < ? LIMIT ?"
-        ))
-        .bind(now)
-        .bind(limit)
-        .text(tx.engine.for_update())
-        .all(&*tx, |row| Ok((read_head(row)?, row.next::<Timestamp>()?)))
-        .await?;
-            let (center_down, agent_offline): (Vec<_>, Vec<_>) = late
-                .into_iter()
-                .partition(|(_, not_after)| *not_after < center_up_since);
-            let mut moved = Vec::new();
-            for (late, reason) in [
-                (center_down, Reason::CenterDown),
-                (agent_offline, Reason::AgentOffline),
-            ] {
-                let heads: Vec<RunHead> = late.into_iter().map(|(head, _)| head).collect();
-                moved.extend(end_runs(&tx, &heads, &RunEvent::Expire(reason), now).await?);
-            }
-            tx.commit().await?;
-            Ok(moved)
-        })
-    }
-
-    /// Ends runs whose agent has been out of reach since before `since`, at most `limit`: `lost(agent_gone)`.
-    ///
-    /// # Errors
-    /// [`Conflict::StaleLease`](crate::Conflict::StaleLease), [`StoreError::Unavailable`].
-    pub async fn lose_unreachable(
-        &self,
-        lease: &Lease,
-        since: Timestamp,
-        now: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<RunMoved>, StoreError> {
-        transaction!({
-            let tx = self.begin().await?;
-            lease.fence(&tx).await?;
-            let index = tx.engine.index("runs_active");
-            let heads = Sql::new(format!(
-            "SELECT {HEAD_COLUMNS} FROM runs{index} WHERE active_agent IS NOT NULL AND unreachable_since < ? LIMIT ?"
-        ))
-        .bind(since)
-        .bind(limit)
-        .text(tx.engine.for_update())
-        .all(&*tx, read_head)
-        .await?;
-            let gone = Claim::Lost {
-                reason: Reason::AgentGone,
-                start: None,
-            };
-            let mut moved = end_runs(&tx, &heads, &RunEvent::Claim(&gone), now).await?;
-            let settled = settle_waiting(&tx, &moved, now).await?;
-            moved.extend(settled.moved);
-            tx.commit().await?;
-            Ok(moved)
-        })
+        let orders = with_specs(self.reader(), rows).await?;
+        Ok(orders.into_iter().map(|(_, order)| order).collect())
     }
 
     /// Everything the agent shall keep alive, by job.
@@ -272,14 +214,15 @@ impl Store {
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     pub async fn daemon_orders(&self, agent: AgentId) -> Result<Vec<DaemonOrder>, StoreError> {
         let restarts = restarts_of_agent(self.reader(), agent).await?;
-        Sql::new(
+        let index = self.engine().index("jobs_kind");
+        Sql::new(format!(
             "SELECT j.id, j.version, v.spec FROM group_agents ga JOIN agents a ON a.id = ga.agent_id \
-             JOIN jobs j ON j.group_id = ga.group_id \
+             JOIN jobs j{index} ON j.group_id = ga.group_id \
              JOIN job_versions v ON v.job_id = j.id AND v.version = j.version \
              WHERE ga.agent_id = ? AND a.state = 'active' AND j.kind = 'daemon' AND j.is_deleted = 0 \
              AND j.is_paused = 0 AND (j.is_target_all = 1 OR EXISTS (SELECT 1 FROM job_targets t \
-             WHERE t.job_id = j.id AND t.agent_id = ga.agent_id)) ORDER BY j.id",
-        )
+             WHERE t.job_id = j.id AND t.agent_id = ga.agent_id)) ORDER BY j.id"
+        ))
         .bind(agent)
         .all(self.reader(), |row| {
             let (job, job_version) = (row.next()?, row.next()?);
@@ -304,6 +247,7 @@ impl Store {
 /// A run that becomes an order once its definition is at hand.
 struct OrderRow {
     id: RunId,
+    agent: AgentId,
     job: JobId,
     job_version: u32,
     copy: u32,
@@ -314,12 +258,18 @@ struct OrderRow {
     not_after: Timestamp,
 }
 
-const SELECT_ORDERS: &str = "SELECT r.id, r.job_id, r.job_version, r.copy, r.copies, r.attempt, r.due, r.not_before, \
-    r.not_after FROM runs r WHERE r.active_agent = ?";
+/// Begins a query for [`read_order`] that walks an index.
+fn select_orders(index: &str) -> Sql {
+    Sql::new(format!(
+        "SELECT r.id, r.agent_id, r.job_id, r.job_version, r.copy, r.copies, r.attempt, r.due, r.not_before, r.not_after \
+         FROM runs r{index} WHERE"
+    ))
+}
 
 fn read_order(row: &mut Row) -> Result<OrderRow, StoreError> {
     Ok(OrderRow {
         id: row.next()?,
+        agent: row.next()?,
         job: row.next()?,
         job_version: row.next()?,
         copy: row.next()?,
@@ -331,11 +281,11 @@ fn read_order(row: &mut Row) -> Result<OrderRow, StoreError> {
     })
 }
 
-/// Makes orders; each version of a job is read once.
+/// Makes orders, each with its agent; each version of a job is read once.
 async fn with_specs(
     on: &impl ConnectionTrait,
     rows: Vec<OrderRow>,
-) -> Result<Vec<Order>, StoreError> {
+) -> Result<Vec<(AgentId, Order)>, StoreError> {
     let specs = specs_of(on, rows.iter().map(|row| (row.job, row.job_version))).await?;
     rows.into_iter()
         .map(|row| {
@@ -347,7 +297,7 @@ async fn with_specs(
             let JobKind::Scheduled(scheduled) = &spec.kind else {
                 return Err(StoreError::corrupt("job kind", "daemon"));
             };
-            Ok(Order {
+            let order = Order {
                 run: row.id,
                 job: row.job,
                 job_name: spec.name.clone(),
@@ -361,7 +311,8 @@ async fn with_specs(
                 overlap: scheduled.overlap,
                 timeout: scheduled.timeout,
                 launch: spec.launch.clone(),
-            })
+            };
+            Ok((row.agent, order))
         })
         .collect()
 }
@@ -376,12 +327,13 @@ pub(crate) async fn specs_of(
     wanted.dedup();
     let mut specs = HashMap::new();
     for batch in wanted.chunks(BATCH) {
-        let mut sql = Sql::new("SELECT job_id, version, spec FROM job_versions WHERE 1 = 0");
-        for &(job, version) in batch {
-            sql = sql
-                .with(" OR (job_id = ?", job)
-                .with(" AND version = ?)", version);
-        }
+        // Anything beside these alternatives, and engines read the whole table.
+        let one_of = vec!["(job_id = ? AND version = ?)"; rounded(batch.len())].join(" OR ");
+        let again = batch.last().into_iter().cycle();
+        let sql = batch.iter().chain(again).take(rounded(batch.len())).fold(
+            Sql::new("SELECT job_id, version, spec FROM job_versions WHERE ").text(&one_of),
+            |sql, &(job, version)| sql.bind(job).bind(version),
+        );
         let found = sql
             .all(on, |row| {
                 let key: (JobId, u32) = (row.next()?, row.next()?);

@@ -127,6 +127,15 @@ impl Engine {
         }
     }
 
+    /// The same for runs that are planned and not yet sent. MySQL has no index of its own for these: every change of a run's state
+    /// would have to keep it.
+    pub(crate) fn index_of_planned(self) -> String {
+        self.index(match self {
+            Self::Sqlite | Self::Postgres => "runs_planned",
+            Self::Mysql => "runs_active",
+        })
+    }
+
     /// Lists names and types of the columns of a table, the `?`.
     pub(crate) const fn columns(self) -> &'static str {
         match self {

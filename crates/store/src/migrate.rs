@@ -47,6 +47,7 @@ migrations! {
     10 "catch_up" "0010_catch_up.sql",
     11 "decisions" "0011_decisions.sql",
     12 "lists" "0012_lists.sql",
+    13 "handing_out" "0013_handing_out.sql",
 }
 
 const fn migrations(engine: Engine) -> &'static [Migration] {

@@ -143,8 +143,7 @@ pub(crate) async fn settle_waiting(
             None => not_started.insert(moved.run),
         };
     }
-    let agents: BTreeSet<AgentId> = older.iter().map(|moved| moved.agent).collect();
-    let superseded = waiting_for(tx, &agents, &started).await?;
+    let superseded = waiting_for(tx, &started).await?;
     settled.moved = end_runs(
         tx,
         &superseded,
@@ -152,7 +151,7 @@ pub(crate) async fn settle_waiting(
         now,
     )
     .await?;
-    let free = waiting_for(tx, &agents, &not_started).await?;
+    let free = waiting_for(tx, &not_started).await?;
     for batch in free.chunks(BATCH) {
         Sql::new("UPDATE runs SET after_run = NULL WHERE ")
             .one_of("id", batch.iter().map(|head| head.id))
@@ -163,18 +162,14 @@ pub(crate) async fn settle_waiting(
     Ok(settled)
 }
 
-async fn waiting_for(
-    tx: &Tx,
-    agents: &BTreeSet<AgentId>,
-    older: &BTreeSet<RunId>,
-) -> Result<Vec<RunHead>, StoreError> {
+async fn waiting_for(tx: &Tx, older: &BTreeSet<RunId>) -> Result<Vec<RunHead>, StoreError> {
     let mut waiting = Vec::new();
     let older: Vec<RunId> = older.iter().copied().collect();
     for batch in older.chunks(BATCH) {
+        let index = tx.engine.index("runs_after");
         let found = Sql::new(format!(
-            "SELECT {HEAD_COLUMNS} FROM runs WHERE state = 'planned'"
+            "SELECT {HEAD_COLUMNS} FROM runs{index} WHERE state = 'planned' AND after_run IS NOT NULL"
         ))
-        .and_in("active_agent", agents.iter().copied())
         .and_in("after_run", batch.iter().copied())
         .text(tx.engine.for_update())
         .all(&**tx, read_head)

@@ -44,6 +44,8 @@ pub struct JobToPlan {
     pub processes: u32,
     /// Every due instant up to here is decided.
     pub watermark: Timestamp,
+    /// The next one; `None` if there is none, as for jobs that run when a host starts.
+    pub next_due: Option<Timestamp>,
     /// Active agents of the group that the target selects, sorted.
     pub agents: Vec<AgentId>,
 }
@@ -75,9 +77,9 @@ pub struct PlansCommitted {
 }
 
 impl Store {
-    /// Jobs of the lease's shard whose next due instant is not after `until`, by id, starting behind `after`: the caller walks through
-    /// all of them once, so that jobs which stay due (no agent yet) cannot hold up the others. A job whose definition cannot
-    /// be read is put into quarantine and left out.
+    /// Jobs of the lease's shard whose next due instant is not after `until`, by that instant and id, starting behind `after`: the
+    /// caller walks through all of them once, so that jobs which stay due (no agent yet) cannot hold up the others. A job whose
+    /// definition cannot be read is put into quarantine and left out.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -85,19 +87,26 @@ impl Store {
         &self,
         lease: &Lease,
         until: Timestamp,
-        after: Option<JobId>,
+        after: Option<(Timestamp, JobId)>,
         limit: u32,
     ) -> Result<Vec<JobToPlan>, StoreError> {
-        let found = Sql::new(format!(
-            "SELECT {JOB_COLUMNS} FROM jobs j JOIN job_versions v ON v.job_id = j.id AND v.version = j.version \
+        let index = self.engine().index("jobs_due");
+        let mut sql = Sql::new(format!(
+            "SELECT {JOB_COLUMNS} FROM jobs j{index} JOIN job_versions v ON v.job_id = j.id AND v.version = j.version \
              WHERE j.shard = ? AND j.next_due <= ?"
         ))
         .bind(lease.shard)
-        .bind(until)
-        .with_some(" AND j.id > ?", after)
-        .with(" ORDER BY j.id LIMIT ?", limit)
-        .all(self.reader(), read_job)
-        .await?;
+        .bind(until);
+        if let Some((due, job)) = after {
+            sql = sql
+                .with(" AND j.next_due >= ?", due)
+                .with(" AND (j.next_due > ?", due)
+                .with(" OR j.id > ?)", job);
+        }
+        let found = sql
+            .with(" ORDER BY j.next_due, j.id LIMIT ?", limit)
+            .all(self.reader(), read_job)
+            .await?;
         let (jobs, unreadable) = self.resolve(found).await?;
         for (job, version) in unreadable {
             self.quarantine_job(lease, job, version).await?;
@@ -122,10 +131,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn reboot_jobs(&self, agent: AgentId) -> Result<Vec<JobToPlan>, StoreError> {
+        let index = self.engine().index("jobs_reboot");
         let found = Sql::new(format!(
-            "SELECT {JOB_COLUMNS} FROM jobs j JOIN job_versions v ON v.job_id = j.id AND v.version = j.version \
-             WHERE j.is_reboot = 1 AND j.is_deleted = 0 AND j.is_paused = 0 \
-             AND EXISTS (SELECT 1 FROM group_agents ga WHERE ga.group_id = j.group_id AND ga.agent_id = ?) ORDER BY j.id"
+            "SELECT {JOB_COLUMNS} FROM group_agents ga JOIN jobs j{index} ON j.group_id = ga.group_id \
+             JOIN job_versions v ON v.job_id = j.id AND v.version = j.version \
+             WHERE ga.agent_id = ? AND j.is_reboot = 1 AND j.is_deleted = 0 AND j.is_paused = 0 ORDER BY j.id"
         ))
         .bind(agent)
         .all(self.reader(), read_job)
@@ -269,6 +279,7 @@ impl Store {
                 catch_up: scheduled.catch_up,
                 processes,
                 watermark: job.watermark,
+                next_due: job.next_due,
                 agents: agents.remove(&job.id).unwrap_or_default(),
             })
             .collect();
@@ -281,11 +292,12 @@ struct FoundJob {
     group: GroupId,
     version: u32,
     watermark: Timestamp,
+    next_due: Option<Timestamp>,
     /// Its definition as it is stored.
     spec: String,
 }
 
-const JOB_COLUMNS: &str = "j.id, j.group_id, j.version, j.watermark, v.spec";
+const JOB_COLUMNS: &str = "j.id, j.group_id, j.version, j.watermark, j.next_due, v.spec";
 
 fn read_job(row: &mut Row) -> Result<FoundJob, StoreError> {
     Ok(FoundJob {
@@ -293,6 +305,7 @@ fn read_job(row: &mut Row) -> Result<FoundJob, StoreError> {
         group: row.next()?,
         version: row.next()?,
         watermark: row.next()?,
+        next_due: row.maybe()?,
         spec: row.next()?,
     })
 }

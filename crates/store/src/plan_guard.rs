@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use cronfleet_core::id::{GroupId, JobId};
 use jiff::Timestamp;
 
+use crate::bulk::update_each;
 use crate::error::StoreError;
 use crate::plan::JobPlan;
 use crate::run_state::BATCH;
-use crate::sql::Sql;
+use crate::sql::{Given, Sql};
 use crate::store::Tx;
 
 /// Groups of the jobs that are as they were when their plans were made; they stay so until the end of the transaction.
@@ -48,22 +49,24 @@ pub(crate) async fn move_watermarks(
     plans: &[(&JobPlan, GroupId)],
 ) -> Result<(), StoreError> {
     for batch in plans.chunks(BATCH) {
-        let mut sql = Sql::new("UPDATE jobs SET watermark = CASE id");
-        for (plan, _) in batch {
-            sql = sql
-                .with(" WHEN ?", plan.job)
-                .with(" THEN ?", plan.plan.watermark);
-        }
-        sql = sql.text(" END, next_due = CASE id");
-        for (plan, _) in batch {
-            sql = sql
-                .with(" WHEN ?", plan.job)
-                .with(" THEN ?", plan.plan.next_due);
-        }
-        sql.text(" END WHERE ")
-            .one_of("id", batch.iter().map(|(plan, _)| plan.job))
-            .execute(&**tx)
-            .await?;
+        let rows: Vec<Given> = batch
+            .iter()
+            .map(|(plan, _)| {
+                Given::default()
+                    .with(plan.job)
+                    .with(plan.plan.watermark)
+                    .with(plan.plan.next_due)
+            })
+            .collect();
+        update_each(
+            tx.engine,
+            "jobs",
+            &["id", "watermark", "next_due"],
+            &[],
+            &rows,
+        )
+        .execute(&**tx)
+        .await?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, RuntimeErr, Statement, TryGetable, Value};
 use uuid::Uuid;
 
+use crate::bulk::rounded;
 use crate::engine::Engine;
 use crate::error::StoreError;
 
@@ -62,6 +63,12 @@ impl Sql {
         self
     }
 
+    /// Gives as many `?` as a row has values those values.
+    pub(crate) fn given(mut self, row: &Given) -> Self {
+        self.values.extend_from_slice(&row.0);
+        self
+    }
+
     /// Goes on with text that has one `?`, and its value.
     pub(crate) fn with(self, text: &str, value: impl Bind) -> Self {
         self.text(text).bind(value)
@@ -88,10 +95,12 @@ impl Sql {
     ) -> Self {
         let before = self.values.len();
         self.values.extend(values.into_iter().map(Bind::into_value));
-        let count = self.values.len() - before;
-        if count == 0 {
+        let count = rounded(self.values.len() - before);
+        let Some(last) = self.values.get(before..).and_then(<[Value]>::last) else {
             return self.text("1 = 0");
-        }
+        };
+        let last = last.clone();
+        self.values.resize(before + count, last);
         self.text(column)
             .text(" IN (?")
             .text(&", ?".repeat(count - 1))
@@ -206,6 +215,18 @@ pub(crate) async fn answered_in_time<T>(
     answer: impl Future<Output = Result<T, DbErr>>,
 ) -> Result<T, DbErr> {
     answered(ANSWER_MAX, answer).await
+}
+
+/// Values of one row of a statement about many.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Given(Vec<Value>);
+
+impl Given {
+    /// Goes on with the next value.
+    pub(crate) fn with(mut self, value: impl Bind) -> Self {
+        self.0.push(value.into_value());
+        self
+    }
 }
 
 /// A row that is read column by column, in the order of the `SELECT` list.

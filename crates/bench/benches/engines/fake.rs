@@ -85,15 +85,14 @@ impl Agents {
     /// Opens their sessions; they work until the answer is dropped.
     pub(crate) async fn connect(&self, center: &str) -> anyhow::Result<Working> {
         let seen = Arc::new(Seen::default());
-        let sessions: Vec<Agent> = stream::iter(&self.identities)
+        let mut sessions = stream::iter(&self.identities)
             .map(|identity| Agent::connect(identity, center, Arc::clone(&seen)))
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await?;
+            .buffer_unordered(AT_ONCE);
         let mut tasks = JoinSet::new();
-        for session in sessions {
+        while let Some(session) = sessions.try_next().await? {
             tasks.spawn(session.work());
         }
+        drop(sessions);
         Ok(Working { tasks, seen })
     }
 }

@@ -12,8 +12,8 @@ use crate::rig::Rig;
 use crate::usage::{Used, memory_mb};
 
 const JOBS: usize = 100_000;
-/// Time for the center to start and for all agents to connect.
-const BEFORE: i64 = 60;
+/// Time to make the jobs, for the center to start and for all agents to connect.
+const BEFORE: i64 = 120;
 /// Longest wait for the ends of a burst.
 const BURST_WAIT: Duration = Duration::from_secs(120);
 /// How long a rate is kept up before it is measured, and while it is.

@@ -9,11 +9,11 @@ use cronfleet_core::access::Reach;
 use cronfleet_core::id::{JobId, RunId};
 use cronfleet_core::job::Launch;
 use cronfleet_core::order::{DaemonOrder, Order, SlotState};
-use cronfleet_core::plan::{PLAN_AHEAD, PlannedRun, earlier};
+use cronfleet_core::plan::{PLAN_AHEAD, PlannedRun, earlier, later};
 use cronfleet_core::run::{Cause, Reason, RunKey, RunState};
 use cronfleet_store::{
-    AgentClaim, AgentState, ClaimsApplied, Conflict, JobToPlan, LifeChunks, ManualRuns, RunMoved,
-    Session, SlotChanged, StoreError,
+    AgentClaim, AgentState, Conflict, JobToPlan, LifeChunks, ManualRuns, RunMoved, Session,
+    SlotChanged, StoreError,
 };
 use cronfleet_wire::v1::from_agent::Body as In;
 use cronfleet_wire::v1::from_center::Body as Out;
@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::Parts;
+use super::clerk::CLAIMS_PER_COMMIT;
 use super::outbox::Outbox;
 use super::output::OutputLives;
 use super::policy;
@@ -31,8 +32,6 @@ use super::withheld;
 use crate::bus::Change;
 use crate::nudge::Nudge;
 
-/// Most claims that go into one transaction.
-const CLAIMS_PER_COMMIT: usize = 2_000;
 /// Most planned runs that are looked through for those that an agent is too old for.
 const WITHHELD_MAX: u32 = 10_000;
 /// How often a session looks after what nobody told it.
@@ -233,20 +232,15 @@ impl Desk {
     /// Commits planned runs as dispatched and sends their orders.
     async fn hand_out(&mut self) -> Result<(), SessionEnd> {
         loop {
-            let now = self.parts.clock.now();
-            let until = cronfleet_core::plan::later(now, PLAN_AHEAD);
-            self.withhold_runs(now, until).await?;
-            let orders = match self
-                .parts
-                .store
-                .take_planned(&self.session, now, until, BATCH_MAX as u32)
-                .await
-            {
-                Err(StoreError::Conflict(Conflict::AgentState)) => return Ok(()),
+            self.withhold_runs().await?;
+            let taken = match self.parts.clerk.take_planned(&self.session).await {
+                Err(error) if matches!(*error, StoreError::Conflict(Conflict::AgentState)) => {
+                    return Ok(());
+                }
                 answer => answer?,
             };
-            self.send_orders(&orders).await?;
-            if orders.len() < BATCH_MAX {
+            self.send_orders(&taken.orders).await?;
+            if !taken.has_more {
                 return Ok(());
             }
         }
@@ -276,10 +270,12 @@ impl Desk {
     }
 
     /// Ends what the agent would start without its secrets.
-    async fn withhold_runs(&self, now: Timestamp, until: Timestamp) -> Result<(), SessionEnd> {
+    async fn withhold_runs(&self) -> Result<(), SessionEnd> {
         if self.knows_secrets {
             return Ok(());
         }
+        let now = self.parts.clock.now();
+        let until = later(now, PLAN_AHEAD);
         let moved = self
             .parts
             .store
@@ -404,17 +400,12 @@ impl Desk {
                 Err(_) => break,
             }
         }
-        let applied = self
-            .parts
-            .store
-            .apply_claims(&self.session, &claims, self.parts.clock.now())
-            .await?;
+        self.parts.clerk.apply(&self.session, claims).await?;
         for sequence in sequences {
             self.outbox
                 .send(Out::ClaimsAck(v1::ClaimsAck { sequence }))
                 .await?;
         }
-        self.tell_claims(&applied);
         Ok(other)
     }
 
@@ -427,20 +418,6 @@ impl Desk {
             }
         });
         read.collect()
-    }
-
-    fn tell_claims(&self, applied: &ClaimsApplied) {
-        let agent = self.session.agent;
-        for run in &applied.foreign {
-            tracing::error!(agent.id = %agent, run.id = %run, "an agent claimed a run of another agent");
-        }
-        for run in &applied.unknown {
-            tracing::warn!(agent.id = %agent, run.id = %run, "an agent claimed a run that is not recorded");
-        }
-        publish_moves(&self.parts.bus, &applied.moved);
-        self.parts
-            .nudges
-            .runs_planned(applied.agents.iter().copied());
     }
 
     async fn take_output(&mut self, output: v1::Output) -> Result<(), SessionEnd> {

@@ -2,8 +2,9 @@
 //!
 //! Identity comes from the client certificate alone. A session's work is split in two so that a slow database never delays a
 //! heartbeat: the reader ([`session`]) answers heartbeats and passes everything else on; the desk ([`desk`]) hands out and
-//! takes in.
+//! takes in. What desks commit in great number goes through one clerk ([`clerk`]).
 
+pub(crate) mod clerk;
 pub(crate) mod desk;
 mod join;
 mod outbox;
@@ -26,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 
+use self::clerk::Clerk;
 use crate::bus::EventBus;
 use crate::fleet_clock::FleetClock;
 use crate::heartbeats::Heartbeats;
@@ -38,6 +40,7 @@ use crate::seal::Sealer;
 /// What every session works with.
 pub(crate) struct Parts {
     pub(crate) store: Store,
+    pub(crate) clerk: Clerk,
     pub(crate) nudges: Nudges,
     pub(crate) bus: EventBus,
     pub(crate) mint: Mint,

@@ -57,7 +57,7 @@ pub(super) enum SessionEnd {
     },
     /// The store failed.
     #[error("the store failed")]
-    Store(#[source] StoreError),
+    Store(#[source] Arc<StoreError>),
 }
 
 impl SessionEnd {
@@ -81,9 +81,15 @@ impl From<Closed> for SessionEnd {
 
 impl From<StoreError> for SessionEnd {
     fn from(error: StoreError) -> Self {
-        match error {
+        Arc::new(error).into()
+    }
+}
+
+impl From<Arc<StoreError>> for SessionEnd {
+    fn from(error: Arc<StoreError>) -> Self {
+        match *error {
             StoreError::Conflict(Conflict::StaleSession) => Self::Replaced,
-            error => Self::Store(error),
+            _ => Self::Store(error),
         }
     }
 }

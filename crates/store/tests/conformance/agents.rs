@@ -7,7 +7,7 @@ use cronfleet_core::policy::ExecMode;
 use cronfleet_core::run::{Outcome, Reason, RunState};
 use cronfleet_store::{
     AgentFacts, AgentFilter, AgentPolicy, AgentState, AgentUpdate, Conflict, Heartbeat,
-    NewJoinToken, SpoolLevel, StoreError,
+    NewJoinToken, Said, SpoolLevel, StoreError,
 };
 use uuid::Uuid;
 
@@ -145,11 +145,8 @@ async fn an_agent_waits_until_it_is_approved(w: World) {
     );
     assert_eq!(w.store.agents_serving(group).await.unwrap(), []);
     let session = w.session(agent.id).await;
-    let refused = w.store.take_planned(&session, at(0), at(9), 9).await;
-    assert!(
-        matches!(refused, Err(StoreError::Conflict(Conflict::AgentState))),
-        "{refused:?}"
-    );
+    let taken = w.store.take_planned(&[&session], at(0), at(9), 9).await;
+    assert_eq!(taken.unwrap().refused, [(0, Conflict::AgentState)]);
     w.store
         .approve_agent(agent.id, Some(&[other]))
         .await
@@ -243,20 +240,28 @@ async fn an_old_session_can_do_nothing(w: World) {
     let job = w.job(1, group, scheduled("a")).await;
     w.plan_one(job, at(60), agent).await;
     let (old, new) = (w.session(agent).await, w.session(agent).await);
-    let refused = w.store.take_planned(&old, at(0), at(100), 9).await;
-    assert!(
-        matches!(refused, Err(StoreError::Conflict(Conflict::StaleSession))),
-        "{refused:?}"
+    let taken = w
+        .store
+        .take_planned(&[&old], at(0), at(100), 9)
+        .await
+        .unwrap();
+    assert_eq!(
+        (taken.refused, taken.orders),
+        (vec![(0, Conflict::StaleSession)], vec![])
     );
     let run = w.dispatch(&new).await[0];
     let claims = [crate::world::claim(
         run,
         cronfleet_core::order::Claim::Accepted,
     )];
-    let refused = w.store.apply_claims(&old, &claims, at(1)).await;
-    assert!(
-        matches!(refused, Err(StoreError::Conflict(Conflict::StaleSession))),
-        "{refused:?}"
+    let said = Said {
+        session: &old,
+        claims: &claims,
+    };
+    let applied = w.store.apply_claims(&[said], at(1)).await.unwrap();
+    assert_eq!(
+        (applied.refused, applied.moved),
+        (vec![(0, Conflict::StaleSession)], vec![])
     );
     w.store.close_session(&old, at(5)).await.unwrap();
     assert_eq!(
@@ -350,15 +355,13 @@ async fn revoking_ends_everything_once(w: World) {
             .unwrap(),
         None
     );
-    let refused = w
-        .store
-        .apply_claims(
-            &session,
-            &[crate::world::claim(sent.id, crate::world::exited(at(1), 0))],
-            at(6),
-        )
-        .await;
-    assert!(refused.is_err());
+    let claims = [crate::world::claim(sent.id, crate::world::exited(at(1), 0))];
+    let said = Said {
+        session: &session,
+        claims: &claims,
+    };
+    let applied = w.store.apply_claims(&[said], at(6)).await.unwrap();
+    assert_eq!(applied.refused, [(0, Conflict::StaleSession)]);
 }
 
 async fn agents_are_seen_by_those_whose_groups_they_serve(w: World) {

@@ -2,11 +2,15 @@ use std::time::Duration;
 
 use cronfleet_core::id::{JobId, RunId};
 use cronfleet_core::order::{Claim, Cleanup, ExitStatus, KillMeans, Start, StopCause};
+use cronfleet_core::plan::PlannedRun;
 use cronfleet_core::run::{Cause, Outcome, Reason, RunState};
-use cronfleet_store::{RunFilter, Session};
+use cronfleet_store::{AgentClaim, Conflict, RunFilter, Said, Session};
 use jiff::SignedDuration;
 
-use crate::world::{ADMIN, ALL, DEADLINE, World, at, claim, end, exited, retried, run_at, running};
+use crate::world::{
+    ADMIN, ALL, DEADLINE, World, applied, at, claim, end, exited, retried, run_at, running,
+    scheduled,
+};
 
 conformance! {
     a_run_goes_its_way,
@@ -18,6 +22,7 @@ conformance! {
     what_is_not_tried_again,
     a_lost_run_is_refined_once,
     any_order_and_repetition_ends_the_same,
+    what_many_sessions_say_at_once_counts_as_if_each_had_said_it_alone,
 }
 
 struct Fleet {
@@ -120,12 +125,7 @@ async fn claims_of_one_batch_are_applied_in_order(w: World) {
         claim(run, exited(at(61), 0)),
         claim(run, Claim::Accepted),
     ];
-    let applied = fleet
-        .w
-        .store
-        .apply_claims(&fleet.session, &claims, at(70))
-        .await
-        .unwrap();
+    let applied = applied(&fleet.w.store, &fleet.session, &claims, at(70)).await;
     assert_eq!((applied.moved.len(), applied.stale), (1, vec![run]));
     let row = fleet.w.run(run).await;
     assert_eq!(
@@ -209,15 +209,11 @@ async fn claims_for_other_agents_and_unknown_runs_are_told(w: World) {
         claim(run, exited(at(61), 0)),
         claim(unknown, Claim::Accepted),
     ];
-    let applied = fleet
-        .w
-        .store
-        .apply_claims(&session, &claims, at(70))
-        .await
-        .unwrap();
+    let applied = applied(&fleet.w.store, &session, &claims, at(70)).await;
+    let claimed = |run| vec![(session.agent, run)];
     assert_eq!(
         (applied.foreign, applied.unknown, applied.moved),
-        (vec![run], vec![unknown], vec![])
+        (claimed(run), claimed(unknown), vec![])
     );
     assert_eq!(fleet.w.state(run).await, RunState::Dispatched);
 }
@@ -384,19 +380,10 @@ async fn any_order_and_repetition_ends_the_same(w: World) {
                 has_ended |= pick == 2;
                 batch.push(claim(id, claims[pick].clone()));
             }
-            fleet
-                .w
-                .store
-                .apply_claims(&fleet.session, &batch, at(70))
-                .await
-                .unwrap();
+            applied(&fleet.w.store, &fleet.session, &batch, at(70)).await;
         }
-        fleet
-            .w
-            .store
-            .apply_claims(&fleet.session, &[claim(id, claims[1].clone())], at(71))
-            .await
-            .unwrap();
+        let again = [claim(id, claims[1].clone())];
+        applied(&fleet.w.store, &fleet.session, &again, at(71)).await;
         let row = fleet.w.run(id).await;
         assert_eq!(
             (row.state, row.ended_at),
@@ -417,4 +404,111 @@ async fn any_order_and_repetition_ends_the_same(w: World) {
         let retry = runs.iter().find(|run| run.attempt == 2).unwrap();
         assert_eq!(retry.not_before, at(62) + SignedDuration::from_secs(10));
     }
+}
+
+async fn what_many_sessions_say_at_once_counts_as_if_each_had_said_it_alone(w: World) {
+    // More runs than one statement is about, and a number that is rounded up.
+    const RUNS: u32 = 37;
+    let group = w.group(1).await;
+    let job = w.job(1, group, scheduled("a")).await;
+    let mut agents = Vec::new();
+    for number in 1..=8 {
+        agents.push(w.agent(number, &[group]).await);
+    }
+    let planned = |agent| {
+        (0..RUNS).map(move |copy| {
+            let mut key = run_at(job, 1, at(60), agent).key;
+            key.copy = copy;
+            PlannedRun::new(key, RUNS, Cause::Schedule, at(60), DEADLINE)
+        })
+    };
+    w.plan(job, agents.iter().copied().flat_map(planned).collect())
+        .await;
+    let mut sessions = Vec::new();
+    let mut runs: Vec<Vec<RunId>> = Vec::new();
+    for agent in agents {
+        let session = w.session(agent).await;
+        runs.push(w.dispatch(&session).await);
+        sessions.push(session);
+    }
+    assert!(runs.iter().all(|own| own.len() == RUNS as usize));
+    let newer = w.session(sessions[5].agent).await;
+    let outcome_of = |number: usize| match number % 4 {
+        0 => vec![Claim::Accepted],
+        1 => vec![Claim::Accepted, running(at(61))],
+        2 => vec![Claim::Accepted, running(at(61)), exited(at(62), 0)],
+        _ => vec![exited(at(63), 7)],
+    };
+    let said: Vec<Vec<AgentClaim>> = runs
+        .iter()
+        .map(|own| {
+            let claims = own.iter().enumerate();
+            claims
+                .flat_map(|(number, run)| {
+                    let claims = outcome_of(number).into_iter();
+                    claims.map(|what| claim(*run, what))
+                })
+                .collect()
+        })
+        .collect();
+    let together: Vec<Said<'_>> = sessions
+        .iter()
+        .zip(&said)
+        .map(|(session, claims)| Said { session, claims })
+        .collect();
+    let applied = w.store.apply_claims(&together, at(70)).await.unwrap();
+    assert_eq!(applied.refused, [(5, Conflict::StaleSession)]);
+    assert_eq!(applied.moved.len(), 7 * RUNS as usize);
+    for (place, own) in runs.iter().enumerate() {
+        for (number, run) in own.iter().enumerate() {
+            let row = w.run(*run).await;
+            let (state, accepted, started, ended, exit_code) = if place == 5 {
+                (RunState::Dispatched, None, None, None, None)
+            } else {
+                match number % 4 {
+                    0 => (RunState::Accepted, Some(70), None, None, None),
+                    1 => (RunState::Running, Some(70), Some(61), None, None),
+                    2 => {
+                        let state = RunState::Ended(Outcome::Succeeded);
+                        (state, Some(70), Some(61), Some(62), Some(0))
+                    }
+                    _ => {
+                        let state = RunState::Ended(Outcome::Failed);
+                        (state, None, None, Some(63), Some(7))
+                    }
+                }
+            };
+            assert_eq!(
+                (
+                    row.state,
+                    row.accepted_at,
+                    row.started_at,
+                    row.ended_at,
+                    row.exit_code
+                ),
+                (
+                    state,
+                    accepted.map(at),
+                    started.map(at),
+                    ended.map(at),
+                    exit_code
+                ),
+                "session {place}, run {number}"
+            );
+        }
+    }
+    let again = Said {
+        session: &newer,
+        claims: &said[5],
+    };
+    let applied = w
+        .store
+        .apply_claims(&[again, together[0]], at(71))
+        .await
+        .unwrap();
+    assert_eq!(
+        (applied.refused, applied.moved.len()),
+        (vec![], RUNS as usize)
+    );
+    assert_eq!(applied.stale.len(), said[0].len(), "said before");
 }

@@ -5,14 +5,15 @@ use cronfleet_core::job::{JobKind, JobSpec, Overlap, Target};
 use cronfleet_core::order::Claim;
 use cronfleet_core::run::{Outcome, Reason, RunState};
 use cronfleet_core::secret::{Given, SecretUse};
-use cronfleet_store::Timing;
+use cronfleet_store::{Conflict, Session, Timing};
 
-use crate::world::{ADMIN, World, at, daemon, run_at, running, scheduled};
+use crate::world::{ADMIN, World, at, daemon, run_at, running, scheduled, taken};
 
 conformance! {
     orders_carry_what_the_agent_needs,
     only_what_is_near_is_sent_and_once,
     two_sessions_never_send_the_same_run,
+    many_sessions_are_given_their_own_in_one_go,
     what_was_sent_can_be_sent_again,
     what_was_never_sent_expires,
     what_needs_secrets_is_withheld_from_agents_that_know_none,
@@ -32,11 +33,7 @@ async fn orders_carry_what_the_agent_needs(w: World) {
     let run = run_at(job, 1, at(60), agent);
     w.plan(job, vec![run.clone()]).await;
     let session = w.session(agent).await;
-    let orders = w
-        .store
-        .take_planned(&session, at(50), at(60), 10)
-        .await
-        .unwrap();
+    let orders = taken(&w.store, &session, at(50), at(60), 10).await;
     let order = &orders[0];
     assert_eq!(
         (
@@ -80,11 +77,7 @@ async fn only_what_is_near_is_sent_and_once(w: World) {
     );
     let session = w.session(agent).await;
     let take = async |now, until, limit| {
-        let orders = w
-            .store
-            .take_planned(&session, now, until, limit)
-            .await
-            .unwrap();
+        let orders = taken(&w.store, &session, now, until, limit).await;
         orders
             .into_iter()
             .map(|order| order.run)
@@ -113,12 +106,7 @@ async fn two_sessions_never_send_the_same_run(w: World) {
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..5 {
         let (store, session) = (w.store.clone(), session.clone());
-        tasks.spawn(async move {
-            store
-                .take_planned(&session, at(0), at(100_000), 30)
-                .await
-                .unwrap()
-        });
+        tasks.spawn(async move { taken(&store, &session, at(0), at(100_000), 30).await });
     }
     let mut sent: Vec<_> = tasks
         .join_all()
@@ -168,15 +156,68 @@ async fn what_needs_secrets_is_withheld_from_agents_that_know_none(w: World) {
     assert_eq!(w.run(far.id).await.state, RunState::Planned);
     assert_eq!(w.run(other.id).await.state, RunState::Planned);
     assert!(withhold().await.unwrap().is_empty());
-    let orders = w
-        .store
-        .take_planned(&session, now, until, 10)
-        .await
-        .unwrap();
+    let orders = taken(&w.store, &session, now, until, 10).await;
     assert_eq!(
         orders.iter().map(|order| order.run).collect::<Vec<_>>(),
         [other.id]
     );
+}
+
+async fn many_sessions_are_given_their_own_in_one_go(w: World) {
+    let group = w.group(1).await;
+    let job = w.job(1, group, scheduled("a")).await;
+    let mut agents = Vec::new();
+    for number in 1..=5 {
+        agents.push(w.agent(number, &[group]).await);
+    }
+    let runs = (1..=10).flat_map(|minute| {
+        let due = at(60 * minute);
+        agents.iter().map(move |agent| run_at(job, 1, due, *agent))
+    });
+    let runs: Vec<_> = runs.collect();
+    w.plan(job, runs.clone()).await;
+    let mut sessions = Vec::new();
+    for agent in &agents {
+        sessions.push(w.session(*agent).await);
+    }
+    w.session(agents[1]).await;
+    let all: Vec<&Session> = sessions.iter().collect();
+    let take = async |limit| {
+        w.store
+            .take_planned(&all, at(0), at(300), limit)
+            .await
+            .unwrap()
+    };
+    let first = take(12).await;
+    assert_eq!(first.refused, [(1, Conflict::StaleSession)]);
+    assert!(first.has_more);
+    let second = take(12).await;
+    assert!(!second.has_more);
+    assert_eq!(
+        (first.orders.len(), second.orders.len()),
+        (12, 8),
+        "four agents, five minutes"
+    );
+    let dues: Vec<_> = first.orders.iter().map(|(_, order)| order.due).collect();
+    assert!(dues.is_sorted(), "earliest first");
+    for (agent, order) in first.orders.iter().chain(&second.orders) {
+        let run = runs.iter().find(|run| run.id == order.run).unwrap();
+        assert_eq!(run.key.agent, *agent);
+        let row = w.run(order.run).await;
+        assert_eq!((row.state, row.agent), (RunState::Dispatched, *agent));
+        // What it says is heard in this session.
+        let session = sessions
+            .iter()
+            .find(|session| session.agent == *agent)
+            .unwrap();
+        assert_eq!(
+            w.claim(session, order.run, Claim::Accepted)
+                .await
+                .moved
+                .len(),
+            1
+        );
+    }
 }
 
 async fn what_was_sent_can_be_sent_again(w: World) {

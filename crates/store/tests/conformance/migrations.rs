@@ -70,6 +70,9 @@ async fn migrating_from_empty_gives_the_schema_on_record(w: World) {
     );
 }
 
+/// An index of few rows, which would cost more than it brings where an index has all rows.
+const PARTIAL_ONLY: &str = "runs (active_agent, not_before, id)";
+
 /// SQLite's schema is the measure.
 async fn the_schema_means_the_same_on_every_engine(w: World) {
     let sqlite = TestDb::new(Engine::Sqlite).await;
@@ -83,6 +86,7 @@ async fn the_schema_means_the_same_on_every_engine(w: World) {
         .iter()
         .filter(|line| !expected.contains(line))
         .chain(expected.iter().filter(|line| !found.contains(line)))
+        .filter(|line| *line != PARTIAL_ONLY || w.db.engine() != Engine::Mysql)
         .collect();
     assert_eq!(differing, Vec::<&String>::new());
 }

@@ -128,8 +128,13 @@ async fn the_walk_over_due_jobs_sees_each_once(w: World) {
         if batch.is_empty() {
             break;
         }
-        found.extend(batch.into_iter().map(|job| job.job));
+        found.extend(
+            batch
+                .into_iter()
+                .map(|job| (job.next_due.unwrap(), job.job)),
+        );
     }
+    let expected: Vec<_> = expected.into_iter().map(|job| (at(60), job)).collect();
     assert_eq!(found, expected);
 }
 

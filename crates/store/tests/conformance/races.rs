@@ -5,7 +5,7 @@ use cronfleet_store::{Conflict, NewUser, StoreError, UserUpdate};
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 
-use crate::world::{ADMIN, World, at, run_at, running, scheduled, secret};
+use crate::world::{ADMIN, World, applied, at, run_at, running, scheduled, secret, taken};
 
 conformance! {
     administrators_cannot_demote_each_other_at_once,
@@ -83,10 +83,7 @@ async fn claims_and_edits_that_cross_end_well(w: World) {
     let mut tasks = JoinSet::new();
     for (place, agent) in agents.into_iter().enumerate() {
         let session = w.session(agent).await;
-        w.store
-            .take_planned(&session, at(0), at(60), 100)
-            .await
-            .unwrap();
+        taken(&w.store, &session, at(0), at(60), 100).await;
         let claims: Vec<_> = jobs
             .iter()
             .map(|(_, runs)| crate::world::claim(runs[place].id, running(at(60))))
@@ -94,10 +91,7 @@ async fn claims_and_edits_that_cross_end_well(w: World) {
         let store = w.store.clone();
         tasks.spawn(async move {
             for claim in claims {
-                store
-                    .apply_claims(&session, &[claim], at(61))
-                    .await
-                    .unwrap();
+                applied(&store, &session, &[claim], at(61)).await;
             }
         });
     }

@@ -4,7 +4,7 @@ use cronfleet_core::order::Claim;
 use cronfleet_core::run::{Cause, Outcome, Reason, RunState};
 use cronfleet_store::{RunFilter, RunPhase, RunRow};
 
-use crate::world::{ALL, World, at, at_ms, exited, only, run_at, running, scheduled};
+use crate::world::{ALL, World, at, at_ms, exited, only, run_at, running, scheduled, taken};
 
 conformance! {
     every_filter_finds_what_a_scan_finds,
@@ -64,10 +64,7 @@ impl Fleet {
             let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
             w.plan(*job, runs).await;
             for session in &sessions {
-                w.store
-                    .take_planned(session, at(0), at_ms(62_300), 1_000)
-                    .await
-                    .unwrap();
+                taken(&w.store, session, at(0), at_ms(62_300), 1_000).await;
             }
             for (number, id) in ids.iter().enumerate() {
                 let what = match number / 2 {

@@ -10,13 +10,13 @@ use cronfleet_core::job::{
     Command, JobKind, JobSpec, Launch, Overlap, RetryPolicy, ScheduledSpec, Target,
 };
 use cronfleet_core::order::{
-    Claim, Cleanup, End, ExitStatus, KillMeans, OutputTotals, Start, StopCause, Usage,
+    Claim, Cleanup, End, ExitStatus, KillMeans, Order, OutputTotals, Start, StopCause, Usage,
 };
 use cronfleet_core::plan::{Plan, PlannedRun};
 use cronfleet_core::run::{Cause, RunKey, RunState};
 use cronfleet_store::{
     AgentClaim, AgentFacts, ClaimsApplied, JobPlan, Lease, NewAgent, NewGroup, NewJob, NewUser,
-    PlansCommitted, RunRow, SecretHash, Session, Store, Timing,
+    PlansCommitted, RunRow, Said, SecretHash, Session, Store, Timing,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -275,19 +275,12 @@ impl World {
 
     /// Hands planned runs to the agent.
     pub(crate) async fn dispatch(&self, session: &Session) -> Vec<RunId> {
-        let orders = self
-            .store
-            .take_planned(session, at(0), at(1_000_000), 1_000)
-            .await
-            .unwrap();
+        let orders = taken(&self.store, session, at(0), at(1_000_000), 1_000).await;
         orders.into_iter().map(|order| order.run).collect()
     }
 
     pub(crate) async fn claim(&self, session: &Session, run: RunId, what: Claim) -> ClaimsApplied {
-        self.store
-            .apply_claims(session, &[claim(run, what)], at(100))
-            .await
-            .unwrap()
+        applied(&self.store, session, &[claim(run, what)], at(100)).await
     }
 
     pub(crate) async fn run(&self, id: RunId) -> RunRow {
@@ -325,4 +318,35 @@ pub(crate) fn new_agent(number: u128) -> NewAgent {
             ..AgentFacts::default()
         },
     }
+}
+
+/// Takes one session's planned runs.
+pub(crate) async fn taken(
+    store: &Store,
+    session: &Session,
+    now: Timestamp,
+    until: Timestamp,
+    limit: u32,
+) -> Vec<Order> {
+    let taken = store
+        .take_planned(&[session], now, until, limit)
+        .await
+        .unwrap();
+    assert_eq!(taken.refused, []);
+    taken.orders.into_iter().map(|(_, order)| order).collect()
+}
+
+/// Applies one session's claims.
+pub(crate) async fn applied(
+    store: &Store,
+    session: &Session,
+    claims: &[AgentClaim],
+    now: Timestamp,
+) -> ClaimsApplied {
+    let applied = store
+        .apply_claims(&[Said { session, claims }], now)
+        .await
+        .unwrap();
+    assert_eq!(applied.refused, []);
+    applied
 }
