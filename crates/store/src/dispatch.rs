@@ -125,7 +125,7 @@ impl Store {
     /// there are: `missed(agent_too_old)`. For an agent that would start them without.
     ///
     /// # Errors
-    /// [`Conflict::StaleSession`](crate::Conflict::StaleSession), [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    /// [`Conflict::StaleSession`], [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     pub async fn withhold_secret_runs(
         &self,
         session: &Session,
