@@ -559,6 +559,8 @@ impl World {
         if !node.is_up || node.life != life || node.session.is_some() {
             return;
         }
+        // Whoever dials anew has given up a session of which nothing was heard.
+        self.cut(agent);
         let center = self.links[agent].center;
         let is_reachable = self.centers[center].answers(self.now)
             && self.links[agent].partitioned_until <= self.now;
