@@ -21,7 +21,7 @@ pub(super) const FILE: &str = "ledger";
 const SYNC_DELAY: Duration = Duration::from_millis(100);
 
 /// Wait before a rewrite or a sync that failed is tried again.
-const RETRY: Duration = Duration::from_secs(5);
+const RETRY: Duration = Duration::from_secs(1);
 
 /// A file is rewritten once it is so many times as long as it was after the last rewrite.
 const GROWTH: u64 = 4;
@@ -68,6 +68,7 @@ pub(crate) struct Ledger {
     waiting: Vec<RunId>,
     sync: Option<Sync>,
     rewrite: Option<Rewrite>,
+    /// Whether a sync failed: what the kernel held may be gone, so no sync of this file proves anything any more.
     must_rewrite: bool,
     not_before: Option<Instant>,
     buffer: Vec<u8>,
@@ -197,7 +198,7 @@ impl Ledger {
     /// Begins a sync if one is due and none is under way.
     pub(crate) fn begin_sync(&mut self) {
         let is_due = self.sync_at().is_some_and(|at| at <= Instant::now());
-        if !is_due || self.sync.is_some() {
+        if !is_due || self.must_rewrite {
             return;
         }
         let file = Arc::clone(&self.file);
@@ -209,10 +210,14 @@ impl Ledger {
         self.dirty_since = None;
     }
 
-    /// When [`Ledger::begin_sync`] has something to do; `None` while it has not, or while one is under way.
+    /// When a sync, or the rewrite that must take its place, has to begin; `None` while nothing has, or one is under way.
     pub(crate) fn sync_at(&self) -> Option<Instant> {
         if self.sync.is_some() || self.rewrite.as_ref().is_some_and(Rewrite::holds_syncs) {
             return None;
+        }
+        if self.must_rewrite {
+            let at = self.not_before.unwrap_or_else(Instant::now);
+            return self.rewrite.is_none().then_some(at);
         }
         let since = self.dirty_since?;
         Some(if self.waiting.is_empty() {
@@ -274,7 +279,6 @@ impl Ledger {
         match done {
             Ok(()) => LedgerEvent::Synced(runs),
             Err(error) => {
-                // What the kernel held may be dropped now: only a new file is to be trusted.
                 tracing::error!(%error, ledger.path = %self.path.display(), "the ledger cannot be synced");
                 self.must_rewrite = true;
                 LedgerEvent::SyncFailed(runs)
@@ -300,6 +304,9 @@ impl Ledger {
             let _ = fs::remove_file(temporary(&self.path));
             self.rewrite = None;
             self.not_before = Some(Instant::now() + RETRY);
+            if self.must_rewrite {
+                return LedgerEvent::SyncFailed(std::mem::take(&mut self.waiting));
+            }
         }
         LedgerEvent::Internal
     }
@@ -427,7 +434,9 @@ fn read(path: &Path, mut file: File) -> Result<(File, u64, Replayed), LedgerErro
 #[cfg(test)]
 mod tests {
     use cronfleet_core::id::LifeId;
+    use cronfleet_core::order::Claim;
     use cronfleet_core::record::Record;
+    use cronfleet_core::run::Reason;
 
     use super::*;
 
@@ -533,6 +542,46 @@ mod tests {
         assert!(!ledger.wants_rewrite(), "it has become short");
         assert_eq!(reopen(dir.path()).1, expected);
         ledger.close().await;
+    }
+
+    #[tokio::test]
+    async fn after_a_sync_that_failed_only_a_new_file_proves_anything() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut ledger, _) = Ledger::open(dir.path(), false, MIN).unwrap();
+        let run = RunId::from_u128(1);
+        let refused = Entry::Book(Record::Settled {
+            run,
+            not_after: jiff::Timestamp::UNIX_EPOCH,
+            claim: Claim::Refused {
+                reason: Reason::Superseded,
+                detail: None,
+            },
+        });
+        assert!(matches!(
+            ledger.synced(Err(io::Error::other("no"))),
+            LedgerEvent::SyncFailed(_)
+        ));
+        ledger.append([&refused]).unwrap();
+        ledger.begin_sync();
+        assert!(ledger.sync.is_none() && ledger.wants_rewrite());
+        let blocked = temporary(&dir.path().join(FILE));
+        fs::create_dir(&blocked).unwrap();
+        ledger.begin_rewrite(vec![]);
+        let event = ledger.event().await;
+        assert!(
+            matches!(&event, LedgerEvent::SyncFailed(runs) if runs == &[run]),
+            "{event:?}"
+        );
+        fs::remove_dir(&blocked).unwrap();
+        ledger.begin_rewrite(vec![]);
+        ledger.append([&refused]).unwrap();
+        let synced = loop {
+            if let LedgerEvent::Synced(runs) = ledger.event().await {
+                break runs;
+            }
+        };
+        assert_eq!(synced, [run]);
+        assert_eq!(reopen(dir.path()).1, [refused]);
     }
 
     #[tokio::test]

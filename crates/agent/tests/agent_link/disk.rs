@@ -75,11 +75,18 @@ async fn a_full_disk_stops_starts_and_nothing_else() {
         .unwrap();
     while file.write_all(&[0; 4_096]).is_ok() {}
     while file.write_all(&[0; 1]).is_ok() {}
+    // Removed while it is open it would go on taking its room.
+    drop(file);
     // An entry that is longer than what may be left of the ledger's last page.
     let mut launch = rig.stamped("true");
     launch.environment.insert("LONG".into(), "x".repeat(5_000));
-    let refused = order(launch, Timestamp::now() + Duration::from_millis(500));
-    rig.center.order(std::slice::from_ref(&refused)).await;
+    let refused = order(
+        launch.clone(),
+        Timestamp::now() + Duration::from_millis(500),
+    );
+    // This one has time until the disk has room again.
+    let held = order(launch, Timestamp::now() + Duration::from_secs(6));
+    rig.center.order(&[refused.clone(), held.clone()]).await;
     let claim = rig.center.over(refused.run).await;
     assert_eq!(
         claim,
@@ -102,8 +109,10 @@ async fn a_full_disk_stops_starts_and_nothing_else() {
     );
     let after = order(rig.stamped("true"), Timestamp::now());
     rig.center.order(std::slice::from_ref(&after)).await;
-    let claim = rig.center.over(after.run).await;
-    assert!(matches!(&claim, Claim::Ended { .. }), "{claim:?}");
+    for run in [after.run, held.run] {
+        let claim = rig.center.over(run).await;
+        assert!(matches!(&claim, Claim::Ended { .. }), "{claim:?}");
+    }
     assert!(!rig.stamps().contains_key(&refused.run));
     agent.stop().await;
 }

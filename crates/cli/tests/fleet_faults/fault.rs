@@ -200,11 +200,6 @@ impl Fault {
         }
     }
 
-    /// Whether agents refuse orders because of it, which come ahead of the due instants.
-    pub(crate) fn refuses_orders(self) -> bool {
-        matches!(self, AgentDiskFull | AgentSyncsFail)
-    }
-
     /// Whether processes of daemons die of it.
     pub(crate) fn kills_daemons(self) -> bool {
         self == ShimsKilled

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use cronfleet_agent::read_accounts;
 use cronfleet_api::run::{Outcome, Run};
-use cronfleet_core::plan::PLAN_AHEAD;
 use cronfleet_testkit::{eventually, sleep_until};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use uuid::Uuid;
@@ -61,9 +60,6 @@ pub(crate) async fn play(
     rig.wait_whole().await?;
     let whole_after = healing.elapsed();
     let steady = wait_steady(rig, healed).await?;
-    if fault.refuses_orders() {
-        sleep_until(healed + PLAN_AHEAD).await;
-    }
     // What was due a moment ago may still be on its way.
     let until = Timestamp::from_second(Timestamp::now().as_second())?;
     sleep_until(until + ON_TIME).await;

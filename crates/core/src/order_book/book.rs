@@ -41,7 +41,7 @@ pub struct OrderBook {
     pub(super) alarms: BTreeSet<(Duration, RunId)>,
     /// How many are prepared or being prepared.
     pub(super) prepared: usize,
-    /// Settled runs that the ledger has not taken yet.
+    /// Runs of which the ledger did not take a record: to be written again. Those that are held wait for it.
     pub(super) unlogged: BTreeSet<RunId>,
     pub(super) unlogged_retry: Duration,
     /// Tombstones by when they may go.
@@ -186,15 +186,16 @@ impl OrderBook {
 
     /// Records that make the same book again: a compacted ledger.
     pub fn snapshot(&self) -> Vec<Record> {
-        let held = self.held.iter().flat_map(|(run, held)| {
-            let accepted = Record::Accepted {
-                order: Arc::clone(&held.order),
-                at: held.accepted_at,
-            };
+        // An order that the ledger did not take stays outside: should it be refused, nobody may find it.
+        let held = self
+            .held
+            .iter()
+            .filter(|(run, _)| !self.unlogged.contains(run));
+        let held = held.flat_map(|(run, held)| {
             let asked = held
                 .asked
                 .map(|cause| Record::StopAsked { run: *run, cause });
-            std::iter::once(accepted).chain(asked)
+            std::iter::once(held.accepted()).chain(asked)
         });
         let settled = self.settled.iter().flat_map(|(run, settled)| {
             let acked = settled.is_acked.then_some(Record::Acked { run: *run });
@@ -238,7 +239,7 @@ impl OrderBook {
         self.stirred.insert(LaneKey::of(order));
     }
 
-    /// Takes a run out of every index. Answers whether its order has not reached the disk yet.
+    /// Takes a run out of every index. Answers whether its order is on its way to the disk.
     pub(super) fn release(&mut self, run: RunId) -> bool {
         let Some(held) = self.held.remove(&run) else {
             return false;
@@ -263,7 +264,7 @@ impl OrderBook {
                 self.lanes.remove(&lane_key);
             }
         }
-        held.stage == (Stage::Waiting { is_synced: false })
+        held.stage == (Stage::Waiting { is_synced: false }) && !self.unlogged.remove(&run)
     }
 
     /// A run that the ledger did not know is over: its lane is free.

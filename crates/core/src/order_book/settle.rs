@@ -82,40 +82,41 @@ impl OrderBook {
         if let Some(settled) = self.settled.get_mut(&run) {
             settled.is_logged = settled.is_logged && settled.is_acked;
             settled.unsynced = settled.unsynced.saturating_sub(1);
-            self.unlogged.insert(run);
-            self.unlogged_retry = now.boot.saturating_add(LEDGER_RETRY);
+            self.write_later(now, run);
             return;
         }
         let Some(held) = self.held.get_mut(&run) else {
             return;
         };
-        if held.stage == (Stage::Waiting { is_synced: false }) {
-            // Said although the ledger does not have it: nothing ran, and no later session brings this order again.
-            self.refuse_unlogged(now, run);
-            out.push(Effect::Report { run });
-        } else if held.stopping.take().is_some() {
-            // That somebody asked could not be written; the stop itself goes on all the same.
-            self.begin_stop(now, run, out);
+        if held.stage != (Stage::Waiting { is_synced: false }) {
+            if held.stopping.take().is_some() {
+                // That somebody asked could not be written; the stop itself goes on all the same.
+                self.begin_stop(now, run, out);
+            }
+        } else if now.center < held.order.not_before {
+            // There is time to try again.
+            self.write_later(now, run);
+        } else {
+            self.refuse_unlogged(now, run, out);
         }
     }
 
-    /// Like [`OrderBook::ledger_failed`], but the order is in the file, where the next agent finds it: the refusal is written
-    /// behind it before it is told, though it may get as little durable.
+    /// Like [`OrderBook::ledger_failed`], but the record is in the file, where the next agent may find it.
     pub(super) fn sync_failed(&mut self, now: Now, run: RunId, out: &mut Vec<Effect>) {
-        let stage = self.held.get(&run).map(|held| &held.stage);
-        if stage != Some(&Stage::Waiting { is_synced: false }) {
-            self.ledger_failed(now, run, out);
-            return;
+        if let Some(held) = self.held.get_mut(&run) {
+            held.may_be_found = true;
         }
-        if let Some(refusal) = self.refuse_unlogged(now, run) {
-            out.push(Effect::Append(Box::new(refusal)));
-            out.push(Effect::Report { run });
-        }
+        self.ledger_failed(now, run, out);
     }
 
-    /// Refuses an order that the ledger did not take for good, and answers the record of that. It is written again later.
-    fn refuse_unlogged(&mut self, now: Now, run: RunId) -> Option<Record> {
-        let not_after = self.held.get(&run)?.order.not_after;
+    /// Refuses an order that is due and that the ledger did not take. Told at once, although the ledger does not say so: nothing
+    /// ran, and no later session brings this order again. Where the next agent may find the order, the refusal has to be written
+    /// behind it before, though it may get as little durable.
+    fn refuse_unlogged(&mut self, now: Now, run: RunId, out: &mut Vec<Effect>) {
+        let Some(held) = self.held.get(&run) else {
+            return;
+        };
+        let (not_after, may_be_found) = (held.order.not_after, held.may_be_found);
         self.release(run);
         let settled = Settled {
             claim: refused(Reason::LedgerUnwritable),
@@ -124,11 +125,19 @@ impl OrderBook {
             unsynced: 0,
             is_acked: false,
         };
-        let record = settled_record(run, &settled);
+        if may_be_found {
+            out.push(Effect::Append(Box::new(settled_record(run, &settled))));
+        }
+        out.push(Effect::Report { run });
         self.settled.insert(run, settled);
+        self.write_later(now, run);
+    }
+
+    fn write_later(&mut self, now: Now, run: RunId) {
+        if self.unlogged.is_empty() {
+            self.unlogged_retry = now.boot.saturating_add(LEDGER_RETRY);
+        }
         self.unlogged.insert(run);
-        self.unlogged_retry = now.boot.saturating_add(LEDGER_RETRY);
-        Some(record)
     }
 
     /// Tries again to write what the ledger could not take.
@@ -137,6 +146,10 @@ impl OrderBook {
             return;
         }
         for run in std::mem::take(&mut self.unlogged) {
+            if let Some(held) = self.held.get(&run) {
+                out.push(Effect::Append(Box::new(held.accepted())));
+                continue;
+            }
             let Some(settled) = self.settled.get_mut(&run) else {
                 continue;
             };

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::life::Stopping;
 use crate::order::{Claim, End, Order, Start, StopCause};
 use crate::plan::later;
+use crate::record::Record;
 use crate::run::Reason;
 
 /// Where a run is that nothing final is known about.
@@ -59,6 +60,8 @@ pub(super) struct Held {
     /// When it was accepted, on the center's clock.
     pub(super) accepted_at: Timestamp,
     pub(super) stage: Stage,
+    /// Whether its order may be in the ledger's file although the disk did not take it.
+    pub(super) may_be_found: bool,
     /// Why it was asked to stop, on record.
     pub(super) asked: Option<StopCause>,
     /// The stop under way.
@@ -76,10 +79,19 @@ impl Held {
             order,
             accepted_at,
             stage,
+            may_be_found: false,
             asked: None,
             stopping: None,
             deaths: 0,
             alarm: None,
+        }
+    }
+
+    /// The record of its acceptance.
+    pub(super) fn accepted(&self) -> Record {
+        Record::Accepted {
+            order: Arc::clone(&self.order),
+            at: self.accepted_at,
         }
     }
 

@@ -14,29 +14,68 @@ use jiff::Timestamp;
 use crate::{A, B, Bench, C, now, order};
 
 #[test]
-fn an_order_that_cannot_be_written_down_is_refused_and_never_starts() {
+fn an_order_that_cannot_be_written_down_is_tried_again_until_it_is_due() {
     let mut bench = Bench::new();
-    bench.feed(0, Input::Order(Arc::new(order(A, 1_000))));
+    bench.feed(0, Input::Order(Arc::new(order(A, 2_000))));
+    bench.ledger.clear();
+    for ms in [0, 1_000] {
+        assert_eq!(bench.feed(ms, Input::LedgerFailed { run: A }), []);
+        assert_eq!(bench.book.claim(A), None, "nothing can be said of it yet");
+        assert_eq!(bench.book.snapshot(), [], "and nobody may find it");
+        let retry = now(ms + 1_000);
+        assert_eq!(bench.book.next_wake().boot, Some(retry.boot));
+        assert_eq!(bench.feed(ms + 1_000, Input::Tick), []);
+        let last = bench.ledger.pop();
+        assert!(matches!(last, Some(Record::Accepted { order, .. }) if order.run == A));
+    }
     assert_eq!(
-        bench.feed(1, Input::LedgerFailed { run: A }),
+        bench.feed(2_000, Input::LedgerFailed { run: A }),
         [Effect::Report { run: A }]
     );
     assert_eq!(bench.refused(A), Some(Reason::LedgerUnwritable));
     assert_eq!(
-        bench.feed(1_000, Input::Order(Arc::new(order(A, 1_000)))),
+        bench.feed(2_500, Input::Order(Arc::new(order(A, 2_000)))),
         [Effect::Report { run: A }]
     );
+}
+
+#[test]
+fn an_order_starts_if_the_ledger_takes_it_before_it_is_due() {
+    let mut bench = Bench::new();
+    bench.feed(0, Input::Order(Arc::new(order(A, 2_000))));
+    bench.feed(1, Input::LedgerFailed { run: A });
+    bench.feed(1_001, Input::Tick);
+    let effects = bench.feed(1_002, Input::Synced { run: A });
+    assert_eq!(effects, [Effect::Report { run: A }, Effect::Arm { run: A }]);
+    assert_eq!(bench.claim(A), Claim::Accepted);
 }
 
 #[test]
 fn an_order_that_is_written_and_not_durable_is_refused_in_the_file_too() {
     let mut bench = Bench::new();
     bench.feed(0, Input::Order(Arc::new(order(A, 1_000))));
-    let effects = bench.feed(1, Input::SyncFailed { run: A });
+    assert_eq!(bench.feed(1, Input::SyncFailed { run: A }), []);
+    bench.feed(1_001, Input::Tick);
+    let effects = bench.feed(1_002, Input::LedgerFailed { run: A });
     assert_eq!(effects, [Effect::Report { run: A }]);
     let last = bench.ledger.last();
     assert!(matches!(last, Some(Record::Settled { run: A, .. })));
     assert_eq!(bench.refused(A), Some(Reason::LedgerUnwritable));
+}
+
+#[test]
+fn an_order_taken_back_while_the_ledger_does_not_take_it_waits_for_the_refusal_only() {
+    let mut bench = Bench::new();
+    bench.feed(0, Input::Order(Arc::new(order(A, 2_000))));
+    bench.feed(1, Input::LedgerFailed { run: A });
+    let reason = Reason::Superseded;
+    assert_eq!(bench.feed(2, Input::Revoke { run: A, reason }), []);
+    assert_eq!(bench.book.claim(A), None);
+    assert_eq!(
+        bench.feed(3, Input::Synced { run: A }),
+        [Effect::Report { run: A }]
+    );
+    assert_eq!(bench.refused(A), Some(reason));
 }
 
 #[test]

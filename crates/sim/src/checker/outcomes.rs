@@ -125,7 +125,11 @@ fn is_plausible(world: &World, run: RunId, row: &Row, reason: Reason) -> bool {
             happened(TroubleKind::ShimCrash, ended) || happened(TroubleKind::AgentDown, ended)
         }
         Reason::AgentGone => happened(TroubleKind::Offline, ended),
-        Reason::LedgerUnwritable => happened(TroubleKind::DiskFull, ended),
+        // Until a run is due its agent tries again.
+        Reason::LedgerUnwritable => {
+            let since = from - tolerance(world);
+            was_troubled(world, TroubleKind::DiskFull, agent, since, ended)
+        }
         Reason::KilledBeforeStart => row.is_kill_requested,
         Reason::Superseded | Reason::Paused => was_edited(),
         Reason::Overlap => overlapped(world, run, row, ended),
