@@ -1,6 +1,8 @@
 //! Random histories against the order book: a host and a ledger that behave as the real ones do, and may die at any moment.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod action;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,8 @@ use cronfleet_core::record::Record;
 use cronfleet_core::run::Reason;
 use jiff::Timestamp;
 use proptest::prelude::*;
+
+use crate::action::{Action, action};
 
 /// What a host has of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,33 +40,6 @@ enum Trace {
     Dead,
 }
 
-#[derive(Debug, Clone)]
-enum Action {
-    Advance(u64),
-    Order {
-        run: u8,
-        lane: u8,
-        due_in: u16,
-        window: u16,
-        forbid: bool,
-        timeout: Option<u16>,
-    },
-    Resend(u8),
-    Revoke(u8),
-    Kill(u8),
-    Inquire(u8),
-    Host {
-        run: u8,
-        choice: u8,
-    },
-    Sync,
-    Ack(u8),
-    RestartAgent,
-    RestartHost,
-    FailLedger(bool),
-    Compact,
-}
-
 struct World {
     book: OrderBook,
     limits: Limits,
@@ -71,16 +48,25 @@ struct World {
     /// Records written, and how many of them would survive the machine.
     ledger: Vec<Record>,
     synced: usize,
+    /// How many of them nobody waits for any more: synced, or reported as not.
+    answered: usize,
     is_ledger_broken: bool,
     host: BTreeMap<RunId, Trace>,
     orders: BTreeMap<RunId, Arc<Order>>,
     /// Runs whose command was executed, ever.
     executed: BTreeSet<RunId>,
     said: BTreeMap<RunId, Claim>,
+    /// Runs whose end the center has stored.
+    stored: BTreeSet<RunId>,
 }
 
 fn run_id(number: u8) -> RunId {
     RunId::from_u128(u128::from(number) + 1)
+}
+
+fn is_unwritable(claim: &Claim) -> bool {
+    let reason = Reason::LedgerUnwritable;
+    matches!(claim, Claim::Refused { reason: because, .. } if *because == reason)
 }
 
 fn end(at: Timestamp, status: ExitStatus) -> End {
@@ -108,11 +94,13 @@ impl World {
             boot: Duration::from_secs(1_000),
             ledger: Vec::new(),
             synced: 0,
+            answered: 0,
             is_ledger_broken: false,
             host: BTreeMap::new(),
             orders: BTreeMap::new(),
             executed: BTreeSet::new(),
             said: BTreeMap::new(),
+            stored: BTreeSet::new(),
         }
     }
 
@@ -242,6 +230,14 @@ impl World {
         self.said.insert(run, claim);
     }
 
+    /// Sends an order, unless nobody would: what an agent refused without its ledger's word is not sent again once that is stored.
+    fn send(&mut self, order: Arc<Order>) {
+        let was_unwritable = self.said.get(&order.run).is_some_and(is_unwritable);
+        if !(was_unwritable && self.stored.contains(&order.run)) {
+            self.feed(Input::Order(order));
+        }
+    }
+
     /// Something happens on the host to a run.
     fn host_step(&mut self, run: RunId, choice: u8) {
         let start = Start {
@@ -364,6 +360,10 @@ impl World {
             runs.insert(run, found);
         }
         self.synced = self.ledger.len();
+        self.answered = self.synced;
+        // Said without the ledger and not stored: nobody knows of it any more, and the order may come again.
+        self.said
+            .retain(|run, claim| self.stored.contains(run) || !is_unwritable(claim));
         let survey = Survey {
             boot,
             is_ledger_lost: false,
@@ -398,11 +398,11 @@ impl World {
                     Arc::new(order(run, u32::from(lane), due, window, forbid, timeout))
                 });
                 let order = Arc::clone(order);
-                self.feed(Input::Order(order));
+                self.send(order);
             }
             Action::Resend(run) => {
                 if let Some(order) = self.orders.get(&run_id(run)).cloned() {
-                    self.feed(Input::Order(order));
+                    self.send(order);
                 }
             }
             Action::Revoke(run) => {
@@ -425,6 +425,9 @@ impl World {
                 let run = run_id(run);
                 if let Some(claim) = self.said.get(&run) {
                     let phase = Phase::of(claim);
+                    if phase == Phase::Over {
+                        self.stored.insert(run);
+                    }
                     self.feed(Input::Acked { run, phase });
                 }
             }
@@ -437,26 +440,50 @@ impl World {
                 self.recover(SurveyedBoot::New);
             }
             Action::FailLedger(is_broken) => self.is_ledger_broken = is_broken,
+            Action::FailSync => {
+                for run in self.unanswered() {
+                    self.feed(Input::SyncFailed { run });
+                }
+            }
             Action::Compact => {
                 self.sync();
                 if !self.is_ledger_broken {
-                    self.ledger = self.book.snapshot();
-                    self.synced = self.ledger.len();
+                    self.rewrite();
                 }
             }
         }
     }
 
+    /// After a sync that failed only a new file is to be trusted.
     fn sync(&mut self) {
-        let fresh: Vec<RunId> = self.ledger[self.synced..]
-            .iter()
-            .filter(|record| record.is_synced_first())
-            .filter_map(Record::run)
-            .collect();
+        let must_rewrite = self.answered > self.synced;
+        if must_rewrite && self.is_ledger_broken {
+            return;
+        }
+        let fresh = self.unanswered();
+        if must_rewrite {
+            self.rewrite();
+        }
         self.synced = self.ledger.len();
         fresh
             .into_iter()
             .for_each(|run| self.feed(Input::Synced { run }));
+    }
+
+    fn rewrite(&mut self) {
+        self.ledger = self.book.snapshot();
+        self.synced = self.ledger.len();
+        self.answered = self.synced;
+    }
+
+    /// Runs whose records wait for the disk. They do not any more.
+    fn unanswered(&mut self) -> Vec<RunId> {
+        let from = std::mem::replace(&mut self.answered, self.ledger.len());
+        let fresh = self.ledger[from..].iter();
+        fresh
+            .filter(|record| record.is_synced_first())
+            .filter_map(Record::run)
+            .collect()
     }
 
     /// Everything works again and time goes on: every run must come to its end.
@@ -511,28 +538,6 @@ fn order(
             ..Launch::new(Command::Argv(vec!["/bin/true".into()]), "nobody")
         },
     }
-}
-
-fn action() -> impl Strategy<Value = Action> {
-    let run = 0..16_u8;
-    prop_oneof![
-        6 => (0..2_500_u64).prop_map(Action::Advance),
-        6 => (run.clone(), 0..2_u8, 0..6_000_u16, 0..8_000_u16, any::<bool>(), proptest::option::of(100..4_000_u16))
-            .prop_map(|(run, lane, due_in, window, forbid, timeout)| {
-                Action::Order { run, lane, due_in, window, forbid, timeout }
-            }),
-        1 => run.clone().prop_map(Action::Resend),
-        1 => run.clone().prop_map(Action::Revoke),
-        1 => run.clone().prop_map(Action::Kill),
-        1 => run.clone().prop_map(Action::Inquire),
-        20 => (run.clone(), any::<u8>()).prop_map(|(run, choice)| Action::Host { run, choice }),
-        8 => Just(Action::Sync),
-        2 => run.prop_map(Action::Ack),
-        1 => Just(Action::RestartAgent),
-        1 => Just(Action::RestartHost),
-        1 => prop::bool::weighted(0.3).prop_map(Action::FailLedger),
-        1 => Just(Action::Compact),
-    ]
 }
 
 proptest! {

@@ -1,0 +1,55 @@
+//! What may happen in a history.
+
+use proptest::prelude::*;
+
+#[derive(Debug, Clone)]
+pub(crate) enum Action {
+    Advance(u64),
+    Order {
+        run: u8,
+        lane: u8,
+        due_in: u16,
+        window: u16,
+        forbid: bool,
+        timeout: Option<u16>,
+    },
+    Resend(u8),
+    Revoke(u8),
+    Kill(u8),
+    Inquire(u8),
+    Host {
+        run: u8,
+        choice: u8,
+    },
+    Sync,
+    Ack(u8),
+    RestartAgent,
+    RestartHost,
+    FailLedger(bool),
+    FailSync,
+    Compact,
+}
+
+/// One of them, the common ones more often.
+pub(crate) fn action() -> impl Strategy<Value = Action> {
+    let run = 0..16_u8;
+    prop_oneof![
+        6 => (0..2_500_u64).prop_map(Action::Advance),
+        6 => (run.clone(), 0..2_u8, 0..6_000_u16, 0..8_000_u16, any::<bool>(), proptest::option::of(100..4_000_u16))
+            .prop_map(|(run, lane, due_in, window, forbid, timeout)| {
+                Action::Order { run, lane, due_in, window, forbid, timeout }
+            }),
+        1 => run.clone().prop_map(Action::Resend),
+        1 => run.clone().prop_map(Action::Revoke),
+        1 => run.clone().prop_map(Action::Kill),
+        1 => run.clone().prop_map(Action::Inquire),
+        20 => (run.clone(), any::<u8>()).prop_map(|(run, choice)| Action::Host { run, choice }),
+        8 => Just(Action::Sync),
+        2 => run.prop_map(Action::Ack),
+        1 => Just(Action::RestartAgent),
+        1 => Just(Action::RestartHost),
+        1 => prop::bool::weighted(0.3).prop_map(Action::FailLedger),
+        1 => Just(Action::FailSync),
+        1 => Just(Action::Compact),
+    ]
+}
