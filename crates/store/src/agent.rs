@@ -83,6 +83,17 @@ pub struct SpoolLevel {
     pub dropped_count: u64,
 }
 
+/// What decides about an agent's session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentStanding {
+    /// Whether it may work.
+    pub state: AgentState,
+    /// SHA-256 of its public key, in lowercase hexadecimal digits.
+    pub key_fingerprint: String,
+    /// Center that holds its session; `None` while it has none.
+    pub center: Option<String>,
+}
+
 /// An agent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgentRow {
@@ -206,6 +217,34 @@ impl Store {
         let mut rows = sql.all(self.reader(), read_agent).await?;
         fill_lists(self.engine(), self.reader(), reach, &mut rows).await?;
         Ok(rows.pop())
+    }
+
+    /// What decides about an agent's session; `None` if the agent is unknown.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn agent_standing(&self, id: AgentId) -> Result<Option<AgentStanding>, StoreError> {
+        Sql::new("SELECT state, key_fingerprint, center FROM agents WHERE id = ?")
+            .bind(id)
+            .one(self.reader(), |row| {
+                Ok(AgentStanding {
+                    state: row.next()?,
+                    key_fingerprint: row.next()?,
+                    center: row.maybe()?,
+                })
+            })
+            .await
+    }
+
+    /// Groups that an agent serves, sorted.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn groups_of_agent(&self, id: AgentId) -> Result<Vec<GroupId>, StoreError> {
+        Sql::new("SELECT group_id FROM group_agents WHERE agent_id = ? ORDER BY group_id")
+            .bind(id)
+            .all(self.reader(), Row::next)
+            .await
     }
 
     /// Active agents that serve a group, sorted.

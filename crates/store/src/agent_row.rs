@@ -110,10 +110,11 @@ pub(crate) async fn fill_lists(
     }
     let wanted = Sql::new(format!(
         "SELECT ga.agent_id, {} FROM group_agents ga JOIN agents a ON a.id = ga.agent_id \
-         JOIN jobs j ON j.group_id = ga.group_id WHERE a.state = 'active' AND j.kind = 'daemon' AND j.is_deleted = 0 \
+         JOIN jobs j{} ON j.group_id = ga.group_id WHERE a.state = 'active' AND j.kind = 'daemon' AND j.is_deleted = 0 \
          AND j.is_paused = 0 AND (j.is_target_all = 1 OR EXISTS (SELECT 1 FROM job_targets t \
          WHERE t.job_id = j.id AND t.agent_id = ga.agent_id)) AND ",
-        engine.sum("j.processes")
+        engine.sum("j.processes"),
+        engine.index("jobs_kind")
     ))
     .one_of("ga.agent_id", ids.iter().copied())
     .and_reach("ga.group_id", reach)

@@ -227,34 +227,63 @@ async fn load(
     Ok(runs)
 }
 
-/// Writes what changed: of the many that were only accepted no more than that.
+/// Writes what changed: of runs that only go on no more than that.
 async fn write(tx: &Tx, runs: &[ClaimedRun], now: Timestamp) -> Result<(), StoreError> {
-    let (accepted, others): (Vec<&ClaimedRun>, Vec<&ClaimedRun>) = runs
+    let in_state = |state| move |run: &&ClaimedRun| run.head.state == state;
+    let accepted: Vec<RunId> = runs
         .iter()
-        .partition(|run| run.head.state == RunState::Accepted);
+        .filter(in_state(RunState::Accepted))
+        .map(|run| run.head.id)
+        .collect();
     for batch in accepted.chunks(BATCH) {
         Sql::new(
             "UPDATE runs SET state = 'accepted', accepted_at = ?, unreachable_since = NULL WHERE ",
         )
         .bind(now)
-        .one_of("id", batch.iter().map(|run| run.head.id))
+        .one_of("id", batch.iter().copied())
         .execute(&**tx)
         .await?;
     }
+    let running: Vec<Given> = runs
+        .iter()
+        .filter(in_state(RunState::Running))
+        .map(|run| run.given_start(now))
+        .collect();
+    for rows in running.chunks(BATCH) {
+        update_each(tx.engine, "runs", &START_COLUMNS, &START_SETS, rows)
+            .execute(&**tx)
+            .await?;
+    }
     let columns = [&COLUMNS[..], &END_COLUMNS[..]].concat();
-    for batch in others.chunks(BATCH) {
-        let rows: Vec<Given> = batch.iter().map(|run| run.given(now)).collect();
-        update_each(tx.engine, "runs", &columns, &SETS, &rows)
+    let ended: Vec<Given> = runs
+        .iter()
+        .filter(|run| matches!(run.head.state, RunState::Ended(_)))
+        .map(|run| run.given(now))
+        .collect();
+    for rows in ended.chunks(BATCH) {
+        update_each(tx.engine, "runs", &columns, &SETS, rows)
             .execute(&**tx)
             .await?;
     }
     Ok(())
 }
 
-/// What is given for each run that was more than accepted, before the [`END_COLUMNS`].
-const COLUMNS: [&str; 10] = [
+/// What is given for each run that runs.
+const START_COLUMNS: [&str; 4] = ["id", "accepted_at", "started_at", "pid"];
+
+/// What of it is not simply stored.
+const START_SETS: [(&str, &str); 3] = [
+    ("state", "'running'"),
+    ("unreachable_since", "NULL"),
+    (
+        "accepted_at",
+        "COALESCE(given.accepted_at, runs.accepted_at)",
+    ),
+];
+
+/// What is given for each run that ended, before the [`END_COLUMNS`].
+const COLUMNS: [&str; 9] = [
     "id",
-    "state",
     "reason",
     "detail",
     "is_refined",
@@ -266,7 +295,8 @@ const COLUMNS: [&str; 10] = [
 ];
 
 /// What of it is not simply stored: what is known stays known.
-const SETS: [(&str, &str); 6] = [
+const SETS: [(&str, &str); 7] = [
+    ("state", "'ended'"),
     ("unreachable_since", "NULL"),
     (
         "accepted_at",
@@ -274,21 +304,35 @@ const SETS: [(&str, &str); 6] = [
     ),
     ("started_at", "COALESCE(given.started_at, runs.started_at)"),
     ("pid", "COALESCE(given.pid, runs.pid)"),
-    (
-        "active_agent",
-        "CASE WHEN given.outcome IS NULL THEN runs.active_agent END",
-    ),
-    (
-        "after_run",
-        "CASE WHEN given.outcome IS NULL THEN runs.after_run END",
-    ),
+    ("active_agent", "NULL"),
+    ("after_run", "NULL"),
 ];
 
 impl ClaimedRun {
+    /// When it was accepted, if a claim said so, and its start.
+    fn begin(&self, now: Timestamp) -> (Option<Timestamp>, Option<Start>) {
+        let patch = self.patch.as_ref();
+        let is_accepted = patch.is_some_and(|patch| patch.is_accepted);
+        (
+            is_accepted.then_some(now),
+            patch.and_then(|patch| patch.start),
+        )
+    }
+
+    /// The values of [`START_COLUMNS`].
+    fn given_start(&self, now: Timestamp) -> Given {
+        let (accepted_at, start) = self.begin(now);
+        Given::default()
+            .with(self.head.id)
+            .with(accepted_at)
+            .with(start.map(|start| start.at))
+            .with(start.map(|start| start.pid))
+    }
+
     /// The values of [`COLUMNS`] and [`END_COLUMNS`].
     fn given(&self, now: Timestamp) -> Given {
+        let (accepted_at, start) = self.begin(now);
         let patch = self.patch.as_ref();
-        let start = patch.and_then(|patch| patch.start);
         let end = patch.and_then(|patch| patch.end.as_ref());
         let outcome = match self.head.state {
             RunState::Ended(outcome) => Some(outcome),
@@ -298,15 +342,14 @@ impl ClaimedRun {
         };
         let row = Given::default()
             .with(self.head.id)
-            .with(self.head.state.word())
             .with(self.reason)
             .with(patch.and_then(|patch| patch.detail.as_deref()))
             .with(self.head.is_refined)
-            .with(patch.is_some_and(|patch| patch.is_accepted).then_some(now))
+            .with(accepted_at)
             .with(start.map(|start| start.at))
             .with(start.map(|start| start.pid))
             .with(outcome)
-            .with(outcome.map(|_| end.map_or(now, |end| end.at)));
+            .with(end.map_or(now, |end| end.at));
         given_end(row, end)
     }
 }

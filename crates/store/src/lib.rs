@@ -61,7 +61,9 @@ mod vault;
 mod why;
 mod withdraw;
 
-pub use agent::{AgentFacts, AgentFilter, AgentRow, AgentState, AgentUpdate, SpoolLevel};
+pub use agent::{
+    AgentFacts, AgentFilter, AgentRow, AgentStanding, AgentState, AgentUpdate, SpoolLevel,
+};
 pub use agent_policy::AgentPolicy;
 pub use agent_session::{Heartbeat, Session, SessionOpened};
 pub use center::{CENTER_GONE_AFTER, CenterRow, NewCenter};

@@ -13,7 +13,6 @@ use cronfleet_core::plan::{PLAN_AHEAD, later};
 use cronfleet_store::{
     AgentClaim, ClaimsApplied, Conflict, PlannedTaken, Said, Session, Store, StoreError,
 };
-use cronfleet_wire::BATCH_MAX;
 use tokio::sync::{mpsc, oneshot};
 
 use super::desk::publish_moves;
@@ -25,6 +24,8 @@ use crate::nudge::Nudges;
 const SESSIONS_MAX: usize = 200;
 /// Claims that make a transaction full.
 pub(super) const CLAIMS_PER_COMMIT: usize = 2_000;
+/// Runs taken in one transaction.
+const RUNS_PER_COMMIT: u32 = 2_000;
 
 /// Answer to a session. The same error may concern many.
 type Answer<T> = Result<T, Arc<StoreError>>;
@@ -185,7 +186,7 @@ impl BackDesk {
         let sessions: Vec<&Session> = batch.iter().map(|wish| &wish.session).collect();
         let now = self.clock.now();
         self.store
-            .take_planned(&sessions, now, later(now, PLAN_AHEAD), BATCH_MAX as u32)
+            .take_planned(&sessions, now, later(now, PLAN_AHEAD), RUNS_PER_COMMIT)
             .await
     }
 }

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cronfleet_core::access::Reach;
 use cronfleet_core::id::{JobId, RunId};
 use cronfleet_core::job::Launch;
 use cronfleet_core::order::{DaemonOrder, Order, SlotState};
@@ -133,7 +132,6 @@ impl Desk {
         }
         let long_ago = earlier(self.parts.clock.now(), REVIEW_INTERVAL);
         self.settle(Some(long_ago)).await?;
-        self.send_daemons().await?;
         self.hand_out().await
     }
 
@@ -211,14 +209,10 @@ impl Desk {
         }
     }
 
-    /// Follows what an administrator did with the agent.
+    /// Follows what an administrator did with the agent, and tells it of its daemons.
     async fn look_at_agent(&mut self) -> Result<(), SessionEnd> {
-        let row = self
-            .parts
-            .store
-            .agent(&Reach::Everything, self.session.agent)
-            .await?;
-        match row.map(|row| row.state) {
+        let standing = self.parts.store.agent_standing(self.session.agent).await?;
+        match standing.map(|standing| standing.state) {
             Some(AgentState::Active) if !self.activity.is_active() => {
                 self.activity.activate();
                 self.reconcile().await
@@ -254,14 +248,14 @@ impl Desk {
             let runs: Vec<RunId> = withheld.iter().map(|order| order.run).collect();
             self.revoke(&runs, Reason::NeverReceived).await?;
         }
-        if orders.is_empty() {
-            return Ok(());
+        for batch in orders.chunks(BATCH_MAX) {
+            let orders = batch
+                .iter()
+                .map(|order| convert::order(order, self.session.epoch))
+                .collect();
+            self.outbox.send(Out::Orders(v1::Orders { orders })).await?;
         }
-        let orders = orders
-            .into_iter()
-            .map(|order| convert::order(order, self.session.epoch))
-            .collect();
-        Ok(self.outbox.send(Out::Orders(v1::Orders { orders })).await?)
+        Ok(())
     }
 
     /// Whether the agent does all that a launch asks for.

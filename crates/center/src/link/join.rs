@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use cronfleet_core::access::Reach;
 use cronfleet_core::cgroup::{CgroupSupport, Controller};
 use cronfleet_core::id::AgentId;
 use cronfleet_store::{AgentFacts, AgentState, Conflict, NewAgent, SecretHash, StoreError};
@@ -103,11 +102,11 @@ impl v1::link_server::Link for Link {
         let known = self
             .parts
             .store
-            .agent(&Reach::Everything, peer.agent)
+            .agent_standing(peer.agent)
             .await
             .map_err(|error| unavailable(&error))?;
-        let is_known = known.is_some_and(|row| {
-            row.key_fingerprint == peer.key_fingerprint && row.state != AgentState::Revoked
+        let is_known = known.is_some_and(|known| {
+            known.key_fingerprint == peer.key_fingerprint && known.state != AgentState::Revoked
         });
         if !is_known {
             return Err(Status::permission_denied("the agent is not admitted"));

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cronfleet_core::access::Reach;
 use cronfleet_core::id::AgentId;
 use cronfleet_store::{Conflict, Heartbeat, SessionOpened, SpoolLevel, StoreError};
 use cronfleet_wire::v1::from_agent::Body as In;
@@ -176,8 +175,8 @@ async fn open(
             why: "the hello has no facts".to_owned(),
         });
     };
-    let known = parts.store.agent(&Reach::Everything, peer.agent).await?;
-    if known.is_none_or(|row| row.key_fingerprint != peer.key_fingerprint) {
+    let known = parts.store.agent_standing(peer.agent).await?;
+    if known.is_none_or(|known| known.key_fingerprint != peer.key_fingerprint) {
         return Err(SessionEnd::NotAdmitted);
     }
     let boot_id = sent.boot_id.clone();
@@ -323,12 +322,11 @@ fn spool(heartbeat: &v1::Heartbeat) -> Option<SpoolLevel> {
 
 /// Tells watchers that an agent came, went or has changed. It may have gone to another center.
 pub(super) async fn tell(parts: &Parts, agent: AgentId) {
-    let row = parts.store.agent(&Reach::Everything, agent).await;
-    let row = row.ok().flatten();
-    let is_online = row.as_ref().is_some_and(|row| row.center.is_some());
+    let standing = parts.store.agent_standing(agent).await.ok().flatten();
+    let groups = parts.store.groups_of_agent(agent).await;
     parts.bus.publish(Change::Agent {
         agent,
-        groups: row.map(|row| row.groups).unwrap_or_default(),
-        is_online,
+        groups: groups.unwrap_or_default(),
+        is_online: standing.is_some_and(|standing| standing.center.is_some()),
     });
 }

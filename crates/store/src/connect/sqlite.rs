@@ -21,6 +21,9 @@ pub(crate) fn create_private(file: &Path) -> std::io::Result<()> {
         .map(|_| ())
 }
 
+/// Rows that the thread of a connection reads ahead: whenever there are so many, two threads wait for each other.
+const ROWS_BUFFERED: usize = 1_000;
+
 /// Whether a connection that is given back is in no transaction. A full disk or a failed sync makes SQLite roll back by itself;
 /// the driver's own rollback then fails, it goes on counting one transaction too many, and makes all later ones parts of one
 /// that is never committed. Such a connection is closed.
@@ -54,12 +57,14 @@ pub(crate) async fn connect(
                 .foreign_keys(true)
                 .busy_timeout(WAIT_MAX)
                 .statement_cache_capacity(STATEMENTS_KEPT)
-                .pragma("temp_store", "MEMORY")
-                .pragma("cache_size", "-16000");
+                .row_buffer_size(ROWS_BUFFERED)
+                .pragma("temp_store", "MEMORY");
             if is_reader {
-                sqlite.pragma("query_only", "ON")
-            } else {
                 sqlite
+                    .pragma("cache_size", "-16000")
+                    .pragma("query_only", "ON")
+            } else {
+                sqlite.pragma("cache_size", "-64000")
             }
         })
         .map_sqlx_sqlite_pool_opts(|pool| {
