@@ -10,8 +10,10 @@ use cronfleet_core::id::AgentId;
 use cronfleet_core::job as domain;
 use cronfleet_core::job::SpecError;
 use cronfleet_core::run as domain_run;
+use cronfleet_core::schedule::ActiveSpan;
 use cronfleet_core::secret as domain_secret;
 
+use crate::calendar::{CalendarRule, calendar_rule};
 use crate::group::Role;
 use crate::job::{
     Command, JobKind, JobSpec, OutputMode, OutputPolicy, Overlap, RetryPolicy, ScheduledSpec,
@@ -30,7 +32,7 @@ const UMASK_DEFAULT: u32 = 0o022;
 pub fn job_spec(spec: JobSpec, default_time_zone: &str) -> Result<domain::JobSpec, SpecError> {
     let kind = match (spec.scheduled, spec.daemon) {
         (Some(scheduled), None) => {
-            domain::JobKind::Scheduled(scheduled_spec(scheduled, default_time_zone))
+            domain::JobKind::Scheduled(Box::new(scheduled_spec(scheduled, default_time_zone)?))
         }
         (None, Some(daemon)) => domain::JobKind::Daemon(Box::new(daemon::daemon_spec(daemon)?)),
         (Some(_), Some(_)) => {
@@ -85,12 +87,21 @@ pub fn job_spec(spec: JobSpec, default_time_zone: &str) -> Result<domain::JobSpe
     Ok(spec)
 }
 
-fn scheduled_spec(spec: ScheduledSpec, default_time_zone: &str) -> domain::ScheduledSpec {
-    domain::ScheduledSpec {
+fn scheduled_spec(
+    spec: ScheduledSpec,
+    default_time_zone: &str,
+) -> Result<domain::ScheduledSpec, SpecError> {
+    Ok(domain::ScheduledSpec {
         expression: spec.expression,
         time_zone: spec
             .time_zone
             .unwrap_or_else(|| default_time_zone.to_owned()),
+        dst: spec.dst.into(),
+        active: ActiveSpan {
+            from: spec.active_from,
+            until: spec.active_until,
+        },
+        calendar: spec.calendar.map(calendar_rule).transpose()?,
         overlap: match spec.overlap {
             Overlap::Forbid => domain::Overlap::Forbid,
             Overlap::Allow => domain::Overlap::Allow,
@@ -104,7 +115,7 @@ fn scheduled_spec(spec: ScheduledSpec, default_time_zone: &str) -> domain::Sched
             attempts_max: spec.retry.attempts_max,
             backoff: backoff(spec.retry.backoff_initial_ms, spec.retry.backoff_max_ms),
         },
-    }
+    })
 }
 
 fn backoff(initial_ms: u64, max_ms: u64) -> Backoff {
@@ -211,7 +222,7 @@ fn cut(text: &str) -> String {
 impl From<&domain::JobSpec> for JobSpec {
     fn from(spec: &domain::JobSpec) -> Self {
         let (scheduled, daemon) = match &spec.kind {
-            domain::JobKind::Scheduled(scheduled) => (Some(scheduled.into()), None),
+            domain::JobKind::Scheduled(scheduled) => (Some(scheduled.as_ref().into()), None),
             domain::JobKind::Daemon(daemon) => (None, Some((&**daemon).into())),
         };
         let launch = &spec.launch;
@@ -286,6 +297,10 @@ impl From<&domain::ScheduledSpec> for ScheduledSpec {
         Self {
             expression: spec.expression.clone(),
             time_zone: Some(spec.time_zone.clone()),
+            dst: spec.dst.into(),
+            active_from: spec.active.from,
+            active_until: spec.active.until,
+            calendar: spec.calendar.as_ref().map(CalendarRule::from),
             overlap: match spec.overlap {
                 domain::Overlap::Forbid => Overlap::Forbid,
                 domain::Overlap::Allow => Overlap::Allow,

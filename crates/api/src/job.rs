@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub use crate::calendar::{CalendarMode, CalendarRule};
 pub use crate::catch_up::{CatchUp, CatchUpPolicy};
 pub use crate::daemon::{DaemonSpec, Restart};
+pub use crate::dst::{DstPolicy, GapPolicy, RepeatPolicy};
 use crate::limits::{Limits, Stragglers};
 use crate::run::Outcome;
 use crate::secret::SecretUse;
@@ -110,6 +112,18 @@ pub struct ScheduledSpec {
     /// IANA time zone name; the center's default when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
+    /// What becomes of times that clocks skip or show twice; the rule of cron when absent.
+    #[serde(default)]
+    pub dst: DstPolicy,
+    /// Nothing is due before this instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_from: Option<Timestamp>,
+    /// Nothing is due at this instant or after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_until: Option<Timestamp>,
+    /// Calendar that it follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<CalendarRule>,
     /// What to do when the previous run of the same agent and copy is still alive.
     #[serde(default)]
     pub overlap: Overlap,

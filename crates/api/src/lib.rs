@@ -5,11 +5,13 @@
 //! microseconds; durations are integer milliseconds and say so in their name; ids are UUID text.
 
 pub mod agent;
+pub mod calendar;
 pub mod catch_up;
 pub mod center;
 pub mod convert;
 mod convert_limits;
 pub mod daemon;
+pub mod dst;
 pub mod error;
 pub mod event;
 pub mod group;

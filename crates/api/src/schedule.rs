@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::calendar::CalendarRule;
+use crate::dst::DstPolicy;
+
 /// `POST /schedules/preview`: what an expression means. An expression that is refused answers 422 with field, column, hint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -16,6 +19,18 @@ pub struct PreviewRequest {
     /// Job whose id seeds `H`; absent for a new job (then `H` resolves with a zero seed).
     #[serde(default)]
     pub job_id: Option<Uuid>,
+    /// What becomes of times that clocks skip or show twice.
+    #[serde(default)]
+    pub dst: DstPolicy,
+    /// Nothing is due before this instant.
+    #[serde(default)]
+    pub active_from: Option<Timestamp>,
+    /// Nothing is due at this instant or after it.
+    #[serde(default)]
+    pub active_until: Option<Timestamp>,
+    /// Calendar that it follows.
+    #[serde(default)]
+    pub calendar: Option<CalendarRule>,
     /// Due instants strictly after this; now when absent.
     #[serde(default)]
     pub from: Option<Timestamp>,
@@ -35,6 +50,8 @@ pub struct Preview {
     pub sentence_zh: String,
     /// The next due instants.
     pub next: Vec<DueInstant>,
+    /// Days within a year from `from` on which a change of clocks makes a difference, in order.
+    pub clock_changes: Vec<ClockChange>,
     /// Things worth knowing before saving.
     pub warnings: Vec<ScheduleWarning>,
 }
@@ -49,6 +66,50 @@ pub struct DueInstant {
     /// Set when a DST change of the zone touches that day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dst: Option<DstMark>,
+    /// What that change does to this very due instant, if anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dst_effect: Option<DstEffect>,
+}
+
+/// What a change of clocks does to a due instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DstEffect {
+    /// It stands in for times that clocks skip, right after the change.
+    MovedOutOfGap,
+    /// Its local time comes twice, and this is the first time.
+    FirstPass,
+    /// Its local time comes twice, and this is the second time.
+    SecondPass,
+}
+
+/// A change of clocks that makes a difference to a schedule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ClockChange {
+    /// The instant of the change.
+    pub at: Timestamp,
+    /// What clocks would show at that instant without it, e.g. `2026-03-29T02:00:00+01:00`.
+    pub local_before: String,
+    /// What clocks show at that instant, e.g. `2026-03-29T03:00:00+02:00`.
+    pub local_after: String,
+    /// Which way clocks go.
+    pub change: DstMark,
+    /// What the schedule does about it.
+    pub effect: ClockChangeEffect,
+}
+
+/// What a schedule does about times that a change of clocks skips or repeats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockChangeEffect {
+    /// Times are skipped; it runs once at the instant of the change.
+    RunsAfterGap,
+    /// Times are skipped and do not run.
+    LeftOut,
+    /// Times come twice; they run the first time only.
+    FirstPassOnly,
+    /// Times come twice and run both times.
+    BothPasses,
 }
 
 /// How a DST change touches a due instant's day.

@@ -58,6 +58,8 @@ pub enum Answer {
     Lapse,
     /// The job was paused: nothing was due.
     Paused,
+    /// It falls on a day on which the job's calendar leaves it out, or from which it is shifted to another: it was not due.
+    Calendar,
     /// It lies further ahead than what has been planned.
     NotPlanned,
     /// It was decided, and the record is no longer kept.

@@ -12,7 +12,7 @@ use cronfleet_core::access::Reach;
 use cronfleet_core::id::{GroupId, JobId, UserId};
 use cronfleet_core::job::{JobKind, JobSpec};
 use cronfleet_core::plan::later;
-use cronfleet_core::schedule::{Context, Kind, Schedule, ScheduleError};
+use cronfleet_core::schedule::{Kind, ScheduleError};
 use cronfleet_store::{
     Conflict, DatabaseUrl, NewCenter, NewGroup, NewJob, NewJoinToken, SecretHash, Store,
     StoreError, Timing,
@@ -383,16 +383,12 @@ fn timing(spec: &JobSpec, job: JobId, now: Timestamp) -> Result<Timing, CenterEr
             is_reboot: false,
         });
     };
-    let context = Context {
-        zone: &scheduled.time_zone,
-        spread: job.as_uuid().as_u128(),
-    };
-    let schedule = Schedule::parse(&scheduled.expression, &context).map_err(|source| {
-        CenterError::Schedule {
+    let schedule = scheduled
+        .schedule(job)
+        .map_err(|source| CenterError::Schedule {
             expression: scheduled.expression.clone(),
             source: Box::new(source),
-        }
-    })?;
+        })?;
     Ok(Timing {
         next_due: schedule.next_after(now),
         is_reboot: schedule.kind() == Kind::Reboot,

@@ -2,13 +2,16 @@
 //!
 //! Each round plans every job that has a due instant within [`PLAN_AHEAD`], in transactions of many jobs. A job that cannot be
 //! planned is put aside and the others go on. A round that fails is repeated; the watermark makes repeating harmless.
+//!
+//! Stored next due instants are those that the center of their time worked out. A center with other time zone data may find others, so
+//! in each term the planner goes once through all jobs and plans anew those whose next due instant differs.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use cronfleet_core::id::JobId;
 use cronfleet_core::plan::{self, PLAN_AHEAD, Planning};
-use cronfleet_core::schedule::{Context, Schedule};
+use cronfleet_core::schedule::Schedule;
 use cronfleet_store::{Conflict, JobPlan, JobToPlan, Lease, Store, StoreError};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +45,14 @@ pub(crate) struct Planner {
     schedules: HashMap<(JobId, u32), Schedule>,
     /// Whether some job has more due instants before the horizon than one plan holds.
     has_more: bool,
+    review: Review,
+}
+
+/// How far this term has gone through the jobs that are not due yet.
+enum Review {
+    /// Up to this one.
+    Behind(Option<(Timestamp, JobId)>),
+    Done,
 }
 
 impl Planner {
@@ -61,6 +72,7 @@ impl Planner {
             term: None,
             schedules: HashMap::new(),
             has_more: false,
+            review: Review::Done,
         }
     }
 
@@ -120,7 +132,10 @@ impl Planner {
     async fn lead(&mut self, lease: &Lease) -> Result<(), StoreError> {
         let since = match self.term {
             Some((epoch, since)) if epoch == lease.epoch => since,
-            _ => self.clock.now(),
+            _ => {
+                self.review = Review::Behind(None);
+                self.clock.now()
+            }
         };
         self.term = Some((lease.epoch, since));
         self.has_more = true;
@@ -132,7 +147,7 @@ impl Planner {
             .expire_planned(lease, self.clock.now(), since, EXPIRE_MAX)
             .await?;
         publish_moves(&self.bus, &expired);
-        Ok(())
+        self.review_some(lease).await
     }
 
     async fn plan_all(&mut self, lease: &Lease) -> Result<(), StoreError> {
@@ -154,12 +169,7 @@ impl Planner {
                     self.has_more = true;
                 }
                 runs += plan.runs.len();
-                batch.push(JobPlan {
-                    job: job.job,
-                    expected_version: job.version,
-                    expected_watermark: job.watermark,
-                    plan,
-                });
+                batch.push(job_plan(job, plan));
                 if runs >= RUNS_PER_COMMIT {
                     self.commit(lease, &std::mem::take(&mut batch)).await?;
                     runs = 0;
@@ -173,6 +183,40 @@ impl Planner {
         }
     }
 
+    /// Looks at some more of the jobs that this term has not seen yet, and plans those whose stored next due instant is not what
+    /// their schedule says.
+    async fn review_some(&mut self, lease: &Lease) -> Result<(), StoreError> {
+        let Review::Behind(behind) = self.review else {
+            return Ok(());
+        };
+        let jobs = self
+            .store
+            .due_jobs(lease, Timestamp::MAX, behind, JOBS_PER_READ)
+            .await?;
+        let mut batch = Vec::new();
+        for job in &jobs {
+            match self.plan(lease, job).await? {
+                Some(plan) if plan.next_due != job.next_due => batch.push(job_plan(job, plan)),
+                Some(_) | None => {}
+            }
+        }
+        if !batch.is_empty() {
+            tracing::info!(
+                jobs = batch.len(),
+                "next due instants are not those that were stored, and are worked out anew"
+            );
+        }
+        self.commit(lease, &batch).await?;
+        let is_last = jobs.len() < JOBS_PER_READ as usize;
+        let last = jobs.last().and_then(|job| Some((job.next_due?, job.job)));
+        self.review = if is_last {
+            Review::Done
+        } else {
+            Review::Behind(last)
+        };
+        Ok(())
+    }
+
     async fn plan(
         &mut self,
         lease: &Lease,
@@ -180,11 +224,7 @@ impl Planner {
     ) -> Result<Option<plan::Plan>, StoreError> {
         let key = (job.job, job.version);
         if !self.schedules.contains_key(&key) {
-            let context = Context {
-                zone: &job.time_zone,
-                spread: job.job.as_uuid().as_u128(),
-            };
-            match Schedule::parse(&job.expression, &context) {
+            match job.scheduled.schedule(job.job) {
                 Ok(schedule) => {
                     if self.schedules.len() >= SCHEDULES_MAX {
                         self.schedules.clear();
@@ -205,8 +245,8 @@ impl Planner {
                 job: job.job,
                 job_version: job.version,
                 schedule,
-                start_deadline: job.start_deadline,
-                catch_up: job.catch_up,
+                start_deadline: job.scheduled.start_deadline,
+                catch_up: job.scheduled.catch_up,
                 agents: &job.agents,
                 copies: job.processes,
                 watermark: job.watermark,
@@ -228,5 +268,101 @@ impl Planner {
             self.schedules.retain(|(id, _), _| *id != job);
         }
         Ok(())
+    }
+}
+
+fn job_plan(job: &JobToPlan, plan: plan::Plan) -> JobPlan {
+    JobPlan {
+        job: job.job,
+        expected_version: job.version,
+        expected_watermark: job.watermark,
+        plan,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cronfleet_api::convert::job_spec;
+    use cronfleet_core::access::Reach;
+    use cronfleet_core::id::{GroupId, UserId};
+    use cronfleet_store::{NewGroup, NewJob, Timing};
+    use serde_json::json;
+
+    use super::*;
+    use crate::election::Election;
+
+    /// Stores a job that is due daily, with this next due instant.
+    async fn store_daily(store: &Store, group: GroupId, number: u128, next_due: Timestamp) {
+        let spec = json!({
+            "name": format!("job {number}"),
+            "scheduled": { "expression": "@daily", "time_zone": "UTC" },
+            "command": { "argv": ["/bin/true"] },
+            "run_as": "app",
+            "target": { "all": true },
+        });
+        let job = NewJob {
+            id: JobId::from_u128(number),
+            group,
+            spec: job_spec(serde_json::from_value(spec).unwrap(), "UTC").unwrap(),
+            is_paused: false,
+            timing: Timing {
+                next_due: Some(next_due),
+                is_reboot: false,
+            },
+            author: UserId::from_u128(1),
+        };
+        store.create_job(&job, Timestamp::now()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn each_term_looks_at_every_stored_due_instant_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open_sqlite(&dir.path().join("center.db"))
+            .await
+            .unwrap();
+        let group = NewGroup {
+            id: GroupId::from_u128(1),
+            name: "app".to_owned(),
+            description: String::new(),
+            run_as: vec!["app".to_owned()],
+            agents: vec![],
+        };
+        store.create_group(&group, Timestamp::now()).await.unwrap();
+        let wrong = plan::later(Timestamp::now(), Duration::from_secs(400 * 86_400));
+        let count = u128::from(JOBS_PER_READ) + 2;
+        for number in 1..=count {
+            store_daily(&store, group.id, number, wrong).await;
+        }
+
+        let election = Election::open(store.clone(), "here".to_owned())
+            .await
+            .unwrap();
+        let mut planner = Planner::new(
+            store.clone(),
+            Nudges::default(),
+            EventBus::default(),
+            election.clock(),
+            election.leadership(),
+        );
+        while !matches!(planner.review, Review::Done) || planner.term.is_none() {
+            planner.round().await.unwrap();
+        }
+        let soon = plan::later(Timestamp::now(), Duration::from_secs(25 * 3_600));
+        for number in 1..=count {
+            let id = JobId::from_u128(number);
+            let job = store.job(&Reach::Everything, id).await.unwrap().unwrap();
+            assert!(
+                job.next_due.unwrap() <= soon,
+                "{number}: {:?}",
+                job.next_due
+            );
+        }
+
+        store_daily(&store, group.id, count + 1, wrong).await;
+        planner.round().await.unwrap();
+        let late = JobId::from_u128(count + 1);
+        let job = store.job(&Reach::Everything, late).await.unwrap().unwrap();
+        assert!(job.next_due.unwrap() > soon, "looked at again in one term");
+        store.close().await.unwrap();
     }
 }

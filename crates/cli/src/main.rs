@@ -23,6 +23,7 @@ mod server;
 mod session;
 mod shown;
 mod slot;
+mod timing_flags;
 mod user;
 mod version;
 

@@ -215,10 +215,95 @@ fn explain_answers_json_with_clock_changes() {
         answer["next"][0],
         json!({ "due": "2026-03-29T01:00:00Z", "local": "2026-03-29T03:00:00+02:00", "dst": "gap" })
     );
+    assert_eq!(answer["clock_changes"][0]["effect"], "runs_after_gap");
     assert!(
         answer["sentence_zh"]
             .as_str()
             .is_some_and(|sentence| !sentence.is_ascii())
+    );
+}
+
+#[test]
+fn flags_say_what_an_expression_alone_does_not() {
+    let next = |flags: &[&str], from: &str| {
+        let mut arguments = vec!["next", "30 2 * * *", "--count", "2", "--from", from];
+        arguments.extend(flags);
+        let output = schedule(&arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+            .lines()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let march = "2026-03-08T05:00:00Z";
+    assert_eq!(
+        next(&["--tz", "America/New_York"], march),
+        ["2026-03-08T07:00:00Z", "2026-03-09T06:30:00Z"]
+    );
+    assert_eq!(
+        next(&["--tz", "America/New_York", "--dst-gap", "skip"], march),
+        ["2026-03-09T06:30:00Z", "2026-03-10T06:30:00Z"]
+    );
+    let span = [
+        "--active-from",
+        "2026-04-01T02:30:00Z",
+        "--active-until",
+        "2026-04-02T02:30:00Z",
+    ];
+    assert_eq!(next(&span, march), ["2026-04-01T02:30:00Z"]);
+    let shanghai = ["--tz", "Asia/Shanghai", "--calendar", "cn-workdays"];
+    assert_eq!(
+        next(&shanghai, "2026-09-30T00:00:00Z"),
+        ["2026-10-07T18:30:00Z", "2026-10-08T18:30:00Z"]
+    );
+}
+
+#[test]
+fn flags_that_cannot_be_are_refused() {
+    let cases: [(&[&str], &str); 4] = [
+        (&["--calendar", "mars"], "--calendar"),
+        (&["--calendar-mode", "exclude"], "--calendar-mode"),
+        (
+            &["--calendar", "weekdays", "--calendar-mode", "shift-next"],
+            "--calendar-mode",
+        ),
+        (
+            &[
+                "--active-from",
+                "2026-04-01T00:00:00Z",
+                "--active-until",
+                "2026-04-01T00:00:00Z",
+            ],
+            "--active-until",
+        ),
+    ];
+    for (flags, field) in cases {
+        let mut arguments = vec!["next", "* * * * *", "--json"];
+        arguments.extend(flags);
+        let output = schedule(&arguments);
+        assert_eq!(output.status.code(), Some(2), "{flags:?}");
+        let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(answer["error"]["field"], field, "{flags:?}");
+    }
+}
+
+#[test]
+fn explain_warns_where_the_dates_of_a_calendar_end() {
+    let arguments = [
+        "explain",
+        "0 9 * * *",
+        "--tz",
+        "Asia/Shanghai",
+        "--calendar",
+        "cn-workdays",
+        "--from",
+        "2026-11-23T00:00:00Z",
+    ];
+    let output = schedule(&arguments);
+    let said = text(&output.stdout);
+    assert!(
+        said.contains("The calendar is known until 2026-12-31."),
+        "{said}"
     );
 }
 

@@ -1,12 +1,11 @@
 //! Jobs: definitions of what to run, as whom, where and when, and the rules a definition must keep.
 
 mod daemon;
+mod scheduled;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::backoff::Backoff;
-use crate::catch_up::CatchUp;
 use crate::id::AgentId;
 use crate::limits::{ProcessLimits, Stragglers};
 use crate::secret::{self, SecretUse};
@@ -15,6 +14,9 @@ pub use crate::stop::{StopPolicy, StopSignal};
 pub(crate) use daemon::WELL_UPTIME_MIN;
 pub use daemon::{
     ADDRESS_DEFAULT, Check, DaemonSpec, Endpoint, Health, Probe, Readiness, Recycle, Restart,
+};
+pub use scheduled::{
+    Overlap, RetryPolicy, START_DEADLINE_DEFAULT, ScheduledSpec, too_dense_to_shift,
 };
 
 /// Definition of a job: everything that a job version freezes.
@@ -38,47 +40,9 @@ pub struct JobSpec {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobKind {
     /// Runs at due instants.
-    Scheduled(ScheduledSpec),
+    Scheduled(Box<ScheduledSpec>),
     /// Keeps N processes alive on each agent.
     Daemon(Box<DaemonSpec>),
-}
-
-/// When and how to run a scheduled job.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScheduledSpec {
-    /// Schedule expression as typed; see [`crate::schedule`].
-    pub expression: String,
-    /// IANA time zone name.
-    pub time_zone: String,
-    /// What to do when the previous run of the same target is still alive.
-    pub overlap: Overlap,
-    /// How late a run may start, 1 s to 7 days.
-    pub start_deadline: Duration,
-    /// What becomes of due instants whose start deadline passed while no center planned.
-    pub catch_up: CatchUp,
-    /// A run alive longer is stopped and ends `timed_out`; 100 ms to 30 days.
-    pub timeout: Option<Duration>,
-    /// When to try again.
-    pub retry: RetryPolicy,
-}
-
-/// What to do when the previous run of the same (job, agent, copy) is still alive at a due instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Overlap {
-    /// Skip the new run, on record.
-    #[default]
-    Forbid,
-    /// Start it all the same.
-    Allow,
-}
-
-/// When a failed or timed-out run is tried again. A `lost` run never is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RetryPolicy {
-    /// Attempts in all, 1 to 20; 1 means no retry.
-    pub attempts_max: u32,
-    /// Wait before the next attempt, 100 ms to 1 day.
-    pub backoff: Backoff,
 }
 
 /// Where a job runs, always within the active agents that serve its group.
@@ -183,9 +147,6 @@ pub enum WhenFull {
     },
 }
 
-/// How late a run may start unless the job says otherwise.
-pub const START_DEADLINE_DEFAULT: Duration = Duration::from_secs(60);
-
 /// A definition that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -217,7 +178,7 @@ const ENVIRONMENT_REFUSED: [&str; 12] = [
 ];
 
 /// Checks everything about a definition that needs no database: lengths, ranges, names. The schedule expression and the
-/// time zone are checked by [`crate::schedule::Schedule::parse`], membership of agents and users by the center.
+/// time zone are checked by [`ScheduledSpec::schedule`], membership of agents and users by the center.
 ///
 /// # Errors
 /// The first rule that is broken, in the order of the fields.
@@ -235,7 +196,7 @@ pub fn validate(spec: &JobSpec) -> Result<(), SpecError> {
         },
     )?;
     match &spec.kind {
-        JobKind::Scheduled(scheduled) => check_scheduled(scheduled)?,
+        JobKind::Scheduled(scheduled) => scheduled::check_scheduled(scheduled)?,
         JobKind::Daemon(daemon) => daemon::check_daemon(daemon, spec.processes)?,
     }
     check_launch(&spec.launch)?;
@@ -304,38 +265,6 @@ fn check_name(name: &str) -> Result<(), SpecError> {
 fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
-
-fn check_scheduled(spec: &ScheduledSpec) -> Result<(), SpecError> {
-    range_ms(
-        "scheduled.start_deadline_ms",
-        spec.start_deadline,
-        1_000,
-        604_800_000,
-    )?;
-    spec.catch_up.check()?;
-    if let Some(timeout) = spec.timeout {
-        range_ms("scheduled.timeout_ms", timeout, 100, 2_592_000_000)?;
-    }
-    range(
-        "scheduled.retry.attempts_max",
-        u64::from(spec.retry.attempts_max),
-        1,
-        20,
-    )?;
-    let initial = spec.retry.backoff.initial.as_millis() as u64;
-    range(
-        "scheduled.retry.backoff_initial_ms",
-        initial,
-        100,
-        86_400_000,
-    )?;
-    range_ms(
-        "scheduled.retry.backoff_max_ms",
-        spec.retry.backoff.max,
-        initial,
-        86_400_000,
-    )
 }
 
 fn check_launch(launch: &Launch) -> Result<(), SpecError> {
@@ -542,15 +471,24 @@ fn cut(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
+    use crate::backoff::Backoff;
+    use crate::catch_up::CatchUp;
+    use crate::schedule::{ActiveSpan, DstPolicy};
+
     use super::*;
 
     fn spec() -> JobSpec {
         JobSpec {
             name: "backup".into(),
             description: String::new(),
-            kind: JobKind::Scheduled(ScheduledSpec {
+            kind: JobKind::Scheduled(Box::new(ScheduledSpec {
                 expression: "@daily".into(),
                 time_zone: "UTC".into(),
+                dst: DstPolicy::default(),
+                active: ActiveSpan::default(),
+                calendar: None,
                 overlap: Overlap::Forbid,
                 start_deadline: START_DEADLINE_DEFAULT,
                 catch_up: CatchUp::None,
@@ -562,7 +500,7 @@ mod tests {
                         max: Duration::from_secs(300),
                     },
                 },
-            }),
+            })),
             launch: Launch::new(Command::Argv(vec!["/bin/true".into()]), "app"),
             target: Target::All,
             processes: 1,
@@ -577,7 +515,7 @@ mod tests {
     #[test]
     fn each_broken_rule_names_its_field() {
         type Break = fn(&mut JobSpec);
-        let cases: [(&str, &str, Break); 18] = [
+        let cases: [(&str, &str, Break); 19] = [
             ("name", "job.name_length", |s| s.name = String::new()),
             ("name", "job.name_length", |s| s.name = "x".repeat(1 << 20)),
             ("name", "job.name_characters", |s| s.name = "a\nb".into()),
@@ -615,6 +553,14 @@ mod tests {
                     scheduled.catch_up = CatchUp::All {
                         max: 101,
                         window: Duration::from_secs(60),
+                    };
+                }
+            }),
+            ("scheduled.active_until", "job.active_span", |s| {
+                if let JobKind::Scheduled(scheduled) = &mut s.kind {
+                    scheduled.active = ActiveSpan {
+                        from: Some(Timestamp::UNIX_EPOCH),
+                        until: Some(Timestamp::UNIX_EPOCH),
                     };
                 }
             }),

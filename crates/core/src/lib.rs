@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod backoff;
+pub mod calendar;
 pub mod catch_up;
 pub mod cgroup;
 pub mod clock_estimate;

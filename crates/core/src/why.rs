@@ -74,6 +74,8 @@ pub enum Answer {
     Lapse(usize),
     /// The job was paused.
     Paused,
+    /// They fall on days on which the calendar leaves them out, or from which it shifts them to another.
+    Calendar,
     /// Planning has not come that far.
     NotPlanned,
     /// They were decided, and the record is no longer kept.
@@ -103,6 +105,7 @@ impl History<'_> {
                 walk.version(from, to);
             }
         }
+        found.sort_by_key(|stretch| stretch.due_from);
         found
     }
 }
@@ -133,6 +136,9 @@ impl Walk<'_> {
                 .iter()
                 .any(|pause| pause.from <= begin && pause.until.is_none_or(|until| begin < until));
             self.span(begin, end, is_paused);
+            if !is_paused {
+                self.left_out(begin, end);
+            }
             begin = end;
         }
     }
@@ -177,6 +183,19 @@ impl Walk<'_> {
         let watermark = self.history.watermark;
         self.push(after, until.min(watermark), Answer::NotRecorded);
         self.push(after.max(watermark), until, Answer::NotPlanned);
+    }
+
+    /// What the calendar leaves out in (`from`, `to`].
+    fn left_out(&mut self, from: Timestamp, to: Timestamp) {
+        let stretches = self.schedule.left_out(from, to);
+        self.found
+            .extend(stretches.into_iter().map(|left_out| Stretch {
+                due_from: left_out.first,
+                due_to: left_out.last,
+                count: left_out.count,
+                job_version: self.version,
+                answer: Answer::Calendar,
+            }));
     }
 
     fn push(&mut self, after: Timestamp, until: Timestamp, answer: Answer) {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use cronfleet_core::calendar::{CalendarMode, CalendarRule, preset};
 use cronfleet_core::schedule::{Context, Schedule};
 use cronfleet_core::why::{Answer, History, Pause, Version, neighbours};
 use jiff::Timestamp;
@@ -191,4 +192,45 @@ proptest! {
         }
         prop_assert!(answers.is_empty(), "{answers:?}");
     }
+}
+
+#[test]
+fn what_a_calendar_leaves_out_is_told_beside_what_is_due() {
+    let calendar = preset("weekdays").unwrap();
+    let mode = CalendarMode::Include;
+    let working = schedule("0 9 * * *").with_calendar(Some(CalendarRule { calendar, mode }));
+    let instant = |text: &str| -> Timestamp { text.parse().unwrap() };
+    let history = History {
+        versions: &[Version {
+            number: 4,
+            since: instant("2026-11-02T00:00:00Z"),
+            schedule: Some(&working),
+        }],
+        pauses: &[Pause {
+            from: instant("2026-11-14T00:00:00Z"),
+            until: Some(instant("2026-11-16T00:00:00Z")),
+        }],
+        lapses: &[],
+        runs: &[(instant("2026-11-06T09:00:00Z"), 4)],
+        watermark: instant("2026-11-10T12:00:00Z"),
+        deleted_at: None,
+    };
+    let found: Vec<_> = history
+        .stretches(
+            instant("2026-11-06T00:00:00Z"),
+            instant("2026-11-22T00:00:00Z"),
+        )
+        .iter()
+        .map(|stretch| (stretch.due_from.to_string(), stretch.count, stretch.answer))
+        .collect();
+    // The weekend of the 14th was a pause, in which nothing would have been due on any calendar.
+    let expected = [
+        ("2026-11-07T09:00:00Z", 2, Answer::Calendar),
+        ("2026-11-09T09:00:00Z", 2, Answer::NotRecorded),
+        ("2026-11-11T09:00:00Z", 3, Answer::NotPlanned),
+        ("2026-11-16T09:00:00Z", 5, Answer::NotPlanned),
+        ("2026-11-21T09:00:00Z", 1, Answer::Calendar),
+    ];
+    let expected = expected.map(|(from, count, answer)| (from.to_owned(), count, answer));
+    assert_eq!(found, expected);
 }

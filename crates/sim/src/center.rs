@@ -10,6 +10,7 @@ use cronfleet_core::job::Overlap;
 use cronfleet_core::order::{Claim, Order};
 use cronfleet_core::plan::{PLAN_AHEAD, Plan, PlannedRun, Planning, earlier, later, plan};
 use cronfleet_core::run::{Cause, Outcome, Reason, RunEvent, RunKey, RunState, Step, step};
+use cronfleet_core::schedule::ActiveSpan;
 use jiff::Timestamp;
 
 use crate::database::{Change, JobRow, LapseRow, Row, Session};
@@ -329,10 +330,13 @@ impl World {
     fn decide(&self, id: JobId, job: &JobRow, now: Timestamp) -> Plan {
         let (draw, schedule) = job.current();
         let is_unbounded = self.is(Mutant::CatchesUpEverything) && draw.catch_up != CatchUp::None;
+        let unbounded = self
+            .is(Mutant::IgnoresActiveSpan)
+            .then(|| schedule.clone().within(ActiveSpan::default()));
         let planning = Planning {
             job: id,
             job_version: job.version(),
-            schedule,
+            schedule: unbounded.as_ref().unwrap_or(schedule),
             start_deadline: draw.start_deadline,
             catch_up: if is_unbounded {
                 CatchUp::All {

@@ -49,11 +49,13 @@ pub enum Mutant {
     PlansByOwnClock,
     /// Whatever a job catches up, it catches up without a bound.
     CatchesUpEverything,
+    /// Jobs are planned also outside of the time in which they are active.
+    IgnoresActiveSpan,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::WatermarkFirst,
         Self::PlansFromNow,
         Self::SendsBeforeCommit,
@@ -77,5 +79,6 @@ impl Mutant {
         Self::TrustsItself,
         Self::PlansByOwnClock,
         Self::CatchesUpEverything,
+        Self::IgnoresActiveSpan,
     ];
 }

@@ -234,4 +234,5 @@ fn parse(job: JobId, draw: &JobDraw) -> Schedule {
     };
     Schedule::parse(&draw.rhythm.expression(), &context)
         .expect("the simulator writes good expressions")
+        .within(draw.active)
 }

@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 
-use crate::swarm::Rhythm;
+use crate::swarm::{JobDraw, Rhythm};
 
 /// The due instants after `from`, up to and including `to`.
-pub(crate) fn due_between(rhythm: Rhythm, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
+pub(crate) fn due_between(draw: &JobDraw, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
+    let rhythm = draw.rhythm;
     let step_ms = if let Rhythm::EveryMs(ms) = rhythm {
         ms
     } else {
@@ -17,6 +18,8 @@ pub(crate) fn due_between(rhythm: Rhythm, from: Timestamp, to: Timestamp) -> Vec
         .filter(|ms| is_due(rhythm, ms.div_euclid(1_000).rem_euclid(60)))
         .filter_map(|ms| Timestamp::from_millisecond(ms).ok())
         .filter(|due| *due > from && *due <= to)
+        .filter(|due| draw.active.from.is_none_or(|first| *due >= first))
+        .filter(|due| draw.active.until.is_none_or(|end| *due < end))
         .collect()
 }
 

@@ -7,14 +7,16 @@ use cronfleet_core::backoff::Backoff;
 use cronfleet_core::catch_up::CatchUp;
 use cronfleet_core::id::{AgentId, JobId};
 use cronfleet_core::job::{Command, Launch, Overlap, RetryPolicy, StopPolicy};
+use cronfleet_core::schedule::ActiveSpan;
 
 use crate::rng::Rng;
-use crate::time::{MS, Micros, SECOND, duration};
+use crate::time::{MS, Micros, SECOND, duration, timestamp};
 
 /// One version of a job.
 #[derive(Debug, Clone)]
 pub(crate) struct JobDraw {
     pub(crate) rhythm: Rhythm,
+    pub(crate) active: ActiveSpan,
     pub(crate) agents: Vec<AgentId>,
     pub(crate) copies: u32,
     pub(crate) overlap: Overlap,
@@ -271,6 +273,7 @@ impl Swarm {
         self.end = self.check_until + length + 60 * SECOND;
         let long = &mut self.jobs[0].1;
         long.rhythm = Rhythm::Seconds(5);
+        long.active = ActiveSpan::default();
         long.runs_for = (10 * SECOND, length / 2);
         long.timeout = None;
         self
@@ -379,6 +382,14 @@ impl JobDraw {
         let initial = duration(rng.range(100, 2_000) * MS);
         Self {
             rhythm,
+            active: ActiveSpan {
+                from: rng
+                    .chance(0.15)
+                    .then(|| timestamp(rng.range(0, 20 * SECOND))),
+                until: rng
+                    .chance(0.15)
+                    .then(|| timestamp(rng.range(25 * SECOND, 60 * SECOND))),
+            },
             agents: chosen,
             copies: if rng.chance(0.2) { 2 } else { 1 },
             overlap: if rng.chance(0.7) {

@@ -1,11 +1,9 @@
 //! Planning: which jobs are to be planned, and committing what was decided.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use cronfleet_core::catch_up::CatchUp;
 use cronfleet_core::id::{AgentId, GroupId, JobId};
-use cronfleet_core::job::{JobKind, JobSpec};
+use cronfleet_core::job::{JobKind, JobSpec, ScheduledSpec};
 use cronfleet_core::plan::{Plan, PlannedRun};
 use cronfleet_core::run::{Reason, RunState};
 use jiff::Timestamp;
@@ -32,14 +30,8 @@ pub struct JobToPlan {
     pub group: GroupId,
     /// Version in force.
     pub version: u32,
-    /// Schedule expression.
-    pub expression: String,
-    /// IANA time zone name.
-    pub time_zone: String,
-    /// How late a run may start.
-    pub start_deadline: Duration,
-    /// What becomes of what is later than that.
-    pub catch_up: CatchUp,
+    /// When and how it runs.
+    pub scheduled: ScheduledSpec,
     /// Processes per agent and due instant.
     pub processes: u32,
     /// Every due instant up to here is decided.
@@ -251,7 +243,7 @@ impl Store {
                     processes,
                     ..
                 }) => {
-                    readable.push((job, scheduled, target, processes));
+                    readable.push((job, *scheduled, target, processes));
                 }
                 Ok(JobSpec {
                     kind: JobKind::Daemon(_),
@@ -273,10 +265,7 @@ impl Store {
                 job: job.id,
                 group: job.group,
                 version: job.version,
-                expression: scheduled.expression,
-                time_zone: scheduled.time_zone,
-                start_deadline: scheduled.start_deadline,
-                catch_up: scheduled.catch_up,
+                scheduled,
                 processes,
                 watermark: job.watermark,
                 next_due: job.next_due,

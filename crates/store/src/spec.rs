@@ -1,13 +1,16 @@
 //! Stored form of a job's definition: JSON with its own types, so that renaming a field of the domain cannot change what is
 //! stored. Fields may be added with a default; none may change its meaning. A reader ignores fields that it does not know.
 
+mod calendar;
 mod catch_up;
 mod daemon;
+mod dst;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cronfleet_core::backoff::Backoff;
+use cronfleet_core::calendar::CalendarRule;
 use cronfleet_core::catch_up::CatchUp;
 use cronfleet_core::id::AgentId;
 use cronfleet_core::job::{
@@ -15,12 +18,16 @@ use cronfleet_core::job::{
     StopPolicy, StopSignal, Target, WhenFull,
 };
 use cronfleet_core::limits::Stragglers;
+use cronfleet_core::schedule::ActiveSpan;
 use cronfleet_core::secret::{Given, SecretUse};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use self::calendar::StoredCalendar;
 use self::catch_up::StoredCatchUp;
 use self::daemon::StoredDaemon;
+use self::dst::StoredDst;
 use crate::error::StoreError;
 use crate::spec_limits::{StoredLimits, is_default};
 
@@ -71,6 +78,14 @@ enum StoredKind {
     Scheduled {
         expression: String,
         time_zone: String,
+        #[serde(default, skip_serializing_if = "is_default")]
+        dst: StoredDst,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        active_from_us: Option<i64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        active_until_us: Option<i64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        calendar: Option<StoredCalendar>,
         is_overlap_allowed: bool,
         start_deadline_us: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -181,6 +196,10 @@ impl From<&JobKind> for StoredKind {
             JobKind::Scheduled(scheduled) => Self::Scheduled {
                 expression: scheduled.expression.clone(),
                 time_zone: scheduled.time_zone.clone(),
+                dst: scheduled.dst.into(),
+                active_from_us: scheduled.active.from.map(Timestamp::as_microsecond),
+                active_until_us: scheduled.active.until.map(Timestamp::as_microsecond),
+                calendar: scheduled.calendar.as_ref().map(StoredCalendar::from),
                 is_overlap_allowed: scheduled.overlap == Overlap::Allow,
                 start_deadline_us: micros(scheduled.start_deadline),
                 catch_up: StoredCatchUp::of(scheduled.catch_up),
@@ -202,7 +221,7 @@ impl TryFrom<StoredSpec> for JobSpec {
         Ok(Self {
             name: stored.name,
             description: stored.description,
-            kind: stored.kind.into(),
+            kind: stored.kind.try_into()?,
             launch: Launch {
                 command: match stored.command {
                     StoredCommand::Argv(argv) => Command::Argv(argv),
@@ -247,21 +266,33 @@ impl TryFrom<StoredSpec> for JobSpec {
     }
 }
 
-impl From<StoredKind> for JobKind {
-    fn from(stored: StoredKind) -> Self {
-        match stored {
+impl TryFrom<StoredKind> for JobKind {
+    type Error = StoreError;
+
+    fn try_from(stored: StoredKind) -> Result<Self, StoreError> {
+        Ok(match stored {
             StoredKind::Scheduled {
                 expression,
                 time_zone,
+                dst,
+                active_from_us,
+                active_until_us,
+                calendar,
                 is_overlap_allowed,
                 start_deadline_us,
                 catch_up,
                 timeout_us,
                 attempts_max,
                 backoff,
-            } => Self::Scheduled(ScheduledSpec {
+            } => Self::Scheduled(Box::new(ScheduledSpec {
                 expression,
                 time_zone,
+                dst: dst.into(),
+                active: ActiveSpan {
+                    from: instant(active_from_us)?,
+                    until: instant(active_until_us)?,
+                },
+                calendar: calendar.map(CalendarRule::try_from).transpose()?,
                 overlap: if is_overlap_allowed {
                     Overlap::Allow
                 } else {
@@ -274,9 +305,9 @@ impl From<StoredKind> for JobKind {
                     attempts_max,
                     backoff: backoff.into(),
                 },
-            }),
+            })),
             StoredKind::Daemon(daemon) => Self::Daemon(Box::new((*daemon).into())),
-        }
+        })
     }
 }
 
@@ -298,13 +329,24 @@ impl From<StoredBackoff> for Backoff {
     }
 }
 
+fn instant(us: Option<i64>) -> Result<Option<Timestamp>, StoreError> {
+    us.map(|us| {
+        Timestamp::from_microsecond(us).map_err(|error| StoreError::corrupt("instant", error))
+    })
+    .transpose()
+}
+
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use cronfleet_core::calendar::{CalendarMode, presets};
     use cronfleet_core::limits::{IoClass, IoPriority, ProcessLimits};
+    use cronfleet_core::schedule::{DstPolicy, GapPolicy, OverlapPolicy};
 
     use super::*;
 
@@ -312,9 +354,12 @@ mod tests {
         JobSpec {
             name: "backup".into(),
             description: "every night".into(),
-            kind: JobKind::Scheduled(ScheduledSpec {
+            kind: JobKind::Scheduled(Box::new(ScheduledSpec {
                 expression: "0 2 * * *".into(),
                 time_zone: "Asia/Shanghai".into(),
+                dst: DstPolicy::default(),
+                active: ActiveSpan::default(),
+                calendar: None,
                 overlap: Overlap::Allow,
                 start_deadline: Duration::from_secs(60),
                 catch_up: CatchUp::None,
@@ -326,7 +371,7 @@ mod tests {
                         max: Duration::from_secs(9),
                     },
                 },
-            }),
+            })),
             launch: Launch {
                 command: Command::Argv(vec!["/bin/true".into(), "a b".into()]),
                 run_as: "app".into(),
@@ -402,7 +447,42 @@ mod tests {
             max: 7,
             window: Duration::from_secs(3_600),
         });
-        for spec in [scheduled(), daemon, limited, latest, all] {
+        let mut others = vec![];
+        for gap in [GapPolicy::Run, GapPolicy::Skip] {
+            for overlap in [OverlapPolicy::First, OverlapPolicy::Both] {
+                let mut spec = scheduled();
+                if let JobKind::Scheduled(scheduled) = &mut spec.kind {
+                    scheduled.dst = DstPolicy {
+                        gap: Some(gap),
+                        overlap: Some(overlap),
+                    };
+                    scheduled.active = ActiveSpan {
+                        from: Some(Timestamp::UNIX_EPOCH),
+                        until: Some(Timestamp::UNIX_EPOCH + Duration::from_micros(1)),
+                    };
+                }
+                others.push(spec);
+            }
+        }
+        for mode in [
+            CalendarMode::Include,
+            CalendarMode::Exclude,
+            CalendarMode::ShiftNext,
+            CalendarMode::ShiftPrevious,
+        ] {
+            for calendar in presets() {
+                let mut spec = scheduled();
+                if let JobKind::Scheduled(scheduled) = &mut spec.kind {
+                    scheduled.calendar = Some(CalendarRule {
+                        calendar: Arc::clone(calendar),
+                        mode,
+                    });
+                }
+                others.push(spec);
+            }
+        }
+        others.extend([scheduled(), daemon, limited, latest, all]);
+        for spec in others {
             let stored = to_json(&spec).unwrap();
             assert_eq!(from_json(&stored).unwrap(), spec, "{stored}");
         }

@@ -224,6 +224,10 @@ impl Fleet {
             scheduled: Some(ScheduledSpec {
                 expression: expression.to_owned(),
                 time_zone: Some("UTC".to_owned()),
+                dst: Default::default(),
+                active_from: None,
+                active_until: None,
+                calendar: None,
                 overlap: Default::default(),
                 start_deadline_ms: None,
                 catch_up: Default::default(),

@@ -1,14 +1,21 @@
 import { queryOptions } from '@tanstack/react-query'
 import { api, take } from './client'
+import type { PreviewRequest } from './types'
 
-/** What an expression means, as the center reads it. A refused expression fails with field, column and hint. */
-export const previewQuery = (expression: string, timeZone: string, jobId?: string) =>
+/** Everything that says when a job is due, apart from the job's id. */
+export type Timing = Pick<
+  PreviewRequest,
+  'expression' | 'time_zone' | 'dst' | 'active_from' | 'active_until' | 'calendar'
+>
+
+/** What a schedule means, as the center reads it. What is refused fails with field, column and hint. */
+export const previewQuery = (timing: Timing, jobId?: string) =>
   queryOptions({
-    queryKey: ['preview', expression, timeZone, jobId ?? ''],
+    queryKey: ['preview', timing, jobId ?? ''],
     queryFn: ({ signal }) =>
       take(
         api.POST('/api/v1/schedules/preview', {
-          body: { expression, time_zone: timeZone, job_id: jobId, count: 10 },
+          body: { ...timing, job_id: jobId, count: 10 },
           signal,
         }),
       ),

@@ -851,7 +851,22 @@ export interface components {
          * @description What became of a due instant.
          * @enum {string}
          */
-        Answer: "run" | "lapse" | "paused" | "not_planned" | "not_recorded";
+        Answer: "run" | "lapse" | "paused" | "calendar" | "not_planned" | "not_recorded";
+        /**
+         * @description What a job makes of the days of a calendar.
+         * @enum {string}
+         */
+        CalendarMode: "include" | "exclude" | "shift_next" | "shift_previous";
+        /** @description How a job follows a calendar. */
+        CalendarRule: {
+            /** @description What is due on which of its days. */
+            mode: components["schemas"]["CalendarMode"];
+            /**
+             * @description Name of the calendar: `weekdays` (Monday to Friday), or `cn-workdays` (mainland China: Monday to Friday without public
+             *     holidays, and the weekend days on which is worked instead).
+             */
+            name: string;
+        };
         /** @description `GET /groups/{id}/candidates?q=` (owner): users who could be given a role. */
         Candidate: {
             /** @description Display name. */
@@ -967,6 +982,27 @@ export interface components {
             /** @description Stop signal that its process group was sent, e.g. `TERM`; absent if nobody asked it to stop. */
             stop_signal?: string | null;
         };
+        /** @description A change of clocks that makes a difference to a schedule. */
+        ClockChange: {
+            /**
+             * Format: date-time
+             * @description The instant of the change.
+             */
+            at: string;
+            /** @description Which way clocks go. */
+            change: components["schemas"]["DstMark"];
+            /** @description What the schedule does about it. */
+            effect: components["schemas"]["ClockChangeEffect"];
+            /** @description What clocks show at that instant, e.g. `2026-03-29T03:00:00+02:00`. */
+            local_after: string;
+            /** @description What clocks would show at that instant without it, e.g. `2026-03-29T02:00:00+01:00`. */
+            local_before: string;
+        };
+        /**
+         * @description What a schedule does about times that a change of clocks skips or repeats.
+         * @enum {string}
+         */
+        ClockChangeEffect: "runs_after_gap" | "left_out" | "first_pass_only" | "both_passes";
         /** @description What to run. Exactly one of `argv` and `script`. */
         Command: {
             /** @description Program and arguments, run without a shell. A program without `/` is looked up in the job's `PATH`. */
@@ -1066,13 +1102,28 @@ export interface components {
             job_version?: number | null;
         };
         /**
+         * @description What a change of clocks does to a due instant.
+         * @enum {string}
+         */
+        DstEffect: "moved_out_of_gap" | "first_pass" | "second_pass";
+        /**
          * @description How a DST change touches a due instant's day.
          * @enum {string}
          */
         DstMark: "gap" | "overlap";
+        /**
+         * @description What becomes of times that clocks skip or show twice. The rule of cron, where a value is absent: times of day run once, right
+         *     after the gap and in the first pass; intervals (second, minute or hour begins with `*`) follow real time. Only cron
+         *     expressions have times that clocks can skip.
+         */
+        DstPolicy: {
+            gap?: components["schemas"]["GapPolicy"] | null;
+            overlap?: components["schemas"]["RepeatPolicy"] | null;
+        };
         /** @description One due instant. */
         DueInstant: {
             dst?: components["schemas"]["DstMark"] | null;
+            dst_effect?: components["schemas"]["DstEffect"] | null;
             /**
              * Format: date-time
              * @description The instant in UTC.
@@ -1191,6 +1242,11 @@ export interface components {
             /** @enum {string} */
             kind: "resync";
         };
+        /**
+         * @description What becomes of times that clocks skip.
+         * @enum {string}
+         */
+        GapPolicy: "run" | "skip";
         /** @description A group. */
         Group: {
             /** @description Agents that serve this group. */
@@ -2348,6 +2404,8 @@ export interface components {
         Preview: {
             /** @description Normalised text, `H` resolved. */
             canonical: string;
+            /** @description Days within a year from `from` on which a change of clocks makes a difference, in order. */
+            clock_changes: components["schemas"]["ClockChange"][];
             /** @description The next due instants. */
             next: components["schemas"]["DueInstant"][];
             /** @description Sentence in English. */
@@ -2360,10 +2418,23 @@ export interface components {
         /** @description `POST /schedules/preview`: what an expression means. An expression that is refused answers 422 with field, column, hint. */
         PreviewRequest: {
             /**
+             * Format: date-time
+             * @description Nothing is due before this instant.
+             */
+            active_from?: string | null;
+            /**
+             * Format: date-time
+             * @description Nothing is due at this instant or after it.
+             */
+            active_until?: string | null;
+            calendar?: components["schemas"]["CalendarRule"] | null;
+            /**
              * Format: int32
              * @description How many, 1 to 100; 10 when absent.
              */
             count?: number | null;
+            /** @description What becomes of times that clocks skip or show twice. */
+            dst?: components["schemas"]["DstPolicy"];
             /** @description The expression as typed. */
             expression: string;
             /**
@@ -2510,6 +2581,11 @@ export interface components {
             id: string;
             outcome?: components["schemas"]["Outcome"] | null;
         };
+        /**
+         * @description What becomes of times that clocks show twice.
+         * @enum {string}
+         */
+        RepeatPolicy: "first" | "both";
         /**
          * @description When an ended daemon process is started again.
          * @enum {string}
@@ -2733,8 +2809,21 @@ export interface components {
         };
         /** @description When to run a scheduled job. */
         ScheduledSpec: {
+            /**
+             * Format: date-time
+             * @description Nothing is due before this instant.
+             */
+            active_from?: string | null;
+            /**
+             * Format: date-time
+             * @description Nothing is due at this instant or after it.
+             */
+            active_until?: string | null;
+            calendar?: components["schemas"]["CalendarRule"] | null;
             /** @description What becomes of due instants whose start deadline passed while no center was up to plan them. */
             catch_up?: components["schemas"]["CatchUp"];
+            /** @description What becomes of times that clocks skip or show twice; the rule of cron when absent. */
+            dst?: components["schemas"]["DstPolicy"];
             /** @description Schedule expression, e.g. `*\/5 * * * *`, `0 30 2 * * *`, `@every 250ms`, `@daily`, `@at 2026-12-01T02:30:00`. */
             expression: string;
             /** @description What to do when the previous run of the same agent and copy is still alive. */

@@ -1,4 +1,4 @@
-import type { Event, Group, Job, JobSpec, Page, Role, Run, Secret } from '../api/types'
+import type { DstPolicy, Event, Group, Job, JobSpec, Page, Role, Run, Secret } from '../api/types'
 import { preview } from './schedule'
 import { endedRun, seed, uuid, type World } from './seed'
 import { why } from './why'
@@ -325,7 +325,8 @@ export function backend(options: Options = {}): Backend {
           column: 1,
         })
       }
-      const answer = preview(String(body.expression), Date.now(), Number(body.count ?? 10))
+      const { gap } = (body.dst ?? {}) as DstPolicy
+      const answer = preview(String(body.expression), Date.now(), Number(body.count ?? 10), gap === 'skip')
       if ('code' in answer) throw new Refused(422, { ...answer, field: 'expression' })
       return answer
     },

@@ -9,7 +9,12 @@ export interface Refusal {
   hint: string
 }
 
-export function preview(expression: string, from: number, count: number): Preview | Refusal {
+export function preview(
+  expression: string,
+  from: number,
+  count: number,
+  skipsGap = false,
+): Preview | Refusal {
   const period = periodMs(expression)
   if (typeof period !== 'number') return period
   const first = Math.floor(from / period) * period + period
@@ -23,6 +28,17 @@ export function preview(expression: string, from: number, count: number): Previe
       local: `${due.slice(0, 19)}+00:00`,
       dst: expression.includes('30 2') && nth === 3 ? 'gap' : undefined,
     })),
+    clock_changes: expression.startsWith('30 2')
+      ? [
+          {
+            at: '2027-03-28T01:00:00Z',
+            local_before: '2027-03-28T02:00:00+01:00',
+            local_after: '2027-03-28T03:00:00+02:00',
+            change: 'gap',
+            effect: skipsGap ? 'left_out' : 'runs_after_gap',
+          },
+        ]
+      : [],
     warnings: expression.includes('29')
       ? [
           {

@@ -65,6 +65,13 @@ export function compactTime(at: string | number, now: number, locale: string, zo
   }).format(date)
 }
 
+/** `Mar 8, 2026`: a day. */
+export function dayMonthYear(at: string | number, locale: string, zone?: string): string {
+  return format(locale, { day: 'numeric', month: 'short', year: 'numeric', timeZone: zone }).format(
+    new Date(at),
+  )
+}
+
 /** `Thu 26 Nov`: the day of a due instant in lists of next runs. */
 export function weekday(at: string | number, locale: string, zone?: string): string {
   return format(locale, { weekday: 'short', day: 'numeric', month: 'short', timeZone: zone }).format(

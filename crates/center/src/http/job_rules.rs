@@ -2,9 +2,10 @@
 
 use cronfleet_api::convert;
 use cronfleet_api::job as shape;
+use cronfleet_core::calendar::CalendarRule;
 use cronfleet_core::id::JobId;
-use cronfleet_core::job::{JobKind, JobSpec, ScheduledSpec, Target};
-use cronfleet_core::schedule::{Context, Kind, Schedule};
+use cronfleet_core::job::{JobKind, JobSpec, ScheduledSpec, Target, too_dense_to_shift};
+use cronfleet_core::schedule::{ActiveSpan, Kind, Schedule};
 use cronfleet_store::{GroupRow, Timing};
 use jiff::Timestamp;
 
@@ -39,10 +40,30 @@ pub(super) fn accept(
         JobKind::Daemon(_) => Timing::default(),
         JobKind::Scheduled(scheduled) => {
             let schedule = parse(job, scheduled)?;
+            let is_shifting = scheduled
+                .calendar
+                .as_ref()
+                .is_some_and(CalendarRule::is_shifting);
+            if is_shifting && schedule.is_too_dense_to_shift() {
+                return Err(ApiError::spec(
+                    SPEC,
+                    too_dense_to_shift("scheduled.calendar.mode"),
+                ));
+            }
+            if scheduled.calendar.is_some() && schedule.kind() == Kind::Reboot {
+                return Err(ApiError::invalid(
+                    "spec.scheduled.calendar",
+                    "job.calendar_reboot",
+                    "a boot of a host happens when it happens, on any day",
+                    "leave the calendar out",
+                ));
+            }
             let timing = timing(&schedule, now);
             let is_old = before.is_some_and(|before| has_same_schedule(before, scheduled));
-            if timing.next_due.is_none() && !timing.is_reboot && !is_old {
-                return Err(never(schedule.kind()));
+            let is_over = scheduled.active.until.is_some_and(|until| until <= now);
+            let is_never = is_over || timing.next_due.is_none() && !timing.is_reboot;
+            if is_never && !is_old {
+                return Err(never(schedule, now));
             }
             timing
         }
@@ -65,11 +86,7 @@ pub(super) fn timing_of(job: JobId, spec: &JobSpec, now: Timestamp) -> Result<Ti
 
 /// Reads the schedule of a job.
 pub(super) fn parse(job: JobId, scheduled: &ScheduledSpec) -> Result<Schedule, ApiError> {
-    let context = Context {
-        zone: &scheduled.time_zone,
-        spread: job.as_uuid().as_u128(),
-    };
-    Schedule::parse(&scheduled.expression, &context).map_err(|error| {
+    scheduled.schedule(job).map_err(|error| {
         ApiError::schedule(
             "spec.scheduled.expression",
             "spec.scheduled.time_zone",
@@ -86,11 +103,30 @@ fn timing(schedule: &Schedule, now: Timestamp) -> Timing {
 }
 
 fn has_same_schedule(before: &JobSpec, scheduled: &ScheduledSpec) -> bool {
-    matches!(&before.kind, JobKind::Scheduled(old)
-        if old.expression == scheduled.expression && old.time_zone == scheduled.time_zone)
+    matches!(&before.kind, JobKind::Scheduled(old) if old.is_due_like(scheduled))
 }
 
-fn never(kind: Kind) -> ApiError {
+/// Why a schedule is not due any more.
+fn never(schedule: Schedule, now: Timestamp) -> ApiError {
+    let kind = schedule.kind();
+    let everyday = schedule.clone().with_calendar(None);
+    if everyday.next_after(now).is_some() {
+        return ApiError::invalid(
+            "spec.scheduled.calendar",
+            "schedule.never",
+            "the calendar leaves out all that would be due",
+            "choose another mode, or other days",
+        );
+    }
+    let unbounded = everyday.within(ActiveSpan::default());
+    if kind == Kind::Reboot || unbounded.next_after(now).is_some() {
+        return ApiError::invalid(
+            "spec.scheduled.active_until",
+            "schedule.never",
+            "nothing is due any more before the job ends",
+            "choose a later end, or leave it out",
+        );
+    }
     let (code, message, hint) = match kind {
         Kind::At => (
             "schedule.past",
@@ -228,6 +264,27 @@ mod tests {
         for (spec, field, code) in cases {
             assert_eq!(refusal(spec, None), Some((field.into(), code.into())));
         }
+    }
+
+    #[test]
+    fn a_span_in_which_nothing_is_due_any_more_is_refused() {
+        let until = |expression: &str, until: &str| {
+            let mut spec = spec(expression, "app", &[]);
+            if let Some(scheduled) = &mut spec.scheduled {
+                scheduled.active_until = Some(until.parse().unwrap());
+            }
+            refusal(spec, None)
+        };
+        let refused = |field: &str, code: &str| Some((field.to_owned(), code.to_owned()));
+        let never = || refused("spec.scheduled.active_until", "schedule.never");
+        assert_eq!(until("@daily", "2026-11-23T00:00:00Z"), never());
+        assert_eq!(until("@daily", "2026-11-23T00:00:01Z"), None);
+        assert_eq!(until("@reboot", "2026-11-22T12:00:00Z"), never());
+        assert_eq!(until("@reboot", "2026-11-22T12:00:01Z"), None);
+        assert_eq!(
+            until("@at 2026-11-22T11:00:00Z", "2026-11-23T00:00:00Z"),
+            refused("spec.scheduled.expression", "schedule.past")
+        );
     }
 
     #[test]

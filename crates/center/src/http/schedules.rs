@@ -1,9 +1,20 @@
 //! What a schedule expression means, before anything is saved.
 
+use std::time::Duration;
+
 use axum::extract::State;
+use cronfleet_api::calendar::calendar_rule;
 use cronfleet_api::error::ErrorBody;
-use cronfleet_api::schedule::{DstMark, DueInstant, Preview, PreviewRequest, ScheduleWarning};
-use cronfleet_core::schedule::{Context, DstChange, Language, Schedule};
+use cronfleet_api::schedule::{
+    ClockChange, ClockChangeEffect, DstEffect, DstMark, DueInstant, Preview, PreviewRequest,
+    ScheduleWarning,
+};
+use cronfleet_core::calendar::CalendarRule;
+use cronfleet_core::job::{SpecError, too_dense_to_shift};
+use cronfleet_core::plan::later;
+use cronfleet_core::schedule::{
+    self as domain, ActiveSpan, Context, DstChange, Language, Schedule,
+};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -15,6 +26,9 @@ use super::state::HttpState;
 /// Due instants shown when the request does not say how many, and at most.
 const COUNT_DEFAULT: u32 = 10;
 const COUNT_MAX: u32 = 100;
+
+/// How far ahead changes of clocks are shown.
+const CHANGES_WITHIN: Duration = Duration::from_secs(366 * 86_400);
 
 /// Tells what a schedule expression means and when it is due next.
 #[utoipa::path(
@@ -48,12 +62,48 @@ fn preview(request: &PreviewRequest, now: Timestamp) -> Result<Preview, ApiError
         zone: &request.time_zone,
         spread,
     };
+    let active = ActiveSpan {
+        from: request.active_from,
+        until: request.active_until,
+    };
+    if active.is_empty() {
+        return Err(ApiError::invalid(
+            "active_until",
+            "job.active_span",
+            "the job would end before it begins",
+            "choose a later end, or leave the end or the beginning out",
+        ));
+    }
+    let calendar = request
+        .calendar
+        .clone()
+        .map(calendar_rule)
+        .transpose()
+        .map_err(|error| {
+            ApiError::spec(
+                "",
+                SpecError {
+                    field: "calendar.name".to_owned(),
+                    ..error
+                },
+            )
+        })?;
+    let is_shifting = calendar.as_ref().is_some_and(CalendarRule::is_shifting);
     let schedule = Schedule::parse(&request.expression, &context)
-        .map_err(|error| ApiError::schedule("expression", "time_zone", error))?;
+        .map_err(|error| ApiError::schedule("expression", "time_zone", error))?
+        .with_dst_policy(request.dst.into())
+        .within(active)
+        .with_calendar(calendar);
+    if is_shifting && schedule.is_too_dense_to_shift() {
+        return Err(ApiError::spec("", too_dense_to_shift("calendar.mode")));
+    }
     let zone = TimeZone::get(schedule.zone_name()).unwrap_or(TimeZone::UTC);
     let from = request.from.unwrap_or(now);
     let next = schedule.between(from, Timestamp::MAX, count as usize);
-    let warnings = schedule.warnings();
+    let warnings = schedule
+        .warnings()
+        .into_iter()
+        .chain(schedule.calendar_ends(from));
     Ok(Preview {
         canonical: schedule.canonical(),
         sentence_en: schedule.describe(Language::En),
@@ -62,8 +112,12 @@ fn preview(request: &PreviewRequest, now: Timestamp) -> Result<Preview, ApiError
             .into_iter()
             .map(|due| instant(&schedule, &zone, due))
             .collect(),
+        clock_changes: schedule
+            .clock_changes(from, later(from, CHANGES_WITHIN))
+            .iter()
+            .map(clock_change)
+            .collect(),
         warnings: warnings
-            .into_iter()
             .map(|warning| ScheduleWarning {
                 code: warning.code().to_owned(),
                 message_en: warning.text(Language::En),
@@ -74,18 +128,52 @@ fn preview(request: &PreviewRequest, now: Timestamp) -> Result<Preview, ApiError
 }
 
 fn instant(schedule: &Schedule, zone: &TimeZone, due: Timestamp) -> DueInstant {
+    let note = schedule.dst_notes(due);
     DueInstant {
         due,
         local: due.display_with_offset(zone.to_offset(due)).to_string(),
-        dst: schedule.dst_notes(due).map(|note| match note.change {
-            DstChange::Gap => DstMark::Gap,
-            DstChange::Overlap => DstMark::Overlap,
+        dst: note.map(|note| mark(note.change)),
+        dst_effect: note.and_then(|note| match note.effect {
+            domain::DstEffect::None => None,
+            domain::DstEffect::MovedOutOfGap => Some(DstEffect::MovedOutOfGap),
+            domain::DstEffect::FirstPass => Some(DstEffect::FirstPass),
+            domain::DstEffect::SecondPass => Some(DstEffect::SecondPass),
         }),
+    }
+}
+
+fn clock_change(change: &domain::ClockChange) -> ClockChange {
+    ClockChange {
+        at: change.at,
+        local_before: change
+            .at
+            .display_with_offset(change.offset_before)
+            .to_string(),
+        local_after: change
+            .at
+            .display_with_offset(change.offset_after)
+            .to_string(),
+        change: mark(change.change),
+        effect: match change.effect {
+            domain::ClockChangeEffect::RunsAfterGap => ClockChangeEffect::RunsAfterGap,
+            domain::ClockChangeEffect::LeftOut => ClockChangeEffect::LeftOut,
+            domain::ClockChangeEffect::FirstPassOnly => ClockChangeEffect::FirstPassOnly,
+            domain::ClockChangeEffect::BothPasses => ClockChangeEffect::BothPasses,
+        },
+    }
+}
+
+fn mark(change: DstChange) -> DstMark {
+    match change {
+        DstChange::Gap => DstMark::Gap,
+        DstChange::Overlap => DstMark::Overlap,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use cronfleet_api::dst::{DstPolicy, GapPolicy};
+
     use super::*;
 
     fn request(expression: &str, time_zone: &str) -> PreviewRequest {
@@ -93,6 +181,10 @@ mod tests {
             expression: expression.into(),
             time_zone: time_zone.into(),
             job_id: None,
+            dst: DstPolicy::default(),
+            active_from: None,
+            active_until: None,
+            calendar: None,
             from: Some("2026-03-28T12:00:00Z".parse().unwrap()),
             count: Some(2),
         }
@@ -115,7 +207,14 @@ mod tests {
             ["2026-03-29T03:00:00+02:00", "2026-03-30T02:30:00+02:00"]
         );
         assert_eq!(preview.next[0].dst, Some(DstMark::Gap));
+        assert_eq!(preview.next[0].dst_effect, Some(DstEffect::MovedOutOfGap));
         assert_eq!(preview.next[1].dst, None);
+        let change = &preview.clock_changes[0];
+        assert_eq!(
+            (change.local_before.as_str(), change.local_after.as_str()),
+            ("2026-03-29T02:00:00+01:00", "2026-03-29T03:00:00+02:00")
+        );
+        assert_eq!(change.effect, ClockChangeEffect::RunsAfterGap);
         assert!(!preview.sentence_en.is_empty() && !preview.sentence_zh.is_empty());
         assert!(
             preview
@@ -123,6 +222,43 @@ mod tests {
                 .iter()
                 .any(|warning| warning.code == "gap_moves")
         );
+    }
+
+    #[test]
+    fn a_preview_shows_a_day_that_a_policy_leaves_out() {
+        let mut request = request("30 2 * * *", "Europe/Berlin");
+        request.dst.gap = Some(GapPolicy::Skip);
+        let preview = preview(&request, Timestamp::UNIX_EPOCH).unwrap();
+        let next = &preview.next[0];
+        assert_eq!(
+            (next.local.as_str(), next.dst),
+            ("2026-03-30T02:30:00+02:00", None)
+        );
+        let effects: Vec<ClockChangeEffect> = preview
+            .clock_changes
+            .iter()
+            .map(|change| change.effect)
+            .collect();
+        // From 2026-03-28 on: that spring, that autumn, and the next spring.
+        assert_eq!(
+            effects,
+            [
+                ClockChangeEffect::LeftOut,
+                ClockChangeEffect::FirstPassOnly,
+                ClockChangeEffect::LeftOut,
+            ]
+        );
+    }
+
+    #[test]
+    fn a_preview_begins_and_ends_with_the_span_of_the_schedule() {
+        let mut request = request("30 2 * * *", "UTC");
+        request.count = Some(10);
+        request.active_from = Some("2026-04-02T02:30:00Z".parse().unwrap());
+        request.active_until = Some("2026-04-04T02:30:00Z".parse().unwrap());
+        let due = preview(&request, Timestamp::UNIX_EPOCH).unwrap().next;
+        let due: Vec<String> = due.iter().map(|next| next.due.to_string()).collect();
+        assert_eq!(due, ["2026-04-02T02:30:00Z", "2026-04-03T02:30:00Z"]);
     }
 
     #[test]
@@ -151,5 +287,12 @@ mod tests {
             ..request("* * * * *", "UTC")
         };
         assert_eq!(refusal(&too_many).0, "count");
+        let instant = Some(Timestamp::UNIX_EPOCH);
+        let empty = PreviewRequest {
+            active_from: instant,
+            active_until: instant,
+            ..request("* * * * *", "UTC")
+        };
+        assert_eq!(refusal(&empty).0, "active_until");
     }
 }

@@ -8,7 +8,7 @@ use cronfleet_api::why::{Answer as WhyAnswer, Decider, Why, WhyItem};
 use cronfleet_core::id::JobId;
 use cronfleet_core::job::JobKind;
 use cronfleet_core::plan::{earlier, later};
-use cronfleet_core::schedule::{Context, Schedule};
+use cronfleet_core::schedule::Schedule;
 use cronfleet_core::why::{Answer as Found, History, Stretch, Version, neighbours};
 use cronfleet_store::{Decision, TermHolder, TimeKey, WhyPage, WhyVersion};
 use jiff::Timestamp;
@@ -160,22 +160,19 @@ fn schedule(job: JobId, version: &WhyVersion) -> Option<Schedule> {
     let JobKind::Scheduled(scheduled) = &version.spec.as_ref()?.kind else {
         return None;
     };
-    let context = Context {
-        zone: &scheduled.time_zone,
-        spread: job.as_uuid().as_u128(),
-    };
-    Schedule::parse(&scheduled.expression, &context).ok()
+    scheduled.schedule(job).ok()
 }
 
 fn told_stretch(page: &WhyPage, stretch: Stretch) -> WhyItem {
     let lapse = match stretch.answer {
         Found::Lapse(index) => page.lapses.get(index),
-        Found::Paused | Found::NotPlanned | Found::NotRecorded => None,
+        Found::Paused | Found::Calendar | Found::NotPlanned | Found::NotRecorded => None,
     };
     WhyItem {
         answer: match stretch.answer {
             Found::Lapse(_) => WhyAnswer::Lapse,
             Found::Paused => WhyAnswer::Paused,
+            Found::Calendar => WhyAnswer::Calendar,
             Found::NotPlanned => WhyAnswer::NotPlanned,
             Found::NotRecorded => WhyAnswer::NotRecorded,
         },

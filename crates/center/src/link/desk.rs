@@ -330,6 +330,9 @@ impl Desk {
     async fn record_reboot(&self, boot_id: &str) -> Result<(), SessionEnd> {
         let now = self.parts.clock.now();
         for job in self.parts.store.reboot_jobs(self.session.agent).await? {
+            if !job.scheduled.active.contains(now) {
+                continue;
+            }
             let request = reboot_runs(&job, &self.session, boot_id, now);
             match self.parts.store.insert_manual_runs(&request, now).await {
                 Ok(_) => {}
@@ -547,7 +550,13 @@ fn reboot_runs(job: &JobToPlan, session: &Session, boot_id: &str, now: Timestamp
             attempt: 1,
             trigger: trigger.clone(),
         };
-        PlannedRun::new(key, job.processes, Cause::Reboot, now, job.start_deadline)
+        PlannedRun::new(
+            key,
+            job.processes,
+            Cause::Reboot,
+            now,
+            job.scheduled.start_deadline,
+        )
     });
     let runs = runs.collect();
     ManualRuns {

@@ -530,7 +530,7 @@ async fn a_preview_explains_or_refuses() {
     assert_eq!(status, 200, "{body}");
     assert_eq!(
         body["next"][0],
-        json!({ "due": "2026-03-29T01:00:00Z", "local": "2026-03-29T03:00:00+02:00", "dst": "gap" })
+        json!({ "due": "2026-03-29T01:00:00Z", "local": "2026-03-29T03:00:00+02:00", "dst": "gap", "dst_effect": "moved_out_of_gap" })
     );
     let (status, body) = preview(json!({ "expression": "* * 31 2 *", "time_zone": "UTC" })).await;
     assert_eq!((status, code(&body)), (422, "schedule.never"));

@@ -9,5 +9,6 @@ mod permissions;
 mod sign_in;
 mod streams;
 mod surface;
+mod timing;
 mod tls;
 mod world;

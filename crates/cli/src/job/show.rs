@@ -5,7 +5,9 @@ use cronfleet_api::agent::Agent;
 use cronfleet_api::job::{DaemonSpec, Job, JobSpec, JobVersion, WhenFull};
 use cronfleet_api::limits::Stragglers;
 use cronfleet_api::run::Lapse;
+use cronfleet_api::schedule::{Preview, PreviewRequest};
 use cronfleet_api::secret::{SecretAs, SecretUse};
+use reqwest::Method;
 
 use super::daemon_flags::check_in_words;
 use super::{catch_up_flags, limit_flags, list};
@@ -13,6 +15,7 @@ use crate::client::{Client, find, id_of};
 use crate::failure::Failure;
 use crate::screen::Screen;
 use crate::shown::{self, NONE};
+use crate::timing_flags;
 
 /// Show one job.
 #[derive(Args)]
@@ -44,6 +47,9 @@ impl Show {
         for (label, value) in lines(&job, target) {
             screen.line(format_args!("  {label:<11}  {value}"))?;
         }
+        for warning in warnings(client, &job).await? {
+            screen.line(format_args!("  {:<11}  {warning}", "warning"))?;
+        }
         for (place, run) in job.recent.iter().take(5).enumerate() {
             let label = if place == 0 { "runs" } else { "" };
             let outcome = run
@@ -72,6 +78,31 @@ async fn target(client: &Client, spec: &JobSpec) -> Result<String, Failure> {
         .map(|id| name(*id))
         .collect::<Vec<_>>()
         .join(", "))
+}
+
+/// What the center warns of in the job's schedule.
+async fn warnings(client: &Client, job: &Job) -> Result<Vec<String>, Failure> {
+    let Some(scheduled) = &job.spec.scheduled else {
+        return Ok(Vec::new());
+    };
+    let request = PreviewRequest {
+        expression: scheduled.expression.clone(),
+        time_zone: scheduled.time_zone.clone().unwrap_or_default(),
+        job_id: Some(job.id),
+        dst: scheduled.dst,
+        active_from: scheduled.active_from,
+        active_until: scheduled.active_until,
+        calendar: scheduled.calendar.clone(),
+        from: None,
+        count: Some(1),
+    };
+    let answer = client
+        .send::<Preview>(Method::POST, "/schedules/preview", &request)
+        .await?;
+    let warnings = answer.value.warnings.into_iter();
+    Ok(warnings
+        .map(|warning| shown::plain(&warning.message_en))
+        .collect())
 }
 
 fn lines(job: &Job, target: String) -> Vec<(&'static str, String)> {
@@ -104,6 +135,7 @@ fn lines(job: &Job, target: String) -> Vec<(&'static str, String)> {
     lines.push(("on", target));
     lines.push(("processes", format!("{} per agent", spec.processes)));
     if let Some(scheduled) = &spec.scheduled {
+        lines.extend(timing_flags::in_words(scheduled));
         lines.push(("overlap", shown::word(&scheduled.overlap)));
         let caught_up = catch_up_flags::in_words(&scheduled.catch_up);
         lines.extend(caught_up.map(|said| ("catch-up", said)));

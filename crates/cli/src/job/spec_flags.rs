@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use cronfleet_api::agent::Agent;
 use cronfleet_api::job::{
-    CatchUp, Command, JobSpec, OutputMode, OutputPolicy, Overlap, RetryPolicy, ScheduledSpec,
-    Script, StopPolicy, Target, WhenFull,
+    CatchUp, Command, DstPolicy, JobSpec, OutputMode, OutputPolicy, Overlap, RetryPolicy,
+    ScheduledSpec, Script, StopPolicy, Target, WhenFull,
 };
 use cronfleet_api::limits::{Limits, Stragglers};
 use cronfleet_api::secret::{SecretAs, SecretUse};
@@ -18,6 +18,7 @@ use super::spec_file::read_text;
 use crate::client::{Client, ids_of};
 use crate::failure::Failure;
 use crate::quantity::{Bytes, Millis, parse_bytes, parse_millis};
+use crate::timing_flags::TimingFlags;
 
 /// Flags for every field of a definition.
 #[derive(Args, Default, PartialEq)]
@@ -45,6 +46,8 @@ pub(crate) struct SpecFlags {
     /// How late a run may start, e.g. 60s
     #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "When")]
     start_deadline: Option<Millis>,
+    #[command(flatten, next_help_heading = "When")]
+    timing: TimingFlags,
     #[command(flatten, next_help_heading = "When")]
     catch_up: CatchUpFlags,
     /// Stop a run that is alive longer, e.g. 30s
@@ -167,6 +170,16 @@ enum WhenFullWord {
 enum Unset {
     /// The center's default time zone
     Tz,
+    /// The rule of cron
+    DstGap,
+    /// The rule of cron
+    DstOverlap,
+    /// From the beginning
+    ActiveFrom,
+    /// For ever
+    ActiveUntil,
+    /// Every day counts
+    Calendar,
     /// No time limit
     Timeout,
     /// 60 seconds
@@ -197,7 +210,16 @@ impl Unset {
     /// The limit that it takes off, if it is one.
     fn limit(self) -> Option<Limit> {
         Some(match self {
-            Self::Tz | Self::Timeout | Self::StartDeadline | Self::Directory | Self::Umask => {
+            Self::Tz
+            | Self::DstGap
+            | Self::DstOverlap
+            | Self::ActiveFrom
+            | Self::ActiveUntil
+            | Self::Calendar
+            | Self::Timeout
+            | Self::StartDeadline
+            | Self::Directory
+            | Self::Umask => {
                 return None;
             }
             Self::MemoryMax => Limit::Memory,
@@ -351,6 +373,10 @@ impl SpecFlags {
             let scheduled = spec.scheduled.get_or_insert_with(|| ScheduledSpec {
                 expression: String::new(),
                 time_zone: None,
+                dst: DstPolicy::default(),
+                active_from: None,
+                active_until: None,
+                calendar: None,
                 overlap: Overlap::Forbid,
                 start_deadline_ms: None,
                 catch_up: CatchUp::default(),
@@ -363,7 +389,7 @@ impl SpecFlags {
             spec.daemon.get_or_insert_default();
         }
         match &mut spec.scheduled {
-            Some(scheduled) => self.apply_scheduled(scheduled),
+            Some(scheduled) => self.apply_scheduled(scheduled)?,
             None => self.refuse_flags(self.scheduled_flags(), "a scheduled job (--cron)")?,
         }
         match &mut spec.daemon {
@@ -373,12 +399,13 @@ impl SpecFlags {
         Ok(())
     }
 
-    fn apply_scheduled(&self, scheduled: &mut ScheduledSpec) {
+    fn apply_scheduled(&self, scheduled: &mut ScheduledSpec) -> Result<(), Failure> {
         set_maybe(&mut scheduled.time_zone, self.tz.clone());
         set_maybe(
             &mut scheduled.start_deadline_ms,
             self.start_deadline.map(|Millis(ms)| ms),
         );
+        self.timing.apply(scheduled)?;
         self.catch_up.apply(&mut scheduled.catch_up);
         set_maybe(&mut scheduled.timeout_ms, self.timeout.map(|Millis(ms)| ms));
         set(&mut scheduled.retry.attempts_max, self.retry);
@@ -393,15 +420,21 @@ impl SpecFlags {
         for unset in &self.unset {
             match unset {
                 Unset::Tz => scheduled.time_zone = None,
+                Unset::DstGap => scheduled.dst.gap = None,
+                Unset::DstOverlap => scheduled.dst.overlap = None,
+                Unset::ActiveFrom => scheduled.active_from = None,
+                Unset::ActiveUntil => scheduled.active_until = None,
+                Unset::Calendar => scheduled.calendar = None,
                 Unset::Timeout => scheduled.timeout_ms = None,
                 Unset::StartDeadline => scheduled.start_deadline_ms = None,
                 _ => {}
             }
         }
+        Ok(())
     }
 
-    fn scheduled_flags(&self) -> [(&'static str, bool); 8] {
-        [
+    fn scheduled_flags(&self) -> impl Iterator<Item = (&'static str, bool)> {
+        let others = [
             ("--tz", self.tz.is_some()),
             ("--overlap", self.overlap.is_some()),
             ("--start-deadline", self.start_deadline.is_some()),
@@ -410,13 +443,14 @@ impl SpecFlags {
             ("--retry", self.retry.is_some()),
             ("--retry-backoff", self.retry_backoff.is_some()),
             ("--retry-backoff-max", self.retry_backoff_max.is_some()),
-        ]
+        ];
+        self.timing.given().into_iter().chain(others)
     }
 
     /// Refuses flags that would have no effect.
-    fn refuse_flags<const N: usize>(
+    fn refuse_flags(
         &self,
-        flags: [(&'static str, bool); N],
+        flags: impl IntoIterator<Item = (&'static str, bool)>,
         of: &str,
     ) -> Result<(), Failure> {
         match flags.into_iter().find(|(_, is_given)| *is_given) {

@@ -106,6 +106,10 @@ fn sentence(item: &WhyItem) -> String {
             format!("no run came of {many}: {reason}")
         }
         (Answer::Paused, _) => format!("the job was paused, so nothing came of {many}"),
+        (Answer::Calendar, _) => format!(
+            "the calendar of version {} leaves {many} out",
+            item.job_version
+        ),
         (Answer::NotPlanned, _) => format!(
             "not planned yet; version {} makes {many} due",
             item.job_version
@@ -219,6 +223,10 @@ mod tests {
             (
                 item(Answer::Paused, 2),
                 "the job was paused, so nothing came of these 2 due instants",
+            ),
+            (
+                item(Answer::Calendar, 2),
+                "the calendar of version 3 leaves these 2 due instants out",
             ),
             (
                 item(Answer::NotPlanned, 1),

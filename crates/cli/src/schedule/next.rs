@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::refusal::parse;
 use crate::failure::Failure;
 use crate::screen::Screen;
+use crate::timing_flags::TimingFlags;
 
 /// Print the next due instants of an expression.
 #[derive(Args)]
@@ -18,6 +19,8 @@ pub(crate) struct Next {
     /// IANA time zone in which the expression is read
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     tz: String,
+    #[command(flatten)]
+    timing: TimingFlags,
     /// Only instants strictly after this one (RFC 3339); now when absent
     #[arg(long, value_name = "INSTANT", allow_hyphen_values = true)]
     from: Option<Timestamp>,
@@ -33,7 +36,9 @@ impl Next {
     /// Prints one instant a line.
     pub(super) fn run(self, screen: &mut Screen) -> Result<(), Failure> {
         let spread = self.job.map_or(0, |id| id.as_u128());
-        let schedule = parse(&self.expression, &self.tz, spread)?;
+        let schedule = self
+            .timing
+            .restrict(parse(&self.expression, &self.tz, spread)?)?;
         let from = self.from.unwrap_or_else(Timestamp::now);
         let next =
             std::iter::successors(schedule.next_after(from), |last| schedule.next_after(*last))

@@ -11,6 +11,7 @@ use cronfleet_core::job::{
     Command, JobKind, JobSpec, Launch, Overlap, RetryPolicy, START_DEADLINE_DEFAULT, ScheduledSpec,
     StopPolicy, Target,
 };
+use cronfleet_core::schedule::{ActiveSpan, DstPolicy};
 
 use crate::failure::Failure;
 
@@ -135,9 +136,12 @@ impl Sample {
 }
 
 fn scheduled(expression: &str, time_zone: &str, attempts_max: u32) -> JobKind {
-    JobKind::Scheduled(ScheduledSpec {
+    JobKind::Scheduled(Box::new(ScheduledSpec {
         expression: expression.to_owned(),
         time_zone: time_zone.to_owned(),
+        dst: DstPolicy::default(),
+        active: ActiveSpan::default(),
+        calendar: None,
         overlap: Overlap::Forbid,
         start_deadline: START_DEADLINE_DEFAULT,
         catch_up: CatchUp::None,
@@ -149,7 +153,7 @@ fn scheduled(expression: &str, time_zone: &str, attempts_max: u32) -> JobKind {
                 max: Duration::from_secs(10),
             },
         },
-    })
+    }))
 }
 
 fn daemon() -> JobKind {

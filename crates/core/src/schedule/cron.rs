@@ -85,7 +85,8 @@ impl Cron {
             && self.walk(zone).next_after(second - 1, &mut 0) == Some(second)
     }
 
-    fn walk<'a>(&'a self, zone: &'a Zone) -> Walk<'a> {
+    /// The pattern in a zone.
+    pub(super) fn walk<'a>(&'a self, zone: &'a Zone) -> Walk<'a> {
         Walk {
             pattern: &self.pattern,
             zone,

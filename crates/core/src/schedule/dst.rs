@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
-use super::calendar::DAY_SECONDS;
+use super::calendar::{DAY_SECONDS, low_bits};
 use super::cron::{at_second, floor_second};
 use super::pattern::Pattern;
 use super::walk::DstRule;
@@ -92,6 +92,111 @@ pub enum DstEffect {
     SecondPass,
 }
 
+/// A change of clocks that makes a difference to a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockChange {
+    /// Which way clocks go.
+    pub change: DstChange,
+    /// The instant of the change.
+    pub at: Timestamp,
+    /// Local time minus UTC before the change.
+    pub offset_before: Offset,
+    /// Local time minus UTC from the change on.
+    pub offset_after: Offset,
+    /// What the schedule does about it.
+    pub effect: ClockChangeEffect,
+}
+
+/// What a schedule does about times that a change of clocks skips or repeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClockChangeEffect {
+    /// Times are skipped; it runs once at the instant of the change.
+    RunsAfterGap,
+    /// Times are skipped and do not run.
+    LeftOut,
+    /// Times come twice; they run the first time only.
+    FirstPassOnly,
+    /// Times come twice and run both times.
+    BothPasses,
+}
+
+/// The changes of clocks in (`after`, `until`] that make a difference to a schedule, oldest first.
+pub(super) fn clock_changes(
+    schedule: &Schedule,
+    after: Timestamp,
+    until: Timestamp,
+) -> Vec<ClockChange> {
+    let Plan::Cron(cron) = &schedule.plan else {
+        return Vec::new();
+    };
+    let (after, until) = (floor_second(after), floor_second(until));
+    schedule
+        .zone
+        .segments()
+        .windows(2)
+        .filter_map(|pair| match pair {
+            [before, segment] if after < segment.start && segment.start <= until => {
+                let effect = change_effect(&cron.pattern, cron.dst, segment)
+                    .filter(|_| schedule.is_on_day_of(segment.start))?;
+                Some(ClockChange {
+                    change: change(before, segment),
+                    at: at_second(segment.start)?,
+                    offset_before: offset(before)?,
+                    offset_after: offset(segment)?,
+                    effect,
+                })
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// What the change of clocks at the start of a segment does to a pattern; `None` if nothing that could be noticed: a pattern
+/// that follows real time in every hour loses nothing.
+pub(super) fn change_effect(
+    pattern: &Pattern,
+    rule: DstRule,
+    segment: &Segment,
+) -> Option<ClockChangeEffect> {
+    let is_every_hour = pattern.hours == low_bits(24) as u32 && !pattern.is_wall_clock();
+    if is_every_hour && !rule.runs_after_gap && !rule.first_pass_only {
+        return None;
+    }
+    let start = segment.local_start();
+    let asks_within = |from: i64, until: i64| {
+        pattern
+            .next_local(from, &mut 0)
+            .is_some_and(|local| local < until)
+    };
+    if asks_within(segment.seen, start) {
+        Some(if rule.runs_after_gap {
+            ClockChangeEffect::RunsAfterGap
+        } else {
+            ClockChangeEffect::LeftOut
+        })
+    } else if asks_within(start, segment.seen) {
+        Some(if rule.first_pass_only {
+            ClockChangeEffect::FirstPassOnly
+        } else {
+            ClockChangeEffect::BothPasses
+        })
+    } else {
+        None
+    }
+}
+
+fn change(before: &Segment, after: &Segment) -> DstChange {
+    if after.offset > before.offset {
+        DstChange::Gap
+    } else {
+        DstChange::Overlap
+    }
+}
+
+fn offset(segment: &Segment) -> Option<Offset> {
+    Offset::from_seconds(segment.offset as i32).ok()
+}
+
 pub(super) fn note(schedule: &Schedule, t: Timestamp) -> Option<DstNote> {
     if matches!(schedule.plan, Plan::Every(_) | Plan::Reboot) {
         return None;
@@ -114,14 +219,10 @@ pub(super) fn note(schedule: &Schedule, t: Timestamp) -> Option<DstNote> {
         .filter(on_this_day)
         .or_else(|| later.filter(on_this_day))?;
     Some(DstNote {
-        change: if after.offset > before.offset {
-            DstChange::Gap
-        } else {
-            DstChange::Overlap
-        },
+        change: change(before, after),
         at: at_second(after.start)?,
-        offset_before: Offset::from_seconds(before.offset as i32).ok()?,
-        offset_after: Offset::from_seconds(after.offset as i32).ok()?,
+        offset_before: offset(before)?,
+        offset_after: offset(after)?,
         effect: effect(schedule, second, before, after),
     })
 }

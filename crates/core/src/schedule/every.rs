@@ -28,6 +28,11 @@ const MILLIS_MAX: u64 = 366 * 86_400_000;
 const NANOS_PER_MILLI: i128 = 1_000_000;
 
 impl Every {
+    /// How often it is due on a day of 24 hours, at most.
+    pub(super) fn times_per_day(self) -> u64 {
+        UNITS[0].1.div_ceil(self.millis)
+    }
+
     /// Reads `500ms`, `90s`, `1h30m`, `2d`.
     pub(super) fn parse(text: Piece<'_>) -> Result<Every, ScheduleError> {
         if text.text.is_empty() {

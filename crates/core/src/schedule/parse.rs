@@ -13,7 +13,7 @@ use super::pattern::{Pattern, Years};
 use super::piece::Piece;
 use super::walk::DstRule;
 use super::zone::{Zone, similar_name};
-use super::{Context, Plan, Schedule};
+use super::{ActiveSpan, Context, Plan, Schedule};
 
 /// The longest schedule text, in characters.
 pub const TEXT_LEN_MAX: usize = 256;
@@ -48,7 +48,12 @@ pub(super) fn parse(text: &str, context: &Context<'_>) -> Result<Schedule, Sched
     } else {
         parse_cron(rest, &zone, context.spread)?
     };
-    Ok(Schedule { plan, zone })
+    Ok(Schedule {
+        plan,
+        zone,
+        active: ActiveSpan::default(),
+        calendar: None,
+    })
 }
 
 fn check_characters(text: &str) -> Result<(), ScheduleError> {

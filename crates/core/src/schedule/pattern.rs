@@ -60,6 +60,12 @@ impl Years {
 pub(super) type Steps = u32;
 
 impl Pattern {
+    /// How often a day that matches is due, at most.
+    pub(super) fn times_per_day(&self) -> u64 {
+        let count = |mask: u64| u64::from(mask.count_ones());
+        count(self.seconds) * count(self.minutes) * count(u64::from(self.hours))
+    }
+
     /// Whether the pattern names times of day rather than an interval: none of its time fields begins with `*`.
     pub(super) fn is_wall_clock(&self) -> bool {
         !(self.seconds_star || self.minutes_star || self.hours_star)

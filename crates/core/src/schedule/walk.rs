@@ -121,6 +121,19 @@ impl Walk<'_> {
         count.min(max)
     }
 
+    /// The local times for which the instant `second` runs, if some of them lie in a gap that it ends.
+    pub(super) fn times_of_gap_before(&self, second: i64) -> Option<Vec<i64>> {
+        let segment = self.zone.segments().get(self.zone.segment_at(second))?;
+        if segment.start != second || !self.runs_at_gap_end(segment, &mut 0) {
+            return None;
+        }
+        let next = |from| {
+            let found = self.pattern.next_local(from, &mut 0);
+            found.filter(|local| *local <= segment.local_start())
+        };
+        Some(std::iter::successors(next(segment.seen), |local| next(local + 1)).collect())
+    }
+
     /// The first local time from `at` on that counts in a segment.
     fn local_from(&self, segment: &Segment, at: i64) -> i64 {
         let local = at + segment.offset;

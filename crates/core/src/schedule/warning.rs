@@ -1,11 +1,13 @@
 //! What somebody who wrote a schedule may not have meant.
 
+use jiff::civil::Date;
+
 use super::Language;
 use super::calendar::{DAY_SECONDS, YEAR_MAX, bits, day_number, low_bits, month_len};
+use super::cron::Cron;
+use super::dst::{ClockChangeEffect, change_effect};
 use super::error::Field;
 use super::pattern::Pattern;
-use super::walk::DstRule;
-use super::zone::Zone;
 use super::{Plan, Schedule};
 
 /// Something allowed that is easy to get wrong.
@@ -44,6 +46,11 @@ pub enum Warning {
     OverlapRunsOnce,
     /// Clocks of the zone show a time of the schedule twice on some days; it runs in both passes.
     OverlapRunsTwice,
+    /// Holidays and make-up days of the calendar are known for less than a year to come.
+    CalendarEnds {
+        /// The last date that is known.
+        until: Date,
+    },
 }
 
 impl Warning {
@@ -61,6 +68,7 @@ impl Warning {
             Warning::GapSkips => "gap_skips",
             Warning::OverlapRunsOnce => "overlap_runs_once",
             Warning::OverlapRunsTwice => "overlap_runs_twice",
+            Warning::CalendarEnds { .. } => "calendar_ends",
         }
     }
 
@@ -93,6 +101,9 @@ impl Warning {
             Warning::GapSkips => "On days when clocks go forward over one of these times, that time is left out.".to_owned(),
             Warning::OverlapRunsOnce => "On days when clocks go back over one of these times, it runs the first time only.".to_owned(),
             Warning::OverlapRunsTwice => "On days when clocks go back over one of these times, it runs both times.".to_owned(),
+            Warning::CalendarEnds { until } => {
+                format!("The calendar is known until {until}. After that only its days of the week count.")
+            }
         }
     }
 
@@ -118,6 +129,7 @@ impl Warning {
             Warning::GapSkips => "时钟拨快而跳过其中某个时刻的日子，该时刻不运行。".to_owned(),
             Warning::OverlapRunsOnce => "时钟拨慢而使其中某个时刻出现两次的日子，只在第一次运行。".to_owned(),
             Warning::OverlapRunsTwice => "时钟拨慢而使其中某个时刻出现两次的日子，两次都运行。".to_owned(),
+            Warning::CalendarEnds { until } => format!("日历数据截至 {until}，此后仅按星期几判断。"),
         }
     }
 }
@@ -129,7 +141,7 @@ pub(super) fn warnings(schedule: &Schedule) -> Vec<Warning> {
     let mut warnings = day_warnings(&cron.pattern);
     warnings.extend(uneven_steps(&cron.pattern));
     warnings.extend(every_unit_of_one(&cron.pattern));
-    warnings.extend(clock_changes(&cron.pattern, cron.dst, &schedule.zone));
+    warnings.extend(clock_changes(schedule, cron));
     warnings
 }
 
@@ -228,14 +240,9 @@ fn every_unit_of_one(pattern: &Pattern) -> Option<Warning> {
 /// Warns of times that the zone's standing rules skip or repeat.
 ///
 /// Looks at one 28-year cycle of weekdays and leap years after 2037, where time zone data ends its list of past and
-/// announced changes and goes on by rule; or at the pattern's own years. Patterns that run at least once an hour have
-/// nothing to lose and are left out.
-fn clock_changes(pattern: &Pattern, rule: DstRule, zone: &Zone) -> Vec<Warning> {
-    let is_wall_clock_like = pattern.is_wall_clock() || pattern.hours != low_bits(24) as u32;
-    if !is_wall_clock_like {
-        return Vec::new();
-    }
-    let (year_first, year_last) = match &pattern.years {
+/// announced changes and goes on by rule; or at the pattern's own years.
+fn clock_changes(schedule: &Schedule, cron: &Cron) -> Vec<Warning> {
+    let (year_first, year_last) = match &cron.pattern.years {
         Some(years) => (
             years.iter().next().unwrap_or(2037),
             years.iter().next_back().unwrap_or(YEAR_MAX),
@@ -245,31 +252,15 @@ fn clock_changes(pattern: &Pattern, rule: DstRule, zone: &Zone) -> Vec<Warning> 
     let from = day_number(year_first, 1, 1) * DAY_SECONDS;
     let until = day_number(year_last + 1, 1, 1) * DAY_SECONDS;
     let (mut gap, mut overlap) = (None, None);
-    let asks_within = |from: i64, until: i64| {
-        pattern
-            .next_local(from, &mut 0)
-            .is_some_and(|local| local < until)
-    };
-    for segment in zone
-        .segments()
-        .iter()
-        .filter(|segment| (from..until).contains(&segment.start))
-    {
-        if segment.seen < segment.local_start() && asks_within(segment.seen, segment.local_start())
-        {
-            gap = Some(if rule.runs_after_gap {
-                Warning::GapMoves
-            } else {
-                Warning::GapSkips
-            });
-        }
-        if segment.seen > segment.local_start() && asks_within(segment.local_start(), segment.seen)
-        {
-            overlap = Some(if rule.first_pass_only {
-                Warning::OverlapRunsOnce
-            } else {
-                Warning::OverlapRunsTwice
-            });
+    let segments = schedule.zone.segments().iter();
+    for segment in segments.filter(|segment| (from..until).contains(&segment.start)) {
+        let effect = change_effect(&cron.pattern, cron.dst, segment);
+        match effect.filter(|_| schedule.is_on_day_of(segment.start)) {
+            Some(ClockChangeEffect::RunsAfterGap) => gap = Some(Warning::GapMoves),
+            Some(ClockChangeEffect::LeftOut) => gap = Some(Warning::GapSkips),
+            Some(ClockChangeEffect::FirstPassOnly) => overlap = Some(Warning::OverlapRunsOnce),
+            Some(ClockChangeEffect::BothPasses) => overlap = Some(Warning::OverlapRunsTwice),
+            None => {}
         }
     }
     gap.into_iter().chain(overlap).collect()

@@ -121,6 +121,34 @@ impl Zone {
             .saturating_sub(1)
     }
 
+    /// Local time minus UTC at an instant, in seconds.
+    pub(super) fn offset_at(&self, second: i64) -> i64 {
+        self.segments
+            .get(self.segment_at(second))
+            .map_or(0, |segment| segment.offset)
+    }
+
+    /// The latest local time that clocks have shown up to and including an instant: it never goes back.
+    pub(super) fn shown(&self, second: i64) -> i64 {
+        self.segments
+            .get(self.segment_at(second))
+            .map_or(second, |segment| {
+                (second + segment.offset).max(segment.seen - 1)
+            })
+    }
+
+    /// The first instant at which clocks show a local time, or a later one if they skip it.
+    pub(super) fn at_local(&self, local: i64) -> i64 {
+        // What has been seen before a segment only grows, so the segment that first shows the time can be searched for.
+        let next = self
+            .segments
+            .partition_point(|segment| segment.seen <= local);
+        match self.segments.get(next.saturating_sub(1)) {
+            Some(segment) => segment.start.max(local - segment.offset),
+            None => local,
+        }
+    }
+
     /// The first instant after a segment.
     pub(super) fn segment_end(&self, place: usize) -> i64 {
         self.segments

@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod active;
+mod calendars;
+mod corpus;
 mod croner;
 mod flood;
 mod hand;
@@ -14,6 +17,7 @@ mod random;
 mod refusals;
 mod simple_kinds;
 mod words;
+mod year;
 
 use cronfleet_core::schedule::{Context, Schedule};
 use jiff::Timestamp;

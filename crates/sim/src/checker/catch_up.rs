@@ -78,12 +78,12 @@ fn is_wanted(draw: &JobDraw, dues: &[Timestamp], at: Timestamp) -> bool {
     };
     match draw.catch_up {
         CatchUp::None => false,
-        CatchUp::Latest => dues.len() == 1 && due_between(draw.rhythm, *first, at).is_empty(),
+        CatchUp::Latest => dues.len() == 1 && due_between(draw, *first, at).is_empty(),
         CatchUp::All { max, window } => {
             let before = earlier(*first, Duration::from_micros(1));
             dues.len() <= max as usize
                 && *first > earlier(at, window)
-                && due_between(draw.rhythm, before, earlier(at, draw.start_deadline)) == dues
+                && due_between(draw, before, earlier(at, draw.start_deadline)) == dues
         }
     }
 }
@@ -93,9 +93,9 @@ fn is_left_out(draw: &JobDraw, row: &LapseRow) -> bool {
     let (last, at) = (row.lapse.due_to, row.decided_at);
     match (draw.catch_up, row.lapse.reason) {
         (CatchUp::None, Reason::CenterDown) => true,
-        (CatchUp::Latest, Reason::Coalesced) => !due_between(draw.rhythm, last, at).is_empty(),
+        (CatchUp::Latest, Reason::Coalesced) => !due_between(draw, last, at).is_empty(),
         (CatchUp::All { max, window }, Reason::CatchUpExceeded) => {
-            let newer = due_between(draw.rhythm, last, earlier(at, draw.start_deadline));
+            let newer = due_between(draw, last, earlier(at, draw.start_deadline));
             last <= earlier(at, window) || newer.len() >= max as usize
         }
         _ => false,

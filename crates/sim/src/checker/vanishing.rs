@@ -67,7 +67,7 @@ fn expect(reign: &Reign, until: Timestamp, expected: &mut BTreeSet<Slot>) {
     let Some((version, draw)) = &reign.version else {
         return;
     };
-    for due in due_between(draw.rhythm, reign.from, until) {
+    for due in due_between(draw, reign.from, until) {
         for agent in &draw.agents {
             for copy in 0..draw.copies {
                 expected.insert((reign.job, *version, due, *agent, copy));
@@ -138,7 +138,7 @@ fn check_lapses(world: &World, found: &mut Vec<Violation>) {
             continue;
         };
         let before = lapse.due_from - std::time::Duration::from_micros(1);
-        let count = due_between(draw.rhythm, before, lapse.due_to).len() as u64;
+        let count = due_between(draw, before, lapse.due_to).len() as u64;
         let from = micros(lapse.due_from);
         let is_of_centers = matches!(
             lapse.reason,

@@ -1,17 +1,19 @@
 use std::time::Duration;
 
+use cronfleet_core::calendar::{CalendarMode, CalendarRule, preset};
 use cronfleet_core::catch_up::CatchUp;
 use cronfleet_core::id::{AgentId, JobId};
 use cronfleet_core::job::{JobKind, JobSpec, Target};
 use cronfleet_core::plan::{self, Lapse, PLAN_AHEAD, Plan, Planning};
 use cronfleet_core::run::{Reason, RunState};
-use cronfleet_core::schedule::{Context, Schedule};
+use cronfleet_core::schedule::{ActiveSpan, DstPolicy, GapPolicy, OverlapPolicy};
 use cronfleet_store::{JobPlan, Lease, NewJob, StoreError, Timing};
 
 use crate::world::{ADMIN, ALL, World, at, daemon, run_at, scheduled};
 
 conformance! {
     due_jobs_come_with_their_agents,
+    due_jobs_are_due_as_they_were_saved,
     the_walk_over_due_jobs_sees_each_once,
     runs_and_watermark_are_stored_together,
     a_failing_statement_leaves_nothing,
@@ -92,10 +94,13 @@ async fn due_jobs_come_with_their_agents(w: World) {
         (a, 1, at(0), 4)
     );
     assert_eq!(
-        (chosen.expression.as_str(), chosen.time_zone.as_str()),
+        (
+            chosen.scheduled.expression.as_str(),
+            chosen.scheduled.time_zone.as_str()
+        ),
         ("* * * * *", "UTC")
     );
-    assert_eq!(chosen.start_deadline, Duration::from_secs(60));
+    assert_eq!(chosen.scheduled.start_deadline, Duration::from_secs(60));
     let other = Lease {
         shard: 1,
         ..w.lease.clone()
@@ -110,6 +115,30 @@ async fn due_jobs_come_with_their_agents(w: World) {
         w.store.due_jobs(&w.lease, at(60), None, 1).await.unwrap()[0].agents,
         [agents[1]]
     );
+}
+
+async fn due_jobs_are_due_as_they_were_saved(w: World) {
+    let group = w.group(1).await;
+    let mut spec = scheduled("a");
+    let JobKind::Scheduled(saved) = &mut spec.kind else {
+        unreachable!("it is scheduled")
+    };
+    saved.dst = DstPolicy {
+        gap: Some(GapPolicy::Skip),
+        overlap: Some(OverlapPolicy::Both),
+    };
+    saved.active = ActiveSpan {
+        from: Some(at(-60)),
+        until: Some(at(3_600)),
+    };
+    saved.calendar = Some(CalendarRule {
+        calendar: preset("cn-workdays").unwrap(),
+        mode: CalendarMode::ShiftPrevious,
+    });
+    let saved = saved.clone();
+    w.job(1, group, spec).await;
+    let due = w.store.due_jobs(&w.lease, at(60), None, 9).await.unwrap();
+    assert_eq!(due[0].scheduled, *saved);
 }
 
 async fn the_walk_over_due_jobs_sees_each_once(w: World) {
@@ -407,17 +436,13 @@ async fn what_is_caught_up_is_recorded_as_such(w: World) {
     }
     let job = w.job(1, group, spec).await;
     let due = w.store.due_jobs(&w.lease, at(60), None, 9).await.unwrap();
-    let context = Context {
-        zone: "UTC",
-        spread: 0,
-    };
-    let schedule = Schedule::parse(&due[0].expression, &context).unwrap();
+    let schedule = due[0].scheduled.schedule(job).unwrap();
     let planning = Planning {
         job,
         job_version: 1,
         schedule: &schedule,
-        start_deadline: due[0].start_deadline,
-        catch_up: due[0].catch_up,
+        start_deadline: due[0].scheduled.start_deadline,
+        catch_up: due[0].scheduled.catch_up,
         agents: &due[0].agents,
         copies: 1,
         watermark: at(0),

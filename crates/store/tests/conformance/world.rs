@@ -64,9 +64,12 @@ pub(crate) fn scheduled(name: &str) -> JobSpec {
     JobSpec {
         name: name.to_owned(),
         description: String::new(),
-        kind: JobKind::Scheduled(ScheduledSpec {
+        kind: JobKind::Scheduled(Box::new(ScheduledSpec {
             expression: "* * * * *".to_owned(),
             time_zone: "UTC".to_owned(),
+            dst: Default::default(),
+            active: Default::default(),
+            calendar: None,
             overlap: Overlap::Forbid,
             start_deadline: DEADLINE,
             catch_up: CatchUp::None,
@@ -78,7 +81,7 @@ pub(crate) fn scheduled(name: &str) -> JobSpec {
                     max: Duration::from_secs(100),
                 },
             },
-        }),
+        })),
         launch: Launch::new(Command::Argv(vec!["/bin/true".to_owned()]), "app"),
         target: Target::All,
         processes: 1,

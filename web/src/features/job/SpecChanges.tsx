@@ -4,6 +4,7 @@ import type { IoPriority, JobSpec } from '../../api/types'
 import { joinArgv } from '../../lib/argv'
 import { type Change, changes, lineDiff } from '../../lib/diff'
 import { formatSpan } from '../../lib/span'
+import { dateTime } from '../../lib/time'
 import { Code } from '../../ui/Code'
 import { useAgentNames } from '../agent/useAgents'
 import { ioText } from './limits'
@@ -80,6 +81,10 @@ function fieldName(path: string): string {
 
 /** Values that are stable words, and where their texts are. */
 const WORDS: Record<string, string> = {
+  'scheduled.dst.gap': 'dstPolicy.gap',
+  'scheduled.dst.overlap': 'dstPolicy.overlap',
+  'scheduled.calendar.mode': 'calendar.mode',
+  'scheduled.calendar.name': 'calendar.name',
   'scheduled.overlap': 'overlap',
   'scheduled.catch_up.policy': 'catchUp',
   'daemon.restart': 'restart',
@@ -94,6 +99,7 @@ function show(path: string, value: unknown, names: ReadonlyMap<string, string>):
   if (value === null || value === undefined || value === '') return '–'
   if (typeof value === 'boolean') return t(value ? 'common.yes' : 'common.no')
   if (path.endsWith('_ms') && typeof value === 'number') return formatSpan(value)
+  if (path.startsWith('scheduled.active_')) return dateTime(String(value), i18next.language)
   if (path === 'limits.io_priority') return ioText(value as IoPriority)
   if (path === 'target.agent_ids' && Array.isArray(value))
     return value.map((id) => names.get(id) ?? id).join(', ') || '–'

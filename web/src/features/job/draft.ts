@@ -1,6 +1,9 @@
+import type { Timing } from '../../api/schedules'
 import type {
+  CalendarRule,
   CatchUp,
   DaemonSpec,
+  DstPolicy,
   JobKind,
   JobSpec,
   Limits,
@@ -15,6 +18,7 @@ import {
   catchUpDefaults,
   complete,
   daemonDefaults,
+  dstDefaults,
   limitDefaults,
   outputDefaults,
   retryDefaults,
@@ -39,6 +43,10 @@ export interface Draft {
   description: string
   expression: string
   timeZone: string
+  dst: Required<DstPolicy>
+  activeFrom: string | undefined
+  activeUntil: string | undefined
+  calendar: CalendarRule | undefined
   overlap: Overlap
   startDeadlineMs: number
   catchUp: Required<CatchUp>
@@ -78,6 +86,10 @@ export function emptyDraft(groupId: string, kind: JobKind, timeZone: string, run
     description: '',
     expression: '*/5 * * * *',
     timeZone,
+    dst: dstDefaults,
+    activeFrom: undefined,
+    activeUntil: undefined,
+    calendar: undefined,
     overlap: 'forbid',
     startDeadlineMs: START_DEADLINE_MS,
     catchUp: catchUpDefaults,
@@ -120,6 +132,10 @@ export function draftOf(groupId: string, given: JobSpec, timeZone: string): Draf
     name: spec.name,
     description: spec.description ?? '',
     expression: spec.scheduled?.expression ?? base.expression,
+    dst: { ...base.dst, ...spec.scheduled?.dst },
+    activeFrom: spec.scheduled?.active_from ?? undefined,
+    activeUntil: spec.scheduled?.active_until ?? undefined,
+    calendar: spec.scheduled?.calendar ?? undefined,
     overlap: spec.scheduled?.overlap ?? base.overlap,
     startDeadlineMs: spec.scheduled?.start_deadline_ms ?? base.startDeadlineMs,
     catchUp: { ...base.catchUp, ...spec.scheduled?.catch_up },
@@ -152,6 +168,18 @@ export function draftOf(groupId: string, given: JobSpec, timeZone: string): Draf
   }
 }
 
+/** When a draft is due. */
+export function timingOf(draft: Draft): Timing {
+  return {
+    expression: draft.expression,
+    time_zone: draft.timeZone,
+    dst: draft.dst,
+    active_from: draft.activeFrom ?? null,
+    active_until: draft.activeUntil ?? null,
+    calendar: draft.calendar ?? null,
+  }
+}
+
 /** The definition that a draft asks for. Nothing is checked here; the center does, and names the field. */
 export function specOf(draft: Draft): JobSpec {
   return {
@@ -160,8 +188,8 @@ export function specOf(draft: Draft): JobSpec {
     scheduled:
       draft.kind === 'scheduled'
         ? {
+            ...timingOf(draft),
             expression: draft.expression.trim(),
-            time_zone: draft.timeZone,
             overlap: draft.overlap,
             start_deadline_ms: draft.startDeadlineMs,
             catch_up: draft.catchUp,

@@ -1,6 +1,7 @@
 import type {
   CatchUp,
   DaemonSpec,
+  DstPolicy,
   HealthSpec,
   JobSpec,
   Limits,
@@ -16,6 +17,8 @@ import type {
 export const START_DEADLINE_MS = 60_000
 
 export const catchUpDefaults: Required<CatchUp> = { policy: 'none', max: 100, window_ms: 86_400_000 }
+
+export const dstDefaults: Required<DstPolicy> = { gap: null, overlap: null }
 
 export const retryDefaults: Required<RetryPolicy> = {
   attempts_max: 1,
@@ -101,6 +104,10 @@ function completeSchedule(scheduled: ScheduledSpec): ScheduledSpec {
   return {
     ...scheduled,
     time_zone: scheduled.time_zone ?? null,
+    dst: { ...dstDefaults, ...scheduled.dst },
+    active_from: scheduled.active_from ?? null,
+    active_until: scheduled.active_until ?? null,
+    calendar: scheduled.calendar ?? null,
     overlap: scheduled.overlap ?? 'forbid',
     start_deadline_ms: scheduled.start_deadline_ms ?? START_DEADLINE_MS,
     catch_up: { ...catchUpDefaults, ...scheduled.catch_up },

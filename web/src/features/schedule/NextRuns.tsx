@@ -35,7 +35,13 @@ export function NextRuns({ preview, zone }: { preview: Preview; zone: string }) 
               {instant.dst && (
                 <span className={classes.dst}>
                   <Mark tone="missed" icon={<IconArrowsExchange size={13} />}>
-                    <span title={t(`schedule.dst.${instant.dst}Text`)}>
+                    <span
+                      title={t(
+                        instant.dst_effect
+                          ? `schedule.effect.${instant.dst_effect}`
+                          : `schedule.dst.${instant.dst}Text`,
+                      )}
+                    >
                       {t(`schedule.dst.${instant.dst}`)}
                     </span>
                   </Mark>

@@ -1,7 +1,7 @@
 import { useDebouncedValue } from '@mantine/hooks'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { type ApiError, asApiError } from '../../api/error'
-import { previewQuery } from '../../api/schedules'
+import { previewQuery, type Timing } from '../../api/schedules'
 import type { Preview } from '../../api/types'
 
 interface LivePreview {
@@ -12,16 +12,12 @@ interface LivePreview {
   isStale: boolean
 }
 
-/** What an expression means, a moment after the last key. The last good answer stays in sight while one types on. */
-export function usePreview(
-  expression: string,
-  timeZone: string,
-  jobId: string | undefined,
-  isOn: boolean,
-): LivePreview {
+/** What a schedule means, a moment after the last key. The last good answer stays in sight while one types on. */
+export function usePreview(timing: Timing, jobId: string | undefined, isOn: boolean): LivePreview {
+  const { expression } = timing
   const [typed] = useDebouncedValue(expression, 200)
   const query = useQuery({
-    ...previewQuery(typed, timeZone, jobId),
+    ...previewQuery({ ...timing, expression: typed }, jobId),
     enabled: isOn && typed.trim() !== '',
     placeholderData: keepPreviousData,
   })

@@ -1,4 +1,6 @@
 export const editor = {
+  activeFromText: 'Nothing is due before it. Your time, {{zone}}; empty: no bound.',
+  activeUntilText: 'Nothing is due at it or after. Your time, {{zone}}; empty: no bound.',
   advanced: 'Advanced',
   advancedText: 'directory, environment, secrets, output, stop, resources',
   after: 'After',
@@ -73,6 +75,14 @@ export const field = {
   scheduled: 'Schedule',
   scheduled_expression: 'Schedule',
   scheduled_time_zone: 'Time zone',
+  scheduled_active_from: 'Active from',
+  scheduled_active_until: 'Active until',
+  scheduled_calendar: 'Calendar',
+  scheduled_calendar_name: 'Calendar',
+  scheduled_calendar_mode: 'Days of the calendar',
+  scheduled_dst: 'When clocks change',
+  scheduled_dst_gap: 'Times that clocks skip',
+  scheduled_dst_overlap: 'Times that clocks show twice',
   scheduled_overlap: 'While the previous run is alive',
   scheduled_start_deadline_ms: 'Start deadline',
   scheduled_catch_up: 'Times missed while no center was up',
@@ -185,6 +195,26 @@ export const stragglers = {
   leave: 'let them live',
 }
 
+export const calendar = {
+  everyDay: 'every day',
+  name: {
+    'cn-workdays': 'working days, mainland China',
+    weekdays: 'Monday to Friday',
+  },
+  mode: {
+    include: 'only these days',
+    exclude: 'not these days',
+    shift_next: 'else the next of these days',
+    shift_previous: 'else the last of these days before',
+  },
+  said: {
+    include: 'only on: {{calendar}}',
+    exclude: 'not on: {{calendar}}',
+    shift_next: 'shifted to the next of: {{calendar}}',
+    shift_previous: 'shifted to the last before of: {{calendar}}',
+  },
+}
+
 export const catchUp = {
   none: 'leave them out',
   latest: 'run the latest',
@@ -197,6 +227,19 @@ export const catchUp = {
     latest: 'catches up the latest',
     all_one: 'catches up {{count}}, {{time}} back',
     all_other: 'catches up to {{count}}, {{time}} back',
+  },
+}
+
+export const dstPolicy = {
+  title: 'When clocks change',
+  rule: 'the rule of cron',
+  gap: { run: 'run right after', skip: 'do not run' },
+  overlap: { first: 'run the first time', both: 'run both times' },
+  said: {
+    run: 'skipped times run right after',
+    skip: 'skipped times do not run',
+    first: 'repeated times run once',
+    both: 'repeated times run twice',
   },
 }
 
@@ -216,12 +259,24 @@ export const restart = {
 
 export const schedule = {
   at: 'character {{column}}',
+  change: {
+    runs_after_gap: '{{day}}: clocks go from {{before}} to {{after}}; it runs right then.',
+    left_out: '{{day}}: clocks go from {{before}} to {{after}}; times in between are left out.',
+    first_pass_only: '{{day}}: clocks go from {{before}} back to {{after}}; repeated times run once.',
+    both_passes: '{{day}}: clocks go from {{before}} back to {{after}}; repeated times run twice.',
+  },
+  changes: 'Days on which clocks change',
   day: 'Day',
   dst: {
     gap: 'clocks forward',
     gapText: 'Clocks go forward that day: some local times do not exist.',
     overlap: 'clocks back',
     overlapText: 'Clocks go back that day: some local times happen twice.',
+  },
+  effect: {
+    moved_out_of_gap: 'Clocks skip its time that day; it runs right after.',
+    first_pass: 'Clocks show its time twice that day; this is the first time.',
+    second_pass: 'Clocks show its time twice that day; this is the second time.',
   },
   examples: 'Examples:',
   expression: 'Schedule',

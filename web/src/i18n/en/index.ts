@@ -1,7 +1,18 @@
 import { account, groups, setup, signIn, users } from './access'
 import { agents, centers, cgroups } from './agents'
 import { daemons, next, probe, slot } from './daemons'
-import { catchUp, editor, field, limits, overlap, restart, schedule, stragglers } from './editor'
+import {
+  calendar,
+  catchUp,
+  dstPolicy,
+  editor,
+  field,
+  limits,
+  overlap,
+  restart,
+  schedule,
+  stragglers,
+} from './editor'
 import { errors, scheduleErrors } from './errors'
 import { jobs, kind, lapses, why } from './jobs'
 import { output } from './output'
@@ -13,6 +24,7 @@ import { common, connection, filter, nav, palette, role, shell, shortcut, time }
 export const en = {
   account,
   agents,
+  calendar,
   cause,
   centers,
   catchUp,
@@ -21,6 +33,7 @@ export const en = {
   common,
   connection,
   daemons,
+  dstPolicy,
   editor,
   errors,
   field,

@@ -73,6 +73,8 @@ export const why = {
     run_other: '{{count}} runs',
     lapse_one: 'no run',
     lapse_other: 'no run, {{count}} times',
+    calendar_one: 'nothing: the calendar leaves it out',
+    calendar_other: 'nothing, {{count}} times: the calendar leaves them out',
     paused_one: 'nothing: the job was paused',
     paused_other: 'nothing, {{count}} times: the job was paused',
     not_planned_one: 'not planned yet',

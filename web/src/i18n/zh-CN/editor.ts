@@ -1,4 +1,6 @@
 export const editor = {
+  activeFromText: '在此之前不运行。按你的时区 {{zone}}；留空表示不限。',
+  activeUntilText: '自此时起不再运行。按你的时区 {{zone}}；留空表示不限。',
   advanced: '高级',
   advancedText: '目录、环境变量、密钥、输出、停止、资源限制',
   after: '修改后',
@@ -66,6 +68,14 @@ export const field = {
   scheduled: '调度',
   scheduled_expression: '调度',
   scheduled_time_zone: '时区',
+  scheduled_active_from: '生效时间',
+  scheduled_active_until: '失效时间',
+  scheduled_calendar: '日历',
+  scheduled_calendar_name: '日历',
+  scheduled_calendar_mode: '如何遵循日历',
+  scheduled_dst: '时钟调整时',
+  scheduled_dst_gap: '被时钟跳过的时刻',
+  scheduled_dst_overlap: '出现两次的时刻',
   scheduled_overlap: '上一次运行未结束时',
   scheduled_start_deadline_ms: '启动期限',
   scheduled_catch_up: '没有中心在运行时错过的时间',
@@ -174,6 +184,26 @@ export const stragglers = {
   leave: '让它们继续运行',
 }
 
+export const calendar = {
+  everyDay: '每天',
+  name: {
+    'cn-workdays': '中国大陆工作日',
+    weekdays: '周一至周五',
+  },
+  mode: {
+    include: '仅在这些日子运行',
+    exclude: '不在这些日子运行',
+    shift_next: '其他日子顺延到下一个这样的日子',
+    shift_previous: '其他日子提前到上一个这样的日子',
+  },
+  said: {
+    include: '仅在{{calendar}}运行',
+    exclude: '不在{{calendar}}运行',
+    shift_next: '顺延到下一个{{calendar}}',
+    shift_previous: '提前到上一个{{calendar}}',
+  },
+}
+
 export const catchUp = {
   none: '不补跑',
   latest: '补跑最近一次',
@@ -183,6 +213,19 @@ export const catchUp = {
   said: {
     latest: '补跑最近一次',
     all_other: '最多补跑 {{count}} 次，回溯 {{time}}',
+  },
+}
+
+export const dstPolicy = {
+  title: '时钟调整时',
+  rule: '按 cron 规则',
+  gap: { run: '调整后立即运行', skip: '不运行' },
+  overlap: { first: '只在第一次运行', both: '两次都运行' },
+  said: {
+    run: '被跳过的时刻在调整后立即运行',
+    skip: '被跳过的时刻不运行',
+    first: '重复的时刻只运行一次',
+    both: '重复的时刻运行两次',
   },
 }
 
@@ -202,12 +245,24 @@ export const restart = {
 
 export const schedule = {
   at: '第 {{column}} 个字符',
+  change: {
+    runs_after_gap: '{{day}}：时钟从 {{before}} 拨到 {{after}}，届时立即运行。',
+    left_out: '{{day}}：时钟从 {{before}} 拨到 {{after}}，其间的时刻不运行。',
+    first_pass_only: '{{day}}：时钟从 {{before}} 拨回 {{after}}，重复的时刻只运行一次。',
+    both_passes: '{{day}}：时钟从 {{before}} 拨回 {{after}}，重复的时刻运行两次。',
+  },
+  changes: '时钟调整的日子',
   day: '日期',
   dst: {
     gap: '时钟拨快',
     gapText: '当天时钟拨快：有些当地时间不存在。',
     overlap: '时钟拨慢',
     overlapText: '当天时钟拨慢：有些当地时间会出现两次。',
+  },
+  effect: {
+    moved_out_of_gap: '当天时钟跳过该时刻，调整后立即运行。',
+    first_pass: '当天该时刻出现两次，这是第一次。',
+    second_pass: '当天该时刻出现两次，这是第二次。',
   },
   examples: '示例：',
   expression: '调度',

@@ -3,7 +3,18 @@ import type { Catalogue } from '../en'
 import { account, groups, setup, signIn, users } from './access'
 import { agents, centers, cgroups } from './agents'
 import { daemons, next, probe, slot } from './daemons'
-import { catchUp, editor, field, limits, overlap, restart, schedule, stragglers } from './editor'
+import {
+  calendar,
+  catchUp,
+  dstPolicy,
+  editor,
+  field,
+  limits,
+  overlap,
+  restart,
+  schedule,
+  stragglers,
+} from './editor'
 import { errors, scheduleErrors } from './errors'
 import { jobs, kind, lapses, why } from './jobs'
 import { output } from './output'
@@ -15,6 +26,7 @@ import { common, connection, filter, nav, palette, role, shell, shortcut, time }
 export const zhCN: Translation<Catalogue> = {
   account,
   agents,
+  calendar,
   cause,
   centers,
   catchUp,
@@ -23,6 +35,7 @@ export const zhCN: Translation<Catalogue> = {
   common,
   connection,
   daemons,
+  dstPolicy,
   editor,
   errors,
   field,

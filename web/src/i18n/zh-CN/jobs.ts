@@ -65,6 +65,7 @@ export const why = {
   said: {
     run_other: '{{count}} 次运行',
     lapse_other: '{{count}} 次未产生运行',
+    calendar_other: '{{count}} 次因日历而没有运行',
     paused_other: '{{count}} 次因作业暂停而没有运行',
     not_planned_other: '{{count}} 次尚未计划',
     not_recorded_other: '{{count}} 次的记录已不再保留',

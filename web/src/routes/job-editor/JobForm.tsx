@@ -14,7 +14,7 @@ import { useTranslation } from 'react-i18next'
 import { type ApiError, errorHint, errorText } from '../../api/error'
 import type { Group } from '../../api/types'
 import { AgentPicker } from '../../features/agent/AgentPicker'
-import type { Draft } from '../../features/job/draft'
+import { type Draft, timingOf } from '../../features/job/draft'
 import { type FieldPath, inputOf } from '../../features/job/fieldErrors'
 import { usePreview } from '../../features/schedule/usePreview'
 import { AdvancedFields, advancedPaths } from './AdvancedFields'
@@ -52,7 +52,7 @@ export function JobForm(props: JobFormProps) {
   const { groups, refusal } = props
   const [draft, setDraft] = useState(props.initial)
   const set = (change: Partial<Draft>) => setDraft((old) => ({ ...old, ...change }))
-  const live = usePreview(draft.expression, draft.timeZone, props.jobId, draft.kind === 'scheduled')
+  const live = usePreview(timingOf(draft), props.jobId, draft.kind === 'scheduled')
   const group = groups.find((each) => each.id === draft.groupId)
   const refusedInput = refusal ? inputOf(refusal) : undefined
   const errorAt = (path: FieldPath) => (refusal && refusedInput === path ? withHint(refusal) : undefined)
@@ -121,7 +121,13 @@ export function JobForm(props: JobFormProps) {
             />
           </Part>
           {draft.kind === 'scheduled' ? (
-            <ScheduleFields draft={draft} set={set} errorAt={errorAt} refusal={live.refusal} />
+            <ScheduleFields
+              draft={draft}
+              set={set}
+              errorAt={errorAt}
+              refusal={live.refusal}
+              hasClockChanges={(live.preview?.clock_changes.length ?? 0) > 0}
+            />
           ) : (
             <DaemonFields draft={draft} set={set} errorAt={errorAt} />
           )}

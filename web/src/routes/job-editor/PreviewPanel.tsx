@@ -2,6 +2,7 @@ import { useTranslation } from 'react-i18next'
 import type { Preview } from '../../api/types'
 import type { Draft } from '../../features/job/draft'
 import { sentence } from '../../features/job/words'
+import { ClockChanges } from '../../features/schedule/ClockChanges'
 import { NextRuns, Warnings } from '../../features/schedule/NextRuns'
 import { formatSpan } from '../../lib/span'
 import classes from './JobForm.module.css'
@@ -58,6 +59,7 @@ export function PreviewPanel({ draft, live }: PreviewPanelProps) {
       {preview && (
         <>
           <Warnings preview={preview} />
+          <ClockChanges changes={preview.clock_changes} zone={draft.timeZone} />
           {preview.next.length > 0 && (
             <div className={live.isStale ? classes.stale : undefined}>
               <h2 className={classes.panelTitle}>

@@ -1,10 +1,14 @@
 import { NumberInput, SegmentedControl } from '@mantine/core'
 import { useTranslation } from 'react-i18next'
-import type { ApiError } from '../../api/error'
+import { type ApiError, errorText } from '../../api/error'
+import type { FieldPath } from '../../features/job/fieldErrors'
 import { ExpressionField } from '../../features/schedule/ExpressionField'
 import { ZoneSelect } from '../../features/schedule/ZoneSelect'
 import { SpanInput } from '../../ui/SpanInput'
+import { ActiveFields } from './ActiveFields'
+import { CalendarFields } from './CalendarFields'
 import { CatchUpFields } from './CatchUpFields'
+import { DstFields } from './DstFields'
 import { type FieldsProps, Part } from './JobForm'
 import classes from './JobForm.module.css'
 
@@ -14,16 +18,20 @@ export function ScheduleFields({
   set,
   errorAt,
   refusal,
-}: FieldsProps & { refusal: ApiError | undefined }) {
+  hasClockChanges,
+}: FieldsProps & { refusal: ApiError | undefined; hasClockChanges: boolean }) {
   const { t } = useTranslation()
-  const isZoneRefused = refusal?.field?.includes('time_zone') ?? false
+  const isRefused = (field: string) => refusal?.field?.startsWith(field) ?? false
+  const refusedAt = (field: string, path: FieldPath) =>
+    isRefused(field) && refusal ? errorText(refusal) : errorAt(path)
+  const isOfExpression = !['time_zone', 'calendar', 'active_'].some(isRefused)
   return (
     <>
       <Part title={t('editor.when')}>
         <ExpressionField
           value={draft.expression}
           onChange={(expression) => set({ expression })}
-          error={isZoneRefused ? undefined : refusal}
+          error={isOfExpression ? refusal : undefined}
         />
         {!refusal && errorAt('scheduled.expression') && (
           <p className="danger">{errorAt('scheduled.expression')}</p>
@@ -32,9 +40,20 @@ export function ScheduleFields({
           <ZoneSelect
             value={draft.timeZone}
             onChange={(timeZone) => set({ timeZone })}
-            error={isZoneRefused ? refusal?.message : errorAt('scheduled.time_zone')}
+            error={refusedAt('time_zone', 'scheduled.time_zone')}
           />
         </div>
+        {(hasClockChanges || draft.dst.gap || draft.dst.overlap) && (
+          <DstFields draft={draft} set={set} errorAt={errorAt} />
+        )}
+        <CalendarFields draft={draft} set={set} errorAt={(path) => refusedAt('calendar', path)} />
+        <ActiveFields
+          draft={draft}
+          set={set}
+          errorAt={(path) =>
+            path === 'scheduled.active_until' ? refusedAt('active_until', path) : errorAt(path)
+          }
+        />
       </Part>
       <Part title={t('editor.limits')}>
         <div className={classes.pair}>

@@ -18,6 +18,56 @@ it('shows what a schedule means while it is typed, and an error at its character
   expect(screen.queryByTestId('sentence')).toBeNull()
 })
 
+it('shows the days on which clocks change, and what a policy makes of them', async () => {
+  const { user, center } = open('/jobs/new')
+  await screen.findByTestId('sentence')
+  expect(screen.queryByLabelText('Times that clocks skip')).toBeNull()
+  type('Schedule', '30 2 * * *')
+  const days = await screen.findByRole('list', { name: 'Days on which clocks change' })
+  expect(days.textContent).toBe('Mar 28, 2027: clocks go from 02:00 to 03:00; it runs right then.')
+  await user.click(screen.getByLabelText('Times that clocks skip', { selector: 'input' }))
+  await user.click(await screen.findByRole('option', { name: 'do not run' }))
+  await waitFor(() => expect(days.textContent).toMatch(/times in between are left out/))
+  type('Name', 'nightly')
+  type('Command line', '/bin/true')
+  await user.click(screen.getByRole('button', { name: 'Create job' }))
+  await waitFor(() => expect(center.world.jobs.some((job) => job.spec.name === 'nightly')).toBe(true))
+  const made = center.world.jobs.find((job) => job.spec.name === 'nightly')
+  expect(made?.spec.scheduled?.dst).toEqual({ gap: 'skip', overlap: null })
+})
+
+it('says from when until when a job is active', async () => {
+  const { user, center } = open('/jobs/new')
+  await screen.findByTestId('sentence')
+  type('Active from', '2027-01-01T00:00:00')
+  type('Active until', '2027-02-01T00:00:00')
+  type('Name', 'january')
+  type('Command line', '/bin/true')
+  await user.click(screen.getByRole('button', { name: 'Create job' }))
+  await waitFor(() => expect(center.world.jobs.some((job) => job.spec.name === 'january')).toBe(true))
+  const made = center.world.jobs.find((job) => job.spec.name === 'january')
+  expect(made?.spec.scheduled).toMatchObject({
+    active_from: new Date(2027, 0, 1).toISOString(),
+    active_until: new Date(2027, 1, 1).toISOString(),
+  })
+})
+
+it('lets a job follow a calendar', async () => {
+  const { user, center } = open('/jobs/new')
+  await screen.findByTestId('sentence')
+  expect(screen.queryByLabelText('Days of the calendar')).toBeNull()
+  await user.click(screen.getByLabelText('Calendar', { selector: 'input' }))
+  await user.click(await screen.findByRole('option', { name: 'working days, mainland China' }))
+  await user.click(screen.getByLabelText('Days of the calendar', { selector: 'input' }))
+  await user.click(await screen.findByRole('option', { name: 'else the next of these days' }))
+  type('Name', 'payroll')
+  type('Command line', '/bin/true')
+  await user.click(screen.getByRole('button', { name: 'Create job' }))
+  await waitFor(() => expect(center.world.jobs.some((job) => job.spec.name === 'payroll')).toBe(true))
+  const made = center.world.jobs.find((job) => job.spec.name === 'payroll')
+  expect(made?.spec.scheduled?.calendar).toEqual({ name: 'cn-workdays', mode: 'shift_next' })
+})
+
 it('maps what the center refuses to the input', async () => {
   const { user } = open('/jobs/new')
   await screen.findByLabelText('Name')

@@ -12,11 +12,14 @@ import { secretText } from '../../features/job/secretText'
 import { catchUpDefaults, complete, limitDefaults } from '../../features/job/spec'
 import { sentence } from '../../features/job/words'
 import { Strip } from '../../features/run/Strip'
+import { ClockChanges } from '../../features/schedule/ClockChanges'
+import { calendarText } from '../../features/schedule/calendarText'
+import { dstText } from '../../features/schedule/dstText'
 import { NextRuns, Warnings } from '../../features/schedule/NextRuns'
 import { joinArgv } from '../../lib/argv'
 import { bytes } from '../../lib/bytes'
 import { formatSpan } from '../../lib/span'
-import { viewerZone } from '../../lib/time'
+import { dateTime, viewerZone } from '../../lib/time'
 import { Code } from '../../ui/Code'
 import { Facts } from '../../ui/Facts'
 import { AtAndAgo } from '../../ui/Time'
@@ -29,7 +32,17 @@ export function JobSummary({ job }: { job: Job }) {
   const defaultZone = useQuery(aboutQuery).data?.default_time_zone
   const zone = spec.scheduled?.time_zone ?? defaultZone ?? viewerZone()
   const preview = useQuery({
-    ...previewQuery(spec.scheduled?.expression ?? '', zone, job.id),
+    ...previewQuery(
+      {
+        expression: spec.scheduled?.expression ?? '',
+        time_zone: zone,
+        dst: spec.scheduled?.dst,
+        active_from: spec.scheduled?.active_from,
+        active_until: spec.scheduled?.active_until,
+        calendar: spec.scheduled?.calendar,
+      },
+      job.id,
+    ),
     enabled: job.kind === 'scheduled',
     staleTime: 0,
   }).data
@@ -72,6 +85,7 @@ function Next({ job, zone, preview }: { job: Job; zone: string; preview: Preview
         preview && (
           <>
             <Warnings preview={preview} />
+            <ClockChanges changes={preview.clock_changes} zone={zone} />
             {preview.next.length === 0 ? (
               <p className="dim">{t('schedule.noneLeft')}</p>
             ) : (
@@ -100,6 +114,16 @@ function Definition({ job, zone }: { job: Job; zone: string }) {
               <code>{scheduled.expression}</code> <span className="faint">{zone}</span>
             </>
           ),
+        ],
+        [t('dstPolicy.title'), scheduled && dstText(scheduled.dst, t)],
+        [t('field.scheduled_calendar'), scheduled?.calendar && calendarText(scheduled.calendar, t)],
+        [
+          t('field.scheduled_active_from'),
+          scheduled?.active_from && dateTime(scheduled.active_from, i18n.language),
+        ],
+        [
+          t('field.scheduled_active_until'),
+          scheduled?.active_until && dateTime(scheduled.active_until, i18n.language),
         ],
         [
           t('editor.command'),

@@ -1,9 +1,10 @@
-import { Button, Popover, Stack, TextInput } from '@mantine/core'
+import { Button, Popover, Stack } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconCalendar, IconChevronDown } from '@tabler/icons-react'
 import { useTranslation } from 'react-i18next'
 import { now } from '../../lib/now'
 import { compactTime, DAY, HOUR } from '../../lib/time'
+import { InstantInput } from '../../ui/InstantInput'
 
 interface TimeRangeProps {
   from: string | undefined
@@ -59,20 +60,8 @@ export function TimeRange({ from, to, onChange, emptyMeans }: TimeRangeProps) {
               </Button>
             ))}
           </Button.Group>
-          <TextInput
-            type="datetime-local"
-            step={1}
-            label={t('time.from')}
-            value={toLocal(from)}
-            onChange={(event) => onChange(fromLocal(event.currentTarget.value), to)}
-          />
-          <TextInput
-            type="datetime-local"
-            step={1}
-            label={t('time.to')}
-            value={toLocal(to)}
-            onChange={(event) => onChange(from, fromLocal(event.currentTarget.value))}
-          />
+          <InstantInput label={t('time.from')} value={from} onChange={(at) => onChange(at, to)} />
+          <InstantInput label={t('time.to')} value={to} onChange={(at) => onChange(from, at)} />
           <Button variant="subtle" size="compact-xs" onClick={() => onChange(undefined, undefined)}>
             {emptyMeans ?? t('time.any')}
           </Button>
@@ -80,18 +69,4 @@ export function TimeRange({ from, to, onChange, emptyMeans }: TimeRangeProps) {
       </Popover.Dropdown>
     </Popover>
   )
-}
-
-/** An instant as the local date and time that the browser's field wants. */
-function toLocal(at: string | undefined): string {
-  if (!at) return ''
-  const date = new Date(at)
-  if (Number.isNaN(date.getTime())) return ''
-  const two = (part: number) => String(part).padStart(2, '0')
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}T${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`
-}
-
-function fromLocal(text: string): string | undefined {
-  const date = new Date(text)
-  return text === '' || Number.isNaN(date.getTime()) ? undefined : date.toISOString()
 }

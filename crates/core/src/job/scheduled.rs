@@ -1,0 +1,137 @@
+//! When and how a scheduled job runs, and the rules for saying so.
+
+use std::time::Duration;
+
+use super::{SpecError, check, range, range_ms};
+use crate::backoff::Backoff;
+use crate::calendar::CalendarRule;
+use crate::catch_up::CatchUp;
+use crate::id::JobId;
+use crate::schedule::{ActiveSpan, Context, DstPolicy, Schedule, ScheduleError};
+
+/// How late a run may start unless the job says otherwise.
+pub const START_DEADLINE_DEFAULT: Duration = Duration::from_secs(60);
+
+/// When and how to run a scheduled job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduledSpec {
+    /// Schedule expression as typed; see [`crate::schedule`].
+    pub expression: String,
+    /// IANA time zone name.
+    pub time_zone: String,
+    /// What becomes of times that clocks skip or show twice.
+    pub dst: DstPolicy,
+    /// Nothing is due outside of this time.
+    pub active: ActiveSpan,
+    /// Which days count.
+    pub calendar: Option<CalendarRule>,
+    /// What to do when the previous run of the same target is still alive.
+    pub overlap: Overlap,
+    /// How late a run may start, 1 s to 7 days.
+    pub start_deadline: Duration,
+    /// What becomes of due instants whose start deadline passed while no center planned.
+    pub catch_up: CatchUp,
+    /// A run alive longer is stopped and ends `timed_out`; 100 ms to 30 days.
+    pub timeout: Option<Duration>,
+    /// When to try again.
+    pub retry: RetryPolicy,
+}
+
+/// What to do when the previous run of the same (job, agent, copy) is still alive at a due instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Overlap {
+    /// Skip the new run, on record.
+    #[default]
+    Forbid,
+    /// Start it all the same.
+    Allow,
+}
+
+/// When a failed or timed-out run is tried again. A `lost` run never is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Attempts in all, 1 to 20; 1 means no retry.
+    pub attempts_max: u32,
+    /// Wait before the next attempt, 100 ms to 1 day.
+    pub backoff: Backoff,
+}
+
+impl ScheduledSpec {
+    /// When the job is due.
+    ///
+    /// # Errors
+    /// [`ScheduleError`] for an expression or a time zone that cannot be read.
+    pub fn schedule(&self, job: JobId) -> Result<Schedule, ScheduleError> {
+        let context = Context {
+            zone: &self.time_zone,
+            spread: job.as_uuid().as_u128(),
+        };
+        let schedule = Schedule::parse(&self.expression, &context)?;
+        Ok(schedule
+            .with_dst_policy(self.dst)
+            .within(self.active)
+            .with_calendar(self.calendar.clone()))
+    }
+
+    /// Whether two definitions are due at the same instants for the same reasons.
+    pub fn is_due_like(&self, other: &Self) -> bool {
+        self.expression == other.expression
+            && self.time_zone == other.time_zone
+            && self.dst == other.dst
+            && self.active == other.active
+            && self.calendar == other.calendar
+    }
+}
+
+/// A schedule that is due so often that what falls on a day that does not count cannot be shifted to another.
+pub fn too_dense_to_shift(field: &str) -> SpecError {
+    SpecError {
+        field: field.to_owned(),
+        code: "job.calendar_shift",
+        message: "what is due more than 24 times a day cannot be shifted to another day".to_owned(),
+        hint: "leave such days out with include, or choose fewer times a day".to_owned(),
+    }
+}
+
+pub(super) fn check_scheduled(spec: &ScheduledSpec) -> Result<(), SpecError> {
+    range_ms(
+        "scheduled.start_deadline_ms",
+        spec.start_deadline,
+        1_000,
+        604_800_000,
+    )?;
+    check(
+        !spec.active.is_empty(),
+        "scheduled.active_until",
+        "job.active_span",
+        || {
+            (
+                "the job would end before it begins".into(),
+                "choose a later end, or leave the end or the beginning out".into(),
+            )
+        },
+    )?;
+    spec.catch_up.check()?;
+    if let Some(timeout) = spec.timeout {
+        range_ms("scheduled.timeout_ms", timeout, 100, 2_592_000_000)?;
+    }
+    range(
+        "scheduled.retry.attempts_max",
+        u64::from(spec.retry.attempts_max),
+        1,
+        20,
+    )?;
+    let initial = spec.retry.backoff.initial.as_millis() as u64;
+    range(
+        "scheduled.retry.backoff_initial_ms",
+        initial,
+        100,
+        86_400_000,
+    )?;
+    range_ms(
+        "scheduled.retry.backoff_max_ms",
+        spec.retry.backoff.max,
+        initial,
+        86_400_000,
+    )
+}
