@@ -9,6 +9,7 @@ use cronfleet_core::backoff::Backoff;
 use cronfleet_core::id::AgentId;
 use cronfleet_core::job as domain;
 use cronfleet_core::job::SpecError;
+use cronfleet_core::retry::{self as domain_retry, Failure};
 use cronfleet_core::run as domain_run;
 use cronfleet_core::schedule::ActiveSpan;
 use cronfleet_core::secret as domain_secret;
@@ -111,10 +112,29 @@ fn scheduled_spec(
             .map_or(domain::START_DEADLINE_DEFAULT, Duration::from_millis),
         catch_up: spec.catch_up.into(),
         timeout: spec.timeout_ms.map(Duration::from_millis),
-        retry: domain::RetryPolicy {
-            attempts_max: spec.retry.attempts_max,
-            backoff: backoff(spec.retry.backoff_initial_ms, spec.retry.backoff_max_ms),
-        },
+        retry: retry(&spec.retry)?,
+    })
+}
+
+fn retry(policy: &RetryPolicy) -> Result<domain_retry::RetryPolicy, SpecError> {
+    let failure = |(place, word): (usize, &String)| {
+        word.parse::<Failure>().map_err(|error| SpecError {
+            field: format!("scheduled.retry.on[{place}]"),
+            code: "job.retry_on",
+            message: error.to_string(),
+            hint: "name exit statuses such as 75 or 64-78, signal, timeout or not_started"
+                .to_owned(),
+        })
+    };
+    Ok(domain_retry::RetryPolicy {
+        attempts_max: policy.attempts_max,
+        backoff: backoff(policy.backoff_initial_ms, policy.backoff_max_ms),
+        on: policy
+            .on
+            .iter()
+            .enumerate()
+            .map(failure)
+            .collect::<Result<_, _>>()?,
     })
 }
 
@@ -312,6 +332,7 @@ impl From<&domain::ScheduledSpec> for ScheduledSpec {
                 attempts_max: spec.retry.attempts_max,
                 backoff_initial_ms: millis(spec.retry.backoff.initial),
                 backoff_max_ms: millis(spec.retry.backoff.max),
+                on: spec.retry.on.iter().map(Failure::to_string).collect(),
             },
         }
     }
@@ -475,7 +496,7 @@ mod tests {
 
     #[test]
     fn what_is_neither_or_both_or_unknown_names_its_field() {
-        let cases: [(&str, Value, &str, &str); 11] = [
+        let cases: [(&str, Value, &str, &str); 13] = [
             ("daemon", json!({}), "daemon", "job.two_kinds"),
             ("scheduled", Value::Null, "scheduled", "job.no_kind"),
             ("command", json!({}), "command", "job.command_empty"),
@@ -502,6 +523,18 @@ mod tests {
             ),
             ("target", json!({}), "target.agent_ids", "job.no_agent"),
             ("processes", json!(0), "processes", "job.out_of_range"),
+            (
+                "scheduled",
+                json!({ "expression": "@daily", "retry": { "on": ["75", "often"] } }),
+                "scheduled.retry.on[1]",
+                "job.retry_on",
+            ),
+            (
+                "scheduled",
+                json!({ "expression": "@daily", "retry": { "on": vec!["1"; 33] } }),
+                "scheduled.retry.on",
+                "job.retry_on_count",
+            ),
         ];
         for (key, value, field, code) in cases {
             let mut broken = minimal();

@@ -165,6 +165,10 @@ pub struct RetryPolicy {
     /// Longest wait in milliseconds, at least the initial one, up to 86,400,000. Default 300,000.
     #[serde(default = "retry_backoff_max_ms")]
     pub backoff_max_ms: u64,
+    /// After which failures, at most 32: exit statuses such as `75` or `64-78` (1 to 255), `signal`, `timeout`, `not_started`.
+    /// After every one when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on: Vec<String>,
 }
 
 fn retry_backoff_initial_ms() -> u64 {
@@ -181,6 +185,7 @@ impl Default for RetryPolicy {
             attempts_max: 1,
             backoff_initial_ms: retry_backoff_initial_ms(),
             backoff_max_ms: retry_backoff_max_ms(),
+            on: Vec::new(),
         }
     }
 }

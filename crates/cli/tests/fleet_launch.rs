@@ -10,6 +10,7 @@ use cronfleet_api::job::JobSpec;
 use cronfleet_api::run::{Outcome, Run};
 use cronfleet_testkit::{Fleet, eventually};
 use reqwest::Method;
+use uuid::Uuid;
 
 async fn fleet() -> Result<Fleet> {
     Fleet::start(Path::new(env!("CARGO_BIN_EXE_cronfleet"))).await
@@ -189,6 +190,24 @@ async fn what_cannot_be_launched_says_why() -> Result<()> {
     Ok(())
 }
 
+/// The exit statuses of all attempts of a run, once so many have ended and none is to come.
+async fn exit_codes(fleet: &Fleet, first: Uuid, count: usize) -> Result<Vec<Option<i32>>> {
+    let what = format!("{count} attempts have ended");
+    eventually(&what, Duration::from_secs(30), async || {
+        let run = fleet.api.run(first).await?;
+        let mut attempts = vec![run.clone()];
+        for id in &run.attempts {
+            attempts.push(fleet.api.run(*id).await?);
+        }
+        attempts.sort_by_key(|run| run.attempt);
+        let are_over = attempts.iter().all(|run| run.outcome.is_some());
+        let is_all = fleet.api.run(first).await?.attempts.len() + 1 == attempts.len();
+        let codes = attempts.iter().map(|run| run.exit_code).collect();
+        Ok((are_over && is_all && attempts.len() >= count).then_some(codes))
+    })
+    .await
+}
+
 #[tokio::test]
 async fn timeout_kill_retry_and_overlap() -> Result<()> {
     let fleet = fleet().await?;
@@ -237,31 +256,18 @@ async fn timeout_kill_retry_and_overlap() -> Result<()> {
         scheduled.retry.backoff_initial_ms = 100;
     }
     let (first, _) = run(&fleet, failing).await?;
-    let attempts = eventually(
-        "three attempts have ended",
-        Duration::from_secs(30),
-        async || {
-            let run = fleet.api.run(first.id).await?;
-            if run.attempts.len() < 2 {
-                return Ok(None);
-            }
-            let mut attempts = vec![run.clone()];
-            for id in &run.attempts {
-                attempts.push(fleet.api.run(*id).await?);
-            }
-            attempts.sort_by_key(|run| run.attempt);
-            Ok(attempts
-                .iter()
-                .all(|run| run.outcome.is_some())
-                .then_some(attempts))
-        },
-    )
-    .await?;
-    let numbers: Vec<u32> = attempts.iter().map(|run| run.attempt).collect();
-    ensure!(
-        numbers == [1, 2, 3] && attempts.iter().all(|run| run.exit_code == Some(9)),
-        "{attempts:?}"
-    );
+    let codes = exit_codes(&fleet, first.id, 3).await?;
+    ensure!(codes == [Some(9); 3], "{codes:?}");
+
+    let mut choosy = spec("choosy", "exit $((77 - CRONFLEET_ATTEMPT))")?;
+    if let Some(scheduled) = &mut choosy.scheduled {
+        scheduled.retry.attempts_max = 5;
+        scheduled.retry.backoff_initial_ms = 100;
+        scheduled.retry.on = vec!["75-76".to_owned(), "timeout".to_owned()];
+    }
+    let (first, _) = run(&fleet, choosy).await?;
+    let codes = exit_codes(&fleet, first.id, 3).await?;
+    ensure!(codes == [Some(76), Some(75), Some(74)], "{codes:?}");
 
     let job = fleet
         .api

@@ -15,9 +15,7 @@ pub(crate) use daemon::WELL_UPTIME_MIN;
 pub use daemon::{
     ADDRESS_DEFAULT, Check, DaemonSpec, Endpoint, Health, Probe, Readiness, Recycle, Restart,
 };
-pub use scheduled::{
-    Overlap, RetryPolicy, START_DEADLINE_DEFAULT, ScheduledSpec, too_dense_to_shift,
-};
+pub use scheduled::{Overlap, START_DEADLINE_DEFAULT, ScheduledSpec, too_dense_to_shift};
 
 /// Definition of a job: everything that a job version freezes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -473,8 +471,8 @@ fn cut(text: &str) -> String {
 mod tests {
     use jiff::Timestamp;
 
-    use crate::backoff::Backoff;
     use crate::catch_up::CatchUp;
+    use crate::retry::RetryPolicy;
     use crate::schedule::{ActiveSpan, DstPolicy};
 
     use super::*;
@@ -493,13 +491,7 @@ mod tests {
                 start_deadline: START_DEADLINE_DEFAULT,
                 catch_up: CatchUp::None,
                 timeout: None,
-                retry: RetryPolicy {
-                    attempts_max: 1,
-                    backoff: Backoff {
-                        initial: Duration::from_secs(1),
-                        max: Duration::from_secs(300),
-                    },
-                },
+                retry: RetryPolicy::NONE,
             })),
             launch: Launch::new(Command::Argv(vec!["/bin/true".into()]), "app"),
             target: Target::All,

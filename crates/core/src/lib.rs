@@ -19,6 +19,7 @@ pub mod order_book;
 pub mod plan;
 pub mod policy;
 pub mod record;
+pub mod retry;
 pub mod run;
 pub mod schedule;
 pub mod secret;

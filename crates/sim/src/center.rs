@@ -9,7 +9,8 @@ use cronfleet_core::id::{AgentId, JobId, RunId};
 use cronfleet_core::job::Overlap;
 use cronfleet_core::order::{Claim, Order};
 use cronfleet_core::plan::{PLAN_AHEAD, Plan, PlannedRun, Planning, earlier, later, plan};
-use cronfleet_core::run::{Cause, Outcome, Reason, RunEvent, RunKey, RunState, Step, step};
+use cronfleet_core::retry::Attempt;
+use cronfleet_core::run::{Outcome, Reason, RunEvent, RunKey, RunState, Step, step};
 use cronfleet_core::schedule::ActiveSpan;
 use jiff::Timestamp;
 
@@ -737,7 +738,7 @@ impl World {
         row.move_to(next, reason, now);
         row.start = claim_start(claim).or(row.start);
         if is_first_end {
-            tx.fresh.extend(self.retry(&row, now));
+            tx.fresh.extend(self.retry(&row, claim, now));
         }
         let is_edited = self.db.jobs[&row.planned.key.job].version() > 1;
         let waiting: Vec<Row> = self
@@ -765,30 +766,38 @@ impl World {
     }
 
     /// The next attempt of a run that ended badly.
-    fn retry(&mut self, row: &Row, now: Timestamp) -> Option<Row> {
-        let is_wanted = match row.state {
-            RunState::Ended(Outcome::Failed | Outcome::TimedOut) => true,
-            RunState::Ended(Outcome::Lost) => self.is(Mutant::RetriesLost),
-            _ => false,
+    fn retry(&mut self, row: &Row, claim: &Claim, now: Timestamp) -> Option<Row> {
+        let RunState::Ended(outcome) = row.state else {
+            return None;
         };
         let key = &row.planned.key;
         let job = &self.db.jobs[&key.job];
-        let draw = job.draw(key.job_version);
-        if !is_wanted || job.is_paused || key.attempt >= draw.retry.attempts_max {
+        if job.is_paused || row.is_kill_requested || self.is(Mutant::ForgetsRetries) {
             return None;
         }
-        let wait = draw.retry.backoff.wait(key.attempt, self.rng.unit());
-        let key = RunKey {
-            attempt: key.attempt + 1,
-            ..key.clone()
-        };
-        let planned = PlannedRun::new(
+        let draw = job.draw(key.job_version);
+        let is_lost_retried = self.is(Mutant::RetriesLost) && outcome == Outcome::Lost;
+        let ended = Attempt {
             key,
-            row.planned.copies,
-            Cause::Retry,
-            later(now, wait),
-            draw.start_deadline,
-        );
+            copies: row.planned.copies,
+            outcome: if is_lost_retried {
+                Outcome::Failed
+            } else {
+                outcome
+            },
+            end: if let Claim::Ended { end, .. } = claim {
+                Some(end)
+            } else {
+                None
+            },
+        };
+        let mut policy = draw.retry.clone();
+        if self.is(Mutant::RetriesEveryFailure) {
+            policy.on.clear();
+        }
+        let start_deadline = draw.start_deadline;
+        let luck = self.rng.unit();
+        let planned = policy.next_attempt(&ended, start_deadline, now, luck)?;
         Some(Row::new(planned, now))
     }
 }

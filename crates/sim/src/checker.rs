@@ -3,6 +3,7 @@
 mod catch_up;
 mod lanes;
 mod outcomes;
+mod retries;
 mod starts;
 mod terms;
 mod vanishing;
@@ -23,6 +24,7 @@ pub(crate) fn check(world: &World) -> Vec<Violation> {
     let mut found = Vec::new();
     vanishing::check(world, &mut found);
     starts::check(world, &mut found);
+    retries::check(world, &mut found);
     lanes::check(world, &mut found);
     outcomes::check(world, &mut found);
     terms::check(world, &mut found);

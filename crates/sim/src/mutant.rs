@@ -49,13 +49,17 @@ pub enum Mutant {
     PlansByOwnClock,
     /// Whatever a job catches up, it catches up without a bound.
     CatchesUpEverything,
+    /// What failed is tried again, also after ends that the job does not name.
+    RetriesEveryFailure,
+    /// What failed is not tried again.
+    ForgetsRetries,
     /// Jobs are planned also outside of the time in which they are active.
     IgnoresActiveSpan,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::WatermarkFirst,
         Self::PlansFromNow,
         Self::SendsBeforeCommit,
@@ -79,6 +83,8 @@ impl Mutant {
         Self::TrustsItself,
         Self::PlansByOwnClock,
         Self::CatchesUpEverything,
+        Self::RetriesEveryFailure,
+        Self::ForgetsRetries,
         Self::IgnoresActiveSpan,
     ];
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use cronfleet_core::backoff::Backoff;
 use cronfleet_core::catch_up::CatchUp;
 use cronfleet_core::id::{AgentId, JobId};
-use cronfleet_core::job::{Command, Launch, Overlap, RetryPolicy, StopPolicy};
+use cronfleet_core::job::{Command, Launch, Overlap, StopPolicy};
+use cronfleet_core::retry::{Failure, RetryPolicy};
 use cronfleet_core::schedule::ActiveSpan;
 
 use crate::rng::Rng;
@@ -412,6 +413,7 @@ impl JobDraw {
                     initial,
                     max: initial * 4,
                 },
+                on: failures(rng),
             },
             launch: launch(duration(rng.range(0, 1_500) * MS)),
             runs_for,
@@ -427,6 +429,27 @@ impl JobDraw {
             deaf_chance: if rng.chance(0.3) { 0.5 } else { 0.0 },
         }
     }
+}
+
+/// Which failures are tried again: in half of all jobs every one.
+fn failures(rng: &mut Rng) -> Vec<Failure> {
+    let chosen = match rng.index(8) {
+        0 => &[Failure::TimedOut][..],
+        1 => &[Failure::Exited {
+            first: 70,
+            last: 79,
+        }],
+        2 => &[Failure::Exited { first: 1, last: 1 }, Failure::TimedOut],
+        3 => &[
+            Failure::Exited {
+                first: 75,
+                last: 75,
+            },
+            Failure::Signalled,
+        ],
+        _ => &[],
+    };
+    chosen.to_vec()
 }
 
 fn launch(grace: Duration) -> Launch {

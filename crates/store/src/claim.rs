@@ -101,7 +101,7 @@ impl Store {
                 .collect();
             moved.sort_unstable_by_key(|run| run.head.id);
             write(&tx, &moved, now).await?;
-            let ends: Vec<FailedRun<'_>> = moved.iter().filter_map(|run| run.failed(now)).collect();
+            let ends: Vec<FailedRun<'_>> = moved.iter().filter_map(ClaimedRun::failed).collect();
             let mut agents = insert_retries(&tx, &ends, now).await?;
             applied.moved = moved
                 .iter()
@@ -168,18 +168,18 @@ impl ClaimedRun {
 
     /// The run as a candidate for another attempt. A run that was lost is never tried again, whatever late evidence says, nor
     /// is one whose end somebody asked for.
-    fn failed(&self, now: Timestamp) -> Option<FailedRun<'_>> {
-        let has_failed = matches!(
-            self.head.state,
-            RunState::Ended(Outcome::Failed | Outcome::TimedOut)
-        );
-        if !has_failed || self.head.is_refined || self.head.is_kill_requested {
+    fn failed(&self) -> Option<FailedRun<'_>> {
+        let RunState::Ended(outcome @ (Outcome::Failed | Outcome::TimedOut)) = self.head.state
+        else {
+            return None;
+        };
+        if self.head.is_refined || self.head.is_kill_requested {
             return None;
         }
-        let end = self.patch.as_ref().and_then(|patch| patch.end.as_ref());
         Some(FailedRun {
             head: &self.head,
-            ended_at: end.map_or(now, |end| end.at),
+            outcome,
+            end: self.patch.as_ref().and_then(|patch| patch.end.as_ref()),
             draw: self.draw,
         })
     }

@@ -4,8 +4,9 @@ use std::collections::{BTreeSet, HashSet};
 
 use cronfleet_core::id::{AgentId, JobId};
 use cronfleet_core::job::JobKind;
-use cronfleet_core::plan::{PlannedRun, later};
-use cronfleet_core::run::{Cause, RunKey};
+use cronfleet_core::order::End;
+use cronfleet_core::retry::Attempt;
+use cronfleet_core::run::Outcome;
 use jiff::Timestamp;
 
 use crate::dispatch::specs_of;
@@ -18,8 +19,10 @@ use crate::store::Tx;
 pub(crate) struct FailedRun<'a> {
     /// The run.
     pub(crate) head: &'a RunHead,
-    /// When it ended.
-    pub(crate) ended_at: Timestamp,
+    /// How it ended.
+    pub(crate) outcome: Outcome,
+    /// How its process ended, if that is known.
+    pub(crate) end: Option<&'a End>,
     /// A uniform number in `[0, 1)` for the jitter of the wait.
     pub(crate) draw: f64,
 }
@@ -50,23 +53,19 @@ pub(crate) async fn insert_retries(
         let JobKind::Scheduled(scheduled) = &spec.kind else {
             continue;
         };
-        if key.attempt >= scheduled.retry.attempts_max || !served.contains(&(key.job, key.agent)) {
+        if !served.contains(&(key.job, key.agent)) {
             continue;
         }
-        let wait = scheduled.retry.backoff.wait(key.attempt, run.draw);
-        let next = RunKey {
-            attempt: key.attempt + 1,
-            ..key.clone()
+        let ended = Attempt {
+            key,
+            copies: run.head.copies,
+            outcome: run.outcome,
+            end: run.end,
         };
-        let not_before = later(run.ended_at, wait).max(now);
-        let planned = PlannedRun::new(
-            next,
-            run.head.copies,
-            Cause::Retry,
-            not_before,
-            scheduled.start_deadline,
-        );
-        retries.push((planned, run.head));
+        let next = scheduled
+            .retry
+            .next_attempt(&ended, scheduled.start_deadline, now, run.draw);
+        retries.extend(next.map(|planned| (planned, run.head)));
     }
     let new: Vec<NewRun<'_>> = retries
         .iter()

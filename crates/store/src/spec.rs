@@ -14,10 +14,11 @@ use cronfleet_core::calendar::CalendarRule;
 use cronfleet_core::catch_up::CatchUp;
 use cronfleet_core::id::AgentId;
 use cronfleet_core::job::{
-    Command, JobKind, JobSpec, Launch, OutputPolicy, Overlap, RetryPolicy, ScheduledSpec,
-    StopPolicy, StopSignal, Target, WhenFull,
+    Command, JobKind, JobSpec, Launch, OutputPolicy, Overlap, ScheduledSpec, StopPolicy,
+    StopSignal, Target, WhenFull,
 };
 use cronfleet_core::limits::Stragglers;
+use cronfleet_core::retry::{Failure, RetryPolicy};
 use cronfleet_core::schedule::ActiveSpan;
 use cronfleet_core::secret::{Given, SecretUse};
 use jiff::Timestamp;
@@ -93,6 +94,8 @@ enum StoredKind {
         timeout_us: Option<u64>,
         attempts_max: u32,
         backoff: StoredBackoff,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        retry_on: Vec<String>,
     },
     Daemon(Box<StoredDaemon>),
 }
@@ -206,6 +209,7 @@ impl From<&JobKind> for StoredKind {
                 timeout_us: scheduled.timeout.map(micros),
                 attempts_max: scheduled.retry.attempts_max,
                 backoff: scheduled.retry.backoff.into(),
+                retry_on: scheduled.retry.on.iter().map(Failure::to_string).collect(),
             },
             JobKind::Daemon(daemon) => Self::Daemon(Box::new((&**daemon).into())),
         }
@@ -284,6 +288,7 @@ impl TryFrom<StoredKind> for JobKind {
                 timeout_us,
                 attempts_max,
                 backoff,
+                retry_on,
             } => Self::Scheduled(Box::new(ScheduledSpec {
                 expression,
                 time_zone,
@@ -304,11 +309,20 @@ impl TryFrom<StoredKind> for JobKind {
                 retry: RetryPolicy {
                     attempts_max,
                     backoff: backoff.into(),
+                    on: failures(&retry_on)?,
                 },
             })),
             StoredKind::Daemon(daemon) => Self::Daemon(Box::new((*daemon).into())),
         })
     }
+}
+
+fn failures(words: &[String]) -> Result<Vec<Failure>, StoreError> {
+    let read = |word: &String| {
+        word.parse()
+            .map_err(|_| StoreError::corrupt("failure to retry on", word))
+    };
+    words.iter().map(read).collect()
 }
 
 impl From<Backoff> for StoredBackoff {
@@ -370,6 +384,7 @@ mod tests {
                         initial: Duration::from_secs(1),
                         max: Duration::from_secs(9),
                     },
+                    on: Vec::new(),
                 },
             })),
             launch: Launch {
@@ -481,7 +496,12 @@ mod tests {
                 others.push(spec);
             }
         }
-        others.extend([scheduled(), daemon, limited, latest, all]);
+        let mut choosy = scheduled();
+        if let JobKind::Scheduled(scheduled) = &mut choosy.kind {
+            let words = ["75", "64-78", "signal", "timeout", "not_started"];
+            scheduled.retry.on = words.map(|word| word.parse().unwrap()).to_vec();
+        }
+        others.extend([scheduled(), daemon, limited, latest, all, choosy]);
         for spec in others {
             let stored = to_json(&spec).unwrap();
             assert_eq!(from_json(&stored).unwrap(), spec, "{stored}");

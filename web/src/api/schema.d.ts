@@ -2608,6 +2608,11 @@ export interface components {
              * @description Longest wait in milliseconds, at least the initial one, up to 86,400,000. Default 300,000.
              */
             backoff_max_ms?: number;
+            /**
+             * @description After which failures, at most 32: exit statuses such as `75` or `64-78` (1 to 255), `signal`, `timeout`, `not_started`.
+             *     After every one when empty.
+             */
+            on?: string[];
         };
         /**
          * @description What a user may do in a group; each role includes the ones before it.

@@ -171,6 +171,11 @@ async fn what_is_refused_says_where_and_why_and_stores_nothing() {
             "job.out_of_range",
         ),
         (
+            with("/scheduled/retry", json!({ "on": ["256"] })),
+            "spec.scheduled.retry.on[0]",
+            "job.retry_on",
+        ),
+        (
             with("/run_as", json!("root")),
             "spec.run_as",
             "job.run_as_refused",

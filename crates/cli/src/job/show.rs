@@ -10,7 +10,7 @@ use cronfleet_api::secret::{SecretAs, SecretUse};
 use reqwest::Method;
 
 use super::daemon_flags::check_in_words;
-use super::{catch_up_flags, limit_flags, list};
+use super::{catch_up_flags, limit_flags, list, retry_flags};
 use crate::client::{Client, find, id_of};
 use crate::failure::Failure;
 use crate::screen::Screen;
@@ -143,9 +143,8 @@ fn lines(job: &Job, target: String) -> Vec<(&'static str, String)> {
             .timeout_ms
             .map_or_else(|| NONE.to_owned(), shown::duration_ms);
         lines.push(("timeout", timeout));
-        if scheduled.retry.attempts_max > 1 {
-            lines.push(("attempts", scheduled.retry.attempts_max.to_string()));
-        }
+        let retried = retry_flags::in_words(&scheduled.retry);
+        lines.extend(retried.map(|said| ("attempts", said)));
     }
     if !spec.secrets.is_empty() {
         let used = spec.secrets.iter().map(secret);

@@ -14,6 +14,7 @@ use cronfleet_api::secret::{SecretAs, SecretUse};
 use super::catch_up_flags::CatchUpFlags;
 use super::daemon_flags::DaemonFlags;
 use super::limit_flags::{Limit, LimitFlags, unset};
+use super::retry_flags::RetryFlags;
 use super::spec_file::read_text;
 use crate::client::{Client, ids_of};
 use crate::failure::Failure;
@@ -53,15 +54,8 @@ pub(crate) struct SpecFlags {
     /// Stop a run that is alive longer, e.g. 30s
     #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "When")]
     timeout: Option<Millis>,
-    /// Attempts in all; 1 means no retry
-    #[arg(long, value_name = "ATTEMPTS", help_heading = "When")]
-    retry: Option<u32>,
-    /// Wait before the second attempt; doubles each time
-    #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "When")]
-    retry_backoff: Option<Millis>,
-    /// Longest wait before an attempt
-    #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "When")]
-    retry_backoff_max: Option<Millis>,
+    #[command(flatten, next_help_heading = "When")]
+    retry: RetryFlags,
     /// Makes a daemon job, whose processes are kept alive
     #[arg(long, conflicts_with = "cron", help_heading = "Daemon")]
     daemon: bool,
@@ -184,6 +178,8 @@ enum Unset {
     Timeout,
     /// 60 seconds
     StartDeadline,
+    /// After every failure
+    RetryOn,
     /// The user's home
     Directory,
     /// 022
@@ -218,6 +214,7 @@ impl Unset {
             | Self::Calendar
             | Self::Timeout
             | Self::StartDeadline
+            | Self::RetryOn
             | Self::Directory
             | Self::Umask => {
                 return None;
@@ -408,9 +405,7 @@ impl SpecFlags {
         self.timing.apply(scheduled)?;
         self.catch_up.apply(&mut scheduled.catch_up);
         set_maybe(&mut scheduled.timeout_ms, self.timeout.map(|Millis(ms)| ms));
-        set(&mut scheduled.retry.attempts_max, self.retry);
-        set_ms(&mut scheduled.retry.backoff_initial_ms, self.retry_backoff);
-        set_ms(&mut scheduled.retry.backoff_max_ms, self.retry_backoff_max);
+        self.retry.apply(&mut scheduled.retry);
         if let Some(word) = self.overlap {
             scheduled.overlap = match word {
                 OverlapWord::Forbid => Overlap::Forbid,
@@ -427,6 +422,7 @@ impl SpecFlags {
                 Unset::Calendar => scheduled.calendar = None,
                 Unset::Timeout => scheduled.timeout_ms = None,
                 Unset::StartDeadline => scheduled.start_deadline_ms = None,
+                Unset::RetryOn => scheduled.retry.on.clear(),
                 _ => {}
             }
         }
@@ -440,11 +436,12 @@ impl SpecFlags {
             ("--start-deadline", self.start_deadline.is_some()),
             ("--catch-up", !self.catch_up.is_empty()),
             ("--timeout", self.timeout.is_some()),
-            ("--retry", self.retry.is_some()),
-            ("--retry-backoff", self.retry_backoff.is_some()),
-            ("--retry-backoff-max", self.retry_backoff_max.is_some()),
         ];
-        self.timing.given().into_iter().chain(others)
+        self.timing
+            .given()
+            .into_iter()
+            .chain(others)
+            .chain(self.retry.given())
     }
 
     /// Refuses flags that would have no effect.

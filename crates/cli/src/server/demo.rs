@@ -8,9 +8,10 @@ use cronfleet_core::backoff::Backoff;
 use cronfleet_core::catch_up::CatchUp;
 use cronfleet_core::id::GroupId;
 use cronfleet_core::job::{
-    Command, JobKind, JobSpec, Launch, Overlap, RetryPolicy, START_DEADLINE_DEFAULT, ScheduledSpec,
-    StopPolicy, Target,
+    Command, JobKind, JobSpec, Launch, Overlap, START_DEADLINE_DEFAULT, ScheduledSpec, StopPolicy,
+    Target,
 };
+use cronfleet_core::retry::RetryPolicy;
 use cronfleet_core::schedule::{ActiveSpan, DstPolicy};
 
 use crate::failure::Failure;
@@ -152,6 +153,7 @@ fn scheduled(expression: &str, time_zone: &str, attempts_max: u32) -> JobKind {
                 initial: Duration::from_secs(2),
                 max: Duration::from_secs(10),
             },
+            on: Vec::new(),
         },
     }))
 }

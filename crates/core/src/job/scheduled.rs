@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{SpecError, check, range, range_ms};
-use crate::backoff::Backoff;
+use super::{SpecError, check, range_ms};
 use crate::calendar::CalendarRule;
 use crate::catch_up::CatchUp;
 use crate::id::JobId;
+use crate::retry::RetryPolicy;
 use crate::schedule::{ActiveSpan, Context, DstPolicy, Schedule, ScheduleError};
 
 /// How late a run may start unless the job says otherwise.
@@ -45,15 +45,6 @@ pub enum Overlap {
     Forbid,
     /// Start it all the same.
     Allow,
-}
-
-/// When a failed or timed-out run is tried again. A `lost` run never is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RetryPolicy {
-    /// Attempts in all, 1 to 20; 1 means no retry.
-    pub attempts_max: u32,
-    /// Wait before the next attempt, 100 ms to 1 day.
-    pub backoff: Backoff,
 }
 
 impl ScheduledSpec {
@@ -115,23 +106,5 @@ pub(super) fn check_scheduled(spec: &ScheduledSpec) -> Result<(), SpecError> {
     if let Some(timeout) = spec.timeout {
         range_ms("scheduled.timeout_ms", timeout, 100, 2_592_000_000)?;
     }
-    range(
-        "scheduled.retry.attempts_max",
-        u64::from(spec.retry.attempts_max),
-        1,
-        20,
-    )?;
-    let initial = spec.retry.backoff.initial.as_millis() as u64;
-    range(
-        "scheduled.retry.backoff_initial_ms",
-        initial,
-        100,
-        86_400_000,
-    )?;
-    range_ms(
-        "scheduled.retry.backoff_max_ms",
-        spec.retry.backoff.max,
-        initial,
-        86_400_000,
-    )
+    spec.retry.check()
 }

@@ -1,10 +1,10 @@
 //! At most one start, and within its window, on the true clock.
 
 use cronfleet_core::id::{AgentId, JobId, RunId};
-use cronfleet_core::run::{Cause, Outcome};
+use cronfleet_core::run::Cause;
 use jiff::Timestamp;
 
-use super::{ByKey, outcome, tolerance};
+use super::{ByKey, tolerance};
 use crate::report::Violation;
 use crate::time::micros;
 use crate::world::World;
@@ -56,7 +56,6 @@ pub(super) fn check(world: &World, found: &mut Vec<Violation>) {
         }
     }
     check_versions(world, found);
-    check_attempts(world, found);
 }
 
 /// Of two versions' runs of one due instant only one may start.
@@ -79,41 +78,5 @@ fn check_versions(world: &World, found: &mut Vec<Violation>) {
             run: runs.last().copied(),
             detail,
         });
-    }
-}
-
-/// An attempt comes only after the one before it ended, and not if that is lost.
-fn check_attempts(world: &World, found: &mut Vec<Violation>) {
-    for (run, row) in world
-        .db
-        .runs
-        .iter()
-        .filter(|(_, row)| row.planned.key.attempt > 1)
-    {
-        let mut key = row.planned.key.clone();
-        key.attempt -= 1;
-        let before = world.db.runs.get(&key.id());
-        let ended = before
-            .and_then(|before| outcome(before.history.iter().find(|(_, s, _)| s.is_ended())?.1));
-        let is_right = matches!(ended, Some(Outcome::Failed | Outcome::TimedOut));
-        let ended_at = world
-            .stamps
-            .get(&key.id())
-            .and_then(|stamps| stamps.last())
-            .map(super::super::world::Stamp::alive_until);
-        let started_at = world
-            .stamps
-            .get(run)
-            .and_then(|stamps| stamps.first())
-            .map(|stamp| stamp.start);
-        let is_after = started_at.is_none_or(|start| ended_at.is_none_or(|end| end < start));
-        if !is_right || !is_after {
-            let detail = format!("attempt {} after {ended:?}", row.planned.key.attempt);
-            found.push(Violation {
-                promise: "P2 attempts follow each other",
-                run: Some(*run),
-                detail,
-            });
-        }
     }
 }

@@ -1,8 +1,10 @@
 use std::time::Duration;
 
 use cronfleet_core::id::{JobId, RunId};
+use cronfleet_core::job::{JobKind, JobSpec};
 use cronfleet_core::order::{Claim, Cleanup, ExitStatus, KillMeans, Start, StopCause};
 use cronfleet_core::plan::PlannedRun;
+use cronfleet_core::retry::Failure;
 use cronfleet_core::run::{Cause, Outcome, Reason, RunState};
 use cronfleet_store::{AgentClaim, Conflict, RunFilter, Said, Session};
 use jiff::SignedDuration;
@@ -20,6 +22,7 @@ conformance! {
     claims_for_other_agents_and_unknown_runs_are_told,
     a_failed_run_is_tried_again_in_time,
     what_is_not_tried_again,
+    only_failures_that_are_named_are_tried_again,
     a_lost_run_is_refined_once,
     any_order_and_repetition_ends_the_same,
     what_many_sessions_say_at_once_counts_as_if_each_had_said_it_alone,
@@ -312,6 +315,44 @@ async fn what_is_not_tried_again(w: World) {
             [],
             "paused: {pause}"
         );
+    }
+}
+
+async fn only_failures_that_are_named_are_tried_again(w: World) {
+    let group = w.group(1).await;
+    let agent = w.agent(1, &[group]).await;
+    let session = w.session(agent).await;
+    let mut spec = retried("a", 3);
+    if let JobKind::Scheduled(scheduled) = &mut spec.kind {
+        scheduled.retry.on = vec![
+            Failure::Exited {
+                first: 70,
+                last: 75,
+            },
+            Failure::TimedOut,
+        ];
+    }
+    let timed_out = Claim::Ended {
+        start: None,
+        end: end(at(61), ExitStatus::Exited(1), Some(StopCause::Timeout)),
+    };
+    for (number, (what, is_retried)) in [
+        (exited(at(61), 1), false),
+        (exited(at(61), 75), true),
+        (timed_out, true),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let spec = JobSpec {
+            name: format!("{number}"),
+            ..spec.clone()
+        };
+        let job = w.job(number as u128, group, spec).await;
+        let run = w.plan_one(job, at(60), agent).await;
+        w.dispatch(&session).await;
+        let applied = w.claim(&session, run, what.clone()).await;
+        assert_eq!(!applied.agents.is_empty(), is_retried, "{what:?}");
     }
 }
 

@@ -6,13 +6,12 @@ use cronfleet_core::access::{Reach, Role};
 use cronfleet_core::backoff::Backoff;
 use cronfleet_core::catch_up::CatchUp;
 use cronfleet_core::id::{AgentId, GroupId, JobId, RunId, UserId};
-use cronfleet_core::job::{
-    Command, JobKind, JobSpec, Launch, Overlap, RetryPolicy, ScheduledSpec, Target,
-};
+use cronfleet_core::job::{Command, JobKind, JobSpec, Launch, Overlap, ScheduledSpec, Target};
 use cronfleet_core::order::{
     Claim, Cleanup, End, ExitStatus, KillMeans, Order, OutputTotals, Start, StopCause, Usage,
 };
 use cronfleet_core::plan::{Plan, PlannedRun};
+use cronfleet_core::retry::RetryPolicy;
 use cronfleet_core::run::{Cause, RunKey, RunState};
 use cronfleet_store::{
     AgentClaim, AgentFacts, ClaimsApplied, JobPlan, Lease, NewAgent, NewGroup, NewJob, NewUser,
@@ -80,6 +79,7 @@ pub(crate) fn scheduled(name: &str) -> JobSpec {
                     initial: Duration::from_secs(10),
                     max: Duration::from_secs(100),
                 },
+                on: Vec::new(),
             },
         })),
         launch: Launch::new(Command::Argv(vec!["/bin/true".to_owned()]), "app"),

@@ -48,6 +48,9 @@ export const editor = {
   noGroupAdmin: 'Jobs belong to a group. Create one first; it also says which users its jobs run as.',
   noGroupText: 'Jobs belong to a group, and you are not an editor of any. Ask an owner of a group.',
   noGroupTitle: 'No group to create jobs in',
+  retryOnEvery: 'every failure',
+  retryOnHint:
+    'Exit statuses such as 75 or 64-78, signal, timeout, not_started; every failure if nothing is named.',
   noLimit: 'no limit',
   noRunAs: 'none listed',
   noRunAsText: 'The group lists no user to run as. An administrator can add one.',
@@ -93,6 +96,7 @@ export const field = {
   scheduled_retry_attempts_max: 'Attempts',
   scheduled_retry_backoff_initial_ms: 'First wait',
   scheduled_retry_backoff_max_ms: 'Longest wait',
+  scheduled_retry_on: 'Only after these failures',
   daemon: 'Daemon',
   daemon_restart: 'Restart',
   daemon_start_period_ms: 'Counts as running after',

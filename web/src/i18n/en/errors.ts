@@ -63,6 +63,8 @@ export const errors = {
   job_agent_not_in_target: 'One of the agents is not a target of the job.',
   job_no_active_agent: 'No active agent matches the job now.',
   job_out_of_range: 'The number is out of range.',
+  job_retry_on: 'Name exit statuses such as 75 or 64-78 (1 to 255), signal, timeout or not_started.',
+  job_retry_on_count: 'Name at most 32; a range such as 64-78 counts once.',
   job_active_span: 'The end is not after the beginning.',
   job_calendar_unknown: 'There is no such calendar.',
   job_calendar_shift: 'What is due more than 24 times a day cannot be shifted to another day.',

@@ -36,6 +36,7 @@ export const jobs = {
   resumeNamed: 'Resume {{job}}',
   resumedDone: '“{{job}}” goes on.',
   retries: 'up to {{count}} attempts',
+  retriesOn: 'up to {{count}} attempts on {{failures}}',
   runNamed: 'Run {{job}} now',
   runNow: 'Run now',
   saved: 'Saved',

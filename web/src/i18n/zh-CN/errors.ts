@@ -61,6 +61,8 @@ export const errors = {
   job_agent_not_in_target: '其中一个代理不是该作业的目标。',
   job_no_active_agent: '目前没有匹配该作业的可用代理。',
   job_out_of_range: '数值超出范围。',
+  job_retry_on: '请填写退出码（如 75 或 64-78，范围 1 到 255）、signal、timeout 或 not_started。',
+  job_retry_on_count: '最多填写 32 项；64-78 这样的范围算一项。',
   job_active_span: '失效时间必须晚于生效时间。',
   job_calendar_unknown: '没有这个日历。',
   job_calendar_shift: '每天运行超过 24 次的作业不能移到其他日子。',

@@ -33,6 +33,7 @@ export const jobs = {
   resumeNamed: '恢复 {{job}}',
   resumedDone: '已恢复“{{job}}”。',
   retries: '最多尝试 {{count}} 次',
+  retriesOn: '遇到 {{failures}} 时最多尝试 {{count}} 次',
   runNamed: '立即运行 {{job}}',
   runNow: '立即运行',
   saved: '保存',

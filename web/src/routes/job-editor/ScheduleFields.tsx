@@ -11,6 +11,7 @@ import { CatchUpFields } from './CatchUpFields'
 import { DstFields } from './DstFields'
 import { type FieldsProps, Part } from './JobForm'
 import classes from './JobForm.module.css'
+import { RetryFields } from './RetryFields'
 
 /** When a scheduled job runs, what happens when it is late, overlaps, takes too long or fails. */
 export function ScheduleFields({
@@ -96,35 +97,7 @@ export function ScheduleFields({
           />
         </div>
         <CatchUpFields draft={draft} set={set} errorAt={errorAt} />
-        <div className={classes.triple}>
-          <NumberInput
-            label={t('field.scheduled_retry_attempts_max')}
-            value={draft.retry.attempts_max}
-            min={1}
-            max={20}
-            allowDecimal={false}
-            onChange={(value) => set({ retry: { ...draft.retry, attempts_max: Number(value) || 1 } })}
-            error={errorAt('scheduled.retry.attempts_max')}
-          />
-          {draft.retry.attempts_max > 1 && (
-            <>
-              <SpanInput
-                label={t('field.scheduled_retry_backoff_initial_ms')}
-                value={draft.retry.backoff_initial_ms}
-                onChange={(ms) =>
-                  ms !== undefined && set({ retry: { ...draft.retry, backoff_initial_ms: ms } })
-                }
-                error={errorAt('scheduled.retry.backoff_initial_ms')}
-              />
-              <SpanInput
-                label={t('field.scheduled_retry_backoff_max_ms')}
-                value={draft.retry.backoff_max_ms}
-                onChange={(ms) => ms !== undefined && set({ retry: { ...draft.retry, backoff_max_ms: ms } })}
-                error={errorAt('scheduled.retry.backoff_max_ms')}
-              />
-            </>
-          )}
-        </div>
+        <RetryFields draft={draft} set={set} errorAt={errorAt} />
       </Part>
     </>
   )

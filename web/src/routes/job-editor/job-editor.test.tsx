@@ -153,6 +153,20 @@ it('notices that somebody else has saved meanwhile', async () => {
   await waitFor(() => expect(job?.version).toBe(8))
 })
 
+it('tries again only after failures that are named', async () => {
+  const { user, center } = open('/jobs/new')
+  await screen.findByLabelText('Name')
+  type('Name', 'fetch')
+  type('Command line', '/srv/fetch')
+  expect(screen.queryByLabelText('Only after these failures')).toBeNull()
+  type('Attempts', '4')
+  type('Only after these failures', '75, 64-70，timeout')
+  await user.click(screen.getByRole('button', { name: 'Create job' }))
+  await waitFor(() => expect(center.world.jobs.some((job) => job.spec.name === 'fetch')).toBe(true))
+  const job = center.world.jobs.find((job) => job.spec.name === 'fetch')
+  expect(job?.spec.scheduled?.retry).toMatchObject({ attempts_max: 4, on: ['75', '64-70', 'timeout'] })
+})
+
 it('asks a daemon how it is', async () => {
   const { user, center } = open('/jobs/new')
   await screen.findByLabelText('Name')

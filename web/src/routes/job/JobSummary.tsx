@@ -4,12 +4,12 @@ import type { TFunction } from 'i18next'
 import { useTranslation } from 'react-i18next'
 import { previewQuery } from '../../api/schedules'
 import { aboutQuery } from '../../api/session'
-import type { CatchUp, Job, Preview } from '../../api/types'
+import type { CatchUp, Job, Preview, RetryPolicy } from '../../api/types'
 import { AgentMark } from '../../features/agent/AgentMark'
 import { useTargets } from '../../features/agent/useAgents'
 import { limitTexts } from '../../features/job/limits'
 import { secretText } from '../../features/job/secretText'
-import { catchUpDefaults, complete, limitDefaults } from '../../features/job/spec'
+import { catchUpDefaults, complete, limitDefaults, retryDefaults } from '../../features/job/spec'
 import { sentence } from '../../features/job/words'
 import { Strip } from '../../features/run/Strip'
 import { ClockChanges } from '../../features/schedule/ClockChanges'
@@ -103,7 +103,7 @@ function Definition({ job, zone }: { job: Job; zone: string }) {
   const spec = complete(job.spec)
   const { command, scheduled, daemon } = spec
   const environment = Object.entries(spec.environment ?? {})
-  const retries = scheduled?.retry?.attempts_max ?? 1
+  const retry = { ...retryDefaults, ...scheduled?.retry }
   return (
     <Facts
       items={[
@@ -148,7 +148,7 @@ function Definition({ job, zone }: { job: Job; zone: string }) {
               scheduled.timeout_ms
                 ? t('jobs.stopAfter', { time: formatSpan(scheduled.timeout_ms) })
                 : undefined,
-              retries > 1 ? t('jobs.retries', { count: retries }) : undefined,
+              retry.attempts_max > 1 && retryText(retry, t),
             ]
               .filter(Boolean)
               .join(' · '),
@@ -198,6 +198,14 @@ function Definition({ job, zone }: { job: Job; zone: string }) {
       ]}
     />
   )
+}
+
+/** How often, and after what, it is tried again. */
+function retryText(retry: Required<RetryPolicy>, t: TFunction): string {
+  const count = retry.attempts_max
+  return retry.on.length > 0
+    ? t('jobs.retriesOn', { count, failures: retry.on.join(', ') })
+    : t('jobs.retries', { count })
 }
 
 /** What the job catches up; nothing if nothing. */
