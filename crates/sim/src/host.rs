@@ -62,6 +62,8 @@ pub(crate) struct Host {
     pub(crate) slow_until: Micros,
     folders: BTreeMap<RunId, Folder>,
     folder_count: u64,
+    /// When the last news of a run reaches the agent.
+    told: BTreeMap<RunId, Micros>,
 }
 
 impl Host {
@@ -73,6 +75,7 @@ impl Host {
             slow_until: 0,
             folders: BTreeMap::new(),
             folder_count: 0,
+            told: BTreeMap::new(),
         }
     }
 
@@ -111,6 +114,7 @@ impl World {
             let detail = "the run folder exists".to_owned();
             self.tell(
                 agent,
+                run,
                 Input::ArmFailed {
                     run,
                     reason: Reason::SpawnFailed,
@@ -204,7 +208,7 @@ impl World {
         match (&folder.shim, step) {
             (Shim::Preparing, HostStep::Prepared) => {
                 folder.shim = Shim::Ready;
-                self.tell(agent, Input::Armed { run });
+                self.tell(agent, run, Input::Armed { run });
             }
             (Shim::Released, HostStep::Executed) => self.execute(agent, run),
             (Shim::Alive { .. }, HostStep::Exited(status)) => {
@@ -255,7 +259,7 @@ impl World {
         self.note(|| format!("agent {agent}: {run} starts"));
         let (length, status) = self.fate(run);
         self.plan_step(agent, run, number, length, HostStep::Exited(status));
-        self.tell(agent, Input::Started { run, start, boot });
+        self.tell(agent, run, Input::Started { run, start, boot });
     }
 
     fn stamp_end(&mut self, run: RunId, set: impl FnOnce(&mut Stamp, Micros)) {
@@ -294,6 +298,7 @@ impl World {
         self.note(|| format!("agent {agent}: {run} ends: {:?}", end.status));
         self.tell(
             agent,
+            run,
             Input::Ended {
                 run,
                 start: Some(start),
@@ -344,6 +349,7 @@ impl World {
                 };
                 self.tell(
                     agent,
+                    run,
                     Input::Ended {
                         run,
                         start: Some(start),
@@ -353,6 +359,7 @@ impl World {
             } else {
                 self.tell(
                     agent,
+                    run,
                     Input::Vanished {
                         run,
                         start: Some(start),
@@ -361,7 +368,7 @@ impl World {
             }
         } else {
             folder.shim = Shim::NeverStarted;
-            self.tell(agent, Input::NeverStarted { run });
+            self.tell(agent, run, Input::NeverStarted { run });
         }
     }
 
@@ -399,12 +406,16 @@ impl World {
             .collect()
     }
 
-    /// Tells the agent, if it lives.
-    fn tell(&mut self, agent: usize, input: Input) {
+    /// Tells the agent, if it lives. What becomes of one run arrives in the order in which it happened: one task of the agent
+    /// follows it.
+    fn tell(&mut self, agent: usize, run: RunId, input: Input) {
         if self.agents[agent].is_up {
             let life = self.agents[agent].life;
             let wait = self.rng.range(MS / 10, 5 * MS);
-            self.after(wait, Event::Tell { agent, life, input });
+            let told = self.hosts[agent].told.entry(run).or_default();
+            *told = (*told).max(self.now + wait);
+            let at = *told;
+            self.at(at, Event::Tell { agent, life, input });
         }
     }
 
