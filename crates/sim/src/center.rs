@@ -793,7 +793,7 @@ impl World {
         };
         let mut policy = draw.retry.clone();
         if self.is(Mutant::RetriesEveryFailure) {
-            policy.on.clear();
+            policy.failures.clear();
         }
         let start_deadline = draw.start_deadline;
         let luck = self.rng.unit();

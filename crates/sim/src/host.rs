@@ -14,6 +14,9 @@ use crate::rng::mix;
 use crate::time::{MS, Micros, duration, timestamp};
 use crate::world::{Event, Stamp, TroubleKind, World};
 
+/// Longest time from the word to go until the command runs.
+pub(crate) const RELEASE_MAX: Micros = 6 * MS;
+
 /// What happens to a life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HostStep {
@@ -137,13 +140,14 @@ impl World {
     }
 
     pub(crate) fn host_go(&mut self, agent: usize, run: RunId) {
-        let wait = self.rng.range(MS / 2, 6 * MS);
+        let wait = self.rng.range(MS / 2, RELEASE_MAX);
         let Some(folder) = self.hosts[agent].folders.get_mut(&run) else {
             return;
         };
         if matches!(folder.shim, Shim::Ready) {
             folder.shim = Shim::Released;
             let number = folder.number;
+            self.released.entry(run).or_default().push(self.now);
             self.plan_step(agent, run, number, wait, HostStep::Executed);
         }
     }
@@ -432,7 +436,7 @@ impl World {
         let (shortest, longest) = draw.runs_for;
         let length = shortest + (luck % (longest - shortest) as u64) as Micros;
         let fails = (mix(luck) % 1_000) as f64 / 1_000.0 < draw.failure_chance;
-        let status = if luck % 3 == 0 { 75 } else { 1 };
+        let status = if luck.is_multiple_of(3) { 75 } else { 1 };
         (length, if fails { status } else { 0 })
     }
 

@@ -413,7 +413,7 @@ impl JobDraw {
                     initial,
                     max: initial * 4,
                 },
-                on: failures(rng),
+                failures: failures(rng),
             },
             launch: launch(duration(rng.range(0, 1_500) * MS)),
             runs_for,

@@ -218,6 +218,8 @@ pub(crate) struct World {
     pub(crate) hosts: Vec<Host>,
     pub(crate) links: Vec<Link>,
     pub(crate) stamps: BTreeMap<RunId, Vec<Stamp>>,
+    /// When commands got the word to go, for what may never have come of it.
+    pub(crate) released: BTreeMap<RunId, Vec<Micros>>,
     pub(crate) reigns: Vec<Reign>,
     pub(crate) troubles: Vec<Trouble>,
     /// When two centers believed that they plan.
@@ -251,6 +253,7 @@ impl World {
             hosts,
             links,
             stamps: BTreeMap::new(),
+            released: BTreeMap::new(),
             reigns: Vec::new(),
             troubles: Vec::new(),
             rivalries: Vec::new(),

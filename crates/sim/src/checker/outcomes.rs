@@ -6,6 +6,7 @@ use cronfleet_core::run::{Outcome, Reason, RunState};
 use super::{outcome, says_never_ran, tolerance, was_troubled};
 use crate::center::WAY_MAX;
 use crate::database::Row;
+use crate::host::RELEASE_MAX;
 use crate::report::Violation;
 use crate::time::{Micros, SECOND, micros, span};
 use crate::world::{Stamp, TroubleKind, World};
@@ -160,21 +161,24 @@ fn is_plausible(world: &World, run: RunId, row: &Row, reason: Reason) -> bool {
 fn overlapped(world: &World, run: RunId, row: &Row, refused: Micros) -> bool {
     let key = &row.planned.key;
     let due = micros(row.planned.not_before) - tolerance(world);
-    // It may have been released and not yet started.
     let until = refused + tolerance(world);
-    world
-        .stamps
-        .iter()
-        .filter(|(other, _)| **other != run)
-        .any(|(other, stamps)| {
-            let same_lane = world.db.runs.get(other).is_some_and(|other| {
+    let is_same_lane = |other: &RunId| {
+        *other != run
+            && world.db.runs.get(other).is_some_and(|other| {
                 let other = &other.planned.key;
                 (other.job, other.agent, other.copy) == (key.job, key.agent, key.copy)
-            });
-            same_lane
-                && stamps
-                    .iter()
-                    .any(|stamp| stamp.start <= until && stamp.alive_until() >= due)
+            })
+    };
+    let was_alive = world.stamps.iter().any(|(other, stamps)| {
+        let mut stamps = stamps.iter();
+        is_same_lane(other)
+            && stamps.any(|stamp| stamp.start <= until && stamp.alive_until() >= due)
+    });
+    // It may have got the word to go, and nothing came of it because its shim or its host died just then.
+    was_alive
+        || world.released.iter().any(|(other, at)| {
+            let mut at = at.iter();
+            is_same_lane(other) && at.any(|at| *at <= until && at + RELEASE_MAX >= due)
         })
 }
 

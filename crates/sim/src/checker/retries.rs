@@ -82,7 +82,7 @@ fn first_end(row: &Row) -> Option<(Timestamp, Outcome)> {
 
 /// Whether its job says that such an end is tried again.
 fn is_tried_again(world: &World, row: &Row) -> bool {
-    let on = &draw(world, row).retry.on;
+    let on = &draw(world, row).retry.failures;
     let exit = world
         .stamps
         .get(&row.planned.id)
