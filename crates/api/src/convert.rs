@@ -119,8 +119,8 @@ fn scheduled_spec(
 fn retry(policy: &RetryPolicy) -> Result<domain_retry::RetryPolicy, SpecError> {
     let failure = |(place, word): (usize, &String)| {
         word.parse::<Failure>().map_err(|error| SpecError {
-            field: format!("scheduled.retry.on[{place}]"),
-            code: "job.retry_on",
+            field: format!("scheduled.retry.failures[{place}]"),
+            code: "job.retry_failure",
             message: error.to_string(),
             hint: "name exit statuses such as 75 or 64-78, signal, timeout or not_started"
                 .to_owned(),
@@ -129,8 +129,8 @@ fn retry(policy: &RetryPolicy) -> Result<domain_retry::RetryPolicy, SpecError> {
     Ok(domain_retry::RetryPolicy {
         attempts_max: policy.attempts_max,
         backoff: backoff(policy.backoff_initial_ms, policy.backoff_max_ms),
-        on: policy
-            .on
+        failures: policy
+            .failures
             .iter()
             .enumerate()
             .map(failure)
@@ -332,7 +332,7 @@ impl From<&domain::ScheduledSpec> for ScheduledSpec {
                 attempts_max: spec.retry.attempts_max,
                 backoff_initial_ms: millis(spec.retry.backoff.initial),
                 backoff_max_ms: millis(spec.retry.backoff.max),
-                on: spec.retry.on.iter().map(Failure::to_string).collect(),
+                failures: spec.retry.failures.iter().map(Failure::to_string).collect(),
             },
         }
     }
@@ -525,15 +525,15 @@ mod tests {
             ("processes", json!(0), "processes", "job.out_of_range"),
             (
                 "scheduled",
-                json!({ "expression": "@daily", "retry": { "on": ["75", "often"] } }),
-                "scheduled.retry.on[1]",
-                "job.retry_on",
+                json!({ "expression": "@daily", "retry": { "failures": ["75", "often"] } }),
+                "scheduled.retry.failures[1]",
+                "job.retry_failure",
             ),
             (
                 "scheduled",
-                json!({ "expression": "@daily", "retry": { "on": vec!["1"; 33] } }),
-                "scheduled.retry.on",
-                "job.retry_on_count",
+                json!({ "expression": "@daily", "retry": { "failures": vec!["1"; 33] } }),
+                "scheduled.retry.failures",
+                "job.retry_failure_count",
             ),
         ];
         for (key, value, field, code) in cases {

@@ -168,7 +168,7 @@ pub struct RetryPolicy {
     /// After which failures, at most 32: exit statuses such as `75` or `64-78` (1 to 255), `signal`, `timeout`, `not_started`.
     /// After every one when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub on: Vec<String>,
+    pub failures: Vec<String>,
 }
 
 fn retry_backoff_initial_ms() -> u64 {
@@ -185,7 +185,7 @@ impl Default for RetryPolicy {
             attempts_max: 1,
             backoff_initial_ms: retry_backoff_initial_ms(),
             backoff_max_ms: retry_backoff_max_ms(),
-            on: Vec::new(),
+            failures: Vec::new(),
         }
     }
 }

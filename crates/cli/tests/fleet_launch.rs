@@ -263,7 +263,7 @@ async fn timeout_kill_retry_and_overlap() -> Result<()> {
     if let Some(scheduled) = &mut choosy.scheduled {
         scheduled.retry.attempts_max = 5;
         scheduled.retry.backoff_initial_ms = 100;
-        scheduled.retry.on = vec!["75-76".to_owned(), "timeout".to_owned()];
+        scheduled.retry.failures = vec!["75-76".to_owned(), "timeout".to_owned()];
     }
     let (first, _) = run(&fleet, choosy).await?;
     let codes = exit_codes(&fleet, first.id, 3).await?;

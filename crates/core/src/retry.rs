@@ -20,7 +20,7 @@ pub struct RetryPolicy {
     /// Wait before the next attempt, 100 ms to 1 day.
     pub backoff: Backoff,
     /// Failures after which it is tried again, at most 32; empty: after every one.
-    pub on: Vec<Failure>,
+    pub failures: Vec<Failure>,
 }
 
 /// A way not to succeed.
@@ -69,7 +69,7 @@ impl RetryPolicy {
             initial: Duration::from_secs(1),
             max: Duration::from_secs(300),
         },
-        on: Vec::new(),
+        failures: Vec::new(),
     };
 
     /// The next attempt of a run that has just ended, if there is one. It may start from a wait after the end, but not before
@@ -108,8 +108,8 @@ impl RetryPolicy {
             | Outcome::Missed
             | Outcome::Lost => return false,
         };
-        self.on.is_empty()
-            || self.on.iter().any(|failure| match (failure, status) {
+        self.failures.is_empty()
+            || self.failures.iter().any(|failure| match (failure, status) {
                 (Failure::TimedOut, _) => ended.outcome == Outcome::TimedOut,
                 (Failure::Exited { first, last }, Some(ExitStatus::Exited(status))) => {
                     (i32::from(*first)..=i32::from(*last)).contains(status)
@@ -145,12 +145,12 @@ impl RetryPolicy {
             86_400_000,
         )?;
         check(
-            self.on.len() <= 32,
-            "scheduled.retry.on",
-            "job.retry_on_count",
+            self.failures.len() <= 32,
+            "scheduled.retry.failures",
+            "job.retry_failure_count",
             || {
                 (
-                    format!("{} kinds of failure are named", self.on.len()),
+                    format!("{} kinds of failure are named", self.failures.len()),
                     "name at most 32; a range such as 64-78 counts once".into(),
                 )
             },
@@ -208,7 +208,7 @@ mod tests {
     fn policy(on: &[&str]) -> RetryPolicy {
         RetryPolicy {
             attempts_max: 3,
-            on: on.iter().map(|word| word.parse().unwrap()).collect(),
+            failures: on.iter().map(|word| word.parse().unwrap()).collect(),
             ..RetryPolicy::NONE
         }
     }

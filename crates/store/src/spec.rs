@@ -95,7 +95,7 @@ enum StoredKind {
         attempts_max: u32,
         backoff: StoredBackoff,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        retry_on: Vec<String>,
+        retry_failures: Vec<String>,
     },
     Daemon(Box<StoredDaemon>),
 }
@@ -209,7 +209,12 @@ impl From<&JobKind> for StoredKind {
                 timeout_us: scheduled.timeout.map(micros),
                 attempts_max: scheduled.retry.attempts_max,
                 backoff: scheduled.retry.backoff.into(),
-                retry_on: scheduled.retry.on.iter().map(Failure::to_string).collect(),
+                retry_failures: scheduled
+                    .retry
+                    .failures
+                    .iter()
+                    .map(Failure::to_string)
+                    .collect(),
             },
             JobKind::Daemon(daemon) => Self::Daemon(Box::new((&**daemon).into())),
         }
@@ -288,7 +293,7 @@ impl TryFrom<StoredKind> for JobKind {
                 timeout_us,
                 attempts_max,
                 backoff,
-                retry_on,
+                retry_failures,
             } => Self::Scheduled(Box::new(ScheduledSpec {
                 expression,
                 time_zone,
@@ -309,7 +314,7 @@ impl TryFrom<StoredKind> for JobKind {
                 retry: RetryPolicy {
                     attempts_max,
                     backoff: backoff.into(),
-                    on: failures(&retry_on)?,
+                    failures: failures(&retry_failures)?,
                 },
             })),
             StoredKind::Daemon(daemon) => Self::Daemon(Box::new((*daemon).into())),
@@ -384,7 +389,7 @@ mod tests {
                         initial: Duration::from_secs(1),
                         max: Duration::from_secs(9),
                     },
-                    on: Vec::new(),
+                    failures: Vec::new(),
                 },
             })),
             launch: Launch {
@@ -499,7 +504,7 @@ mod tests {
         let mut choosy = scheduled();
         if let JobKind::Scheduled(scheduled) = &mut choosy.kind {
             let words = ["75", "64-78", "signal", "timeout", "not_started"];
-            scheduled.retry.on = words.map(|word| word.parse().unwrap()).to_vec();
+            scheduled.retry.failures = words.map(|word| word.parse().unwrap()).to_vec();
         }
         others.extend([scheduled(), daemon, limited, latest, all, choosy]);
         for spec in others {

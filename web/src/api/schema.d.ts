@@ -2612,7 +2612,7 @@ export interface components {
              * @description After which failures, at most 32: exit statuses such as `75` or `64-78` (1 to 255), `signal`, `timeout`, `not_started`.
              *     After every one when empty.
              */
-            on?: string[];
+            failures?: string[];
         };
         /**
          * @description What a user may do in a group; each role includes the ones before it.

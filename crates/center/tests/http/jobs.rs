@@ -171,9 +171,9 @@ async fn what_is_refused_says_where_and_why_and_stores_nothing() {
             "job.out_of_range",
         ),
         (
-            with("/scheduled/retry", json!({ "on": ["256"] })),
-            "spec.scheduled.retry.on[0]",
-            "job.retry_on",
+            with("/scheduled/retry", json!({ "failures": ["256"] })),
+            "spec.scheduled.retry.failures[0]",
+            "job.retry_failure",
         ),
         (
             with("/run_as", json!("root")),

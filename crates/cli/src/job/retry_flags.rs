@@ -42,7 +42,7 @@ impl RetryFlags {
         set_ms(&mut retry.backoff_initial_ms, self.retry_backoff);
         set_ms(&mut retry.backoff_max_ms, self.retry_backoff_max);
         if !self.retry_on.is_empty() {
-            retry.on = self.retry_on.iter().map(Failure::to_string).collect();
+            retry.failures = self.retry_on.iter().map(Failure::to_string).collect();
         }
     }
 }
@@ -56,9 +56,9 @@ pub(super) fn in_words(retry: &RetryPolicy) -> Option<String> {
             shown::duration_ms(retry.backoff_initial_ms),
             shown::duration_ms(retry.backoff_max_ms)
         );
-        if !retry.on.is_empty() {
+        if !retry.failures.is_empty() {
             said.push_str(", on ");
-            said.push_str(&retry.on.join(", "));
+            said.push_str(&retry.failures.join(", "));
         }
         said
     })

@@ -422,7 +422,7 @@ impl SpecFlags {
                 Unset::Calendar => scheduled.calendar = None,
                 Unset::Timeout => scheduled.timeout_ms = None,
                 Unset::StartDeadline => scheduled.start_deadline_ms = None,
-                Unset::RetryOn => scheduled.retry.on.clear(),
+                Unset::RetryOn => scheduled.retry.failures.clear(),
                 _ => {}
             }
         }

@@ -153,7 +153,7 @@ fn scheduled(expression: &str, time_zone: &str, attempts_max: u32) -> JobKind {
                 initial: Duration::from_secs(2),
                 max: Duration::from_secs(10),
             },
-            on: Vec::new(),
+            failures: Vec::new(),
         },
     }))
 }

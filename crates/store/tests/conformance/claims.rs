@@ -324,7 +324,7 @@ async fn only_failures_that_are_named_are_tried_again(w: World) {
     let session = w.session(agent).await;
     let mut spec = retried("a", 3);
     if let JobKind::Scheduled(scheduled) = &mut spec.kind {
-        scheduled.retry.on = vec![
+        scheduled.retry.failures = vec![
             Failure::Exited {
                 first: 70,
                 last: 75,

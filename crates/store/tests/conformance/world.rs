@@ -79,7 +79,7 @@ pub(crate) fn scheduled(name: &str) -> JobSpec {
                     initial: Duration::from_secs(10),
                     max: Duration::from_secs(100),
                 },
-                on: Vec::new(),
+                failures: Vec::new(),
             },
         })),
         launch: Launch::new(Command::Argv(vec!["/bin/true".to_owned()]), "app"),

@@ -18,7 +18,7 @@ const INPUTS = [
   'scheduled.retry.attempts_max',
   'scheduled.retry.backoff_initial_ms',
   'scheduled.retry.backoff_max_ms',
-  'scheduled.retry.on',
+  'scheduled.retry.failures',
   'daemon.restart',
   'daemon.start_period_ms',
   'daemon.backoff_initial_ms',

@@ -24,7 +24,7 @@ export const retryDefaults: Required<RetryPolicy> = {
   attempts_max: 1,
   backoff_initial_ms: 1_000,
   backoff_max_ms: 300_000,
-  on: [],
+  failures: [],
 }
 
 export const daemonDefaults: Required<DaemonSpec> = {

@@ -48,8 +48,8 @@ export const editor = {
   noGroupAdmin: 'Jobs belong to a group. Create one first; it also says which users its jobs run as.',
   noGroupText: 'Jobs belong to a group, and you are not an editor of any. Ask an owner of a group.',
   noGroupTitle: 'No group to create jobs in',
-  retryOnEvery: 'every failure',
-  retryOnHint:
+  retryEveryFailure: 'every failure',
+  retryFailuresHint:
     'Exit statuses such as 75 or 64-78, signal, timeout, not_started; every failure if nothing is named.',
   noLimit: 'no limit',
   noRunAs: 'none listed',
@@ -96,7 +96,7 @@ export const field = {
   scheduled_retry_attempts_max: 'Attempts',
   scheduled_retry_backoff_initial_ms: 'First wait',
   scheduled_retry_backoff_max_ms: 'Longest wait',
-  scheduled_retry_on: 'Only after these failures',
+  scheduled_retry_failures: 'Only after these failures',
   daemon: 'Daemon',
   daemon_restart: 'Restart',
   daemon_start_period_ms: 'Counts as running after',

@@ -10,7 +10,7 @@ export function RetryFields({ draft, set, errorAt }: FieldsProps) {
   const { t } = useTranslation()
   const { retry } = draft
   const change = (part: Partial<typeof retry>) => set({ retry: { ...retry, ...part } })
-  const [text, setText] = useState(retry.on.join(', '))
+  const [text, setText] = useState(retry.failures.join(', '))
   return (
     <>
       <div className={classes.triple}>
@@ -42,17 +42,17 @@ export function RetryFields({ draft, set, errorAt }: FieldsProps) {
       </div>
       {retry.attempts_max > 1 && (
         <TextInput
-          label={t('field.scheduled_retry_on')}
-          description={t('editor.retryOnHint')}
-          placeholder={t('editor.retryOnEvery')}
+          label={t('field.scheduled_retry_failures')}
+          description={t('editor.retryFailuresHint')}
+          placeholder={t('editor.retryEveryFailure')}
           inputWrapperOrder={['label', 'input', 'description', 'error']}
           value={text}
           onChange={(event) => {
             setText(event.currentTarget.value)
-            change({ on: event.currentTarget.value.split(/[\s,，、]+/).filter((word) => word !== '') })
+            change({ failures: event.currentTarget.value.split(/[\s,，、]+/).filter((word) => word !== '') })
           }}
-          onBlur={() => setText(retry.on.join(', '))}
-          error={errorAt('scheduled.retry.on')}
+          onBlur={() => setText(retry.failures.join(', '))}
+          error={errorAt('scheduled.retry.failures')}
         />
       )}
     </>

@@ -164,7 +164,7 @@ it('tries again only after failures that are named', async () => {
   await user.click(screen.getByRole('button', { name: 'Create job' }))
   await waitFor(() => expect(center.world.jobs.some((job) => job.spec.name === 'fetch')).toBe(true))
   const job = center.world.jobs.find((job) => job.spec.name === 'fetch')
-  expect(job?.spec.scheduled?.retry).toMatchObject({ attempts_max: 4, on: ['75', '64-70', 'timeout'] })
+  expect(job?.spec.scheduled?.retry).toMatchObject({ attempts_max: 4, failures: ['75', '64-70', 'timeout'] })
 })
 
 it('asks a daemon how it is', async () => {

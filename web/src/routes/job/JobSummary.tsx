@@ -203,8 +203,8 @@ function Definition({ job, zone }: { job: Job; zone: string }) {
 /** How often, and after what, it is tried again. */
 function retryText(retry: Required<RetryPolicy>, t: TFunction): string {
   const count = retry.attempts_max
-  return retry.on.length > 0
-    ? t('jobs.retriesOn', { count, failures: retry.on.join(', ') })
+  return retry.failures.length > 0
+    ? t('jobs.retriesOn', { count, failures: retry.failures.join(', ') })
     : t('jobs.retries', { count })
 }
 
