@@ -11,6 +11,7 @@ pub mod center;
 pub mod convert;
 mod convert_limits;
 pub mod daemon;
+pub mod definition;
 pub mod dst;
 pub mod error;
 pub mod event;

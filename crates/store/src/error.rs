@@ -141,6 +141,9 @@ pub enum Conflict {
         /// Version in force.
         current: u32,
     },
+    /// A job that a set of changes was made from is no longer as it was then.
+    #[error("a job of the set changed meanwhile")]
+    StaleSet,
     /// Due instants before now are not decided yet; the planner is about to. Trying again in a second helps.
     #[error("planning of the job is behind")]
     PlanningBehind,

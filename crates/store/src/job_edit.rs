@@ -5,6 +5,8 @@
 //! agent has answered); the watermark becomes `t`, so that planning begins anew there. What an agent started all the same
 //! stands: the planner then records the new version's run of that due instant as `skipped(superseded)`.
 
+use std::collections::{BTreeSet, HashMap};
+
 use cronfleet_core::id::{GroupId, JobId, UserId};
 use cronfleet_core::job::{JobSpec, Target};
 use cronfleet_core::run::Reason;
@@ -12,13 +14,13 @@ use jiff::Timestamp;
 
 use crate::again::transaction;
 use crate::error::{Conflict, StoreError, Thing};
-use crate::job::{Timing, insert_version};
+use crate::job::{NewVersion, Timing, insert_versions};
 use crate::job_list::JobKindWord;
 use crate::run::RunMoved;
-use crate::run_state::active_of_job;
-use crate::sql::Sql;
+use crate::run_state::{BATCH, active_of_jobs};
+use crate::sql::{Row, Sql};
 use crate::store::{Store, Tx};
-use crate::why::{begin_pause, end_pause};
+use crate::why::{begin_pauses, end_pauses};
 use crate::withdraw::{Revocation, Withdrawal, Withdrawn, withdraw};
 
 /// What an edit did.
@@ -72,7 +74,13 @@ impl Store {
             .execute(&*tx)
             .await
             .map_err(|error| error.or_taken(Conflict::JobNameTaken))?;
-            insert_version(&tx, job, version, spec, author, now).await?;
+            let new = NewVersion {
+                job,
+                version,
+                spec,
+                author,
+            };
+            insert_versions(&tx, &[new], now).await?;
             finish(tx, job, version, Withdrawal::Superseded, now).await
         })
     }
@@ -94,7 +102,7 @@ impl Store {
                 .bind(job)
                 .execute(&*tx)
                 .await?;
-            begin_pause(&tx, job, now).await?;
+            begin_pauses(&tx, &[job], now).await?;
             finish(tx, job, head.version, Withdrawal::Paused, now).await
         })
     }
@@ -125,16 +133,8 @@ impl Store {
                 .bind(job)
                 .execute(&*tx)
                 .await?;
-            end_pause(&tx, job, now).await?;
-            // What has not been given back yet is wanted again.
-            let index = tx.engine.index("runs_active");
-            Sql::new(format!(
-            "UPDATE runs{index} SET revoke_reason = NULL WHERE active_agent IS NOT NULL AND job_id = ? AND revoke_reason = ?"
-        ))
-        .bind(job)
-        .bind(Reason::Paused)
-        .execute(&*tx)
-        .await?;
+            end_pauses(&tx, &[job], now).await?;
+            want_again(&tx, &[job]).await?;
             tx.commit().await?;
             Ok(edited)
         })
@@ -149,11 +149,7 @@ impl Store {
             let tx = self.begin().await?;
             let head = lock_job(&tx, job).await?;
             head.expect_planned(now)?;
-            Sql::new("UPDATE jobs SET is_deleted = 1, name_key = NULL, next_due = NULL, watermark = ? WHERE id = ?")
-            .bind(now)
-            .bind(job)
-            .execute(&*tx)
-            .await?;
+            mark_deleted(&tx, &[job], now).await?;
             finish(tx, job, head.version, Withdrawal::Deleted, now).await
         })
     }
@@ -171,10 +167,23 @@ impl JobEdited {
 /// What decides about a job.
 pub(crate) struct JobHead {
     pub(crate) group: GroupId,
-    version: u32,
-    is_paused: bool,
+    pub(crate) version: u32,
+    pub(crate) is_paused: bool,
     watermark: Timestamp,
     next_due: Option<Timestamp>,
+}
+
+/// The columns that [`read_job_head`] reads, of table `jobs`.
+const JOB_HEAD_COLUMNS: &str = "group_id, version, is_paused, watermark, next_due";
+
+fn read_job_head(row: &mut Row) -> Result<JobHead, StoreError> {
+    Ok(JobHead {
+        group: row.next()?,
+        version: row.next()?,
+        is_paused: row.next()?,
+        watermark: row.next()?,
+        next_due: row.maybe()?,
+    })
 }
 
 impl JobHead {
@@ -189,7 +198,7 @@ impl JobHead {
     }
 
     /// Refuses to move the watermark over due instants that nobody has decided: they would vanish.
-    fn expect_planned(&self, t: Timestamp) -> Result<(), Conflict> {
+    pub(crate) fn expect_planned(&self, t: Timestamp) -> Result<(), Conflict> {
         let is_behind = self.watermark < t && self.next_due.is_some_and(|due| due <= t);
         if is_behind {
             Err(Conflict::PlanningBehind)
@@ -201,20 +210,70 @@ impl JobHead {
 
 /// A job that is not deleted; it stays as it is until the end of the transaction.
 pub(crate) async fn lock_job(tx: &Tx, job: JobId) -> Result<JobHead, StoreError> {
-    Sql::new("SELECT group_id, version, is_paused, watermark, next_due FROM jobs WHERE id = ? AND is_deleted = 0")
+    let sql = format!("SELECT {JOB_HEAD_COLUMNS} FROM jobs WHERE id = ? AND is_deleted = 0");
+    Sql::new(sql)
         .bind(job)
         .text(tx.engine.for_update())
-        .one(&**tx, |row| {
-            Ok(JobHead {
-                group: row.next()?,
-                version: row.next()?,
-                is_paused: row.next()?,
-                watermark: row.next()?,
-                next_due: row.maybe()?,
-            })
-        })
+        .one(&**tx, read_job_head)
         .await?
         .ok_or(StoreError::Missing { what: Thing::Job })
+}
+
+/// Those of the jobs that are not deleted; they stay as they are until the end of the transaction. Locked in the order of their
+/// ids, so that two who lock many do not wait for each other.
+pub(crate) async fn lock_jobs(
+    tx: &Tx,
+    jobs: impl IntoIterator<Item = JobId>,
+) -> Result<HashMap<JobId, JobHead>, StoreError> {
+    let jobs: Vec<JobId> = jobs
+        .into_iter()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    let mut heads = HashMap::with_capacity(jobs.len());
+    for batch in jobs.chunks(BATCH) {
+        let sql = format!("SELECT id, {JOB_HEAD_COLUMNS} FROM jobs WHERE is_deleted = 0");
+        let found = Sql::new(sql)
+            .and_in("id", batch.iter().copied())
+            .text(" ORDER BY id")
+            .text(tx.engine.for_update())
+            .all(&**tx, |row| Ok((row.next::<JobId>()?, read_job_head(row)?)))
+            .await?;
+        heads.extend(found);
+    }
+    Ok(heads)
+}
+
+/// Marks jobs as deleted; their names are free again.
+pub(crate) async fn mark_deleted(
+    tx: &Tx,
+    jobs: &[JobId],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for batch in jobs.chunks(BATCH) {
+        Sql::new("UPDATE jobs SET is_deleted = 1, name_key = NULL, next_due = NULL, watermark = ? WHERE ")
+            .bind(now)
+            .one_of("id", batch.iter().copied())
+            .execute(&**tx)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Wants again what was asked back because of a pause, as far as it has not been given back yet.
+pub(crate) async fn want_again(tx: &Tx, jobs: &[JobId]) -> Result<(), StoreError> {
+    let index = tx.engine.index("runs_active");
+    for batch in jobs.chunks(BATCH) {
+        Sql::new(format!("UPDATE runs{index} SET revoke_reason = NULL"))
+            .with(
+                " WHERE active_agent IS NOT NULL AND revoke_reason = ?",
+                Reason::Paused,
+            )
+            .and_in("job_id", batch.iter().copied())
+            .execute(&**tx)
+            .await?;
+    }
+    Ok(())
 }
 
 async fn finish(
@@ -224,7 +283,7 @@ async fn finish(
     withdrawal: Withdrawal,
     t: Timestamp,
 ) -> Result<JobEdited, StoreError> {
-    let heads = active_of_job(&tx, job).await?;
+    let heads = active_of_jobs(&tx, &[job]).await?;
     let Withdrawn { revoke, moved } = withdraw(&tx, &heads, withdrawal, t).await?;
     tx.commit().await?;
     Ok(JobEdited {

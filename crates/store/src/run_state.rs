@@ -13,6 +13,9 @@ use crate::store::Tx;
 /// Rows of one `INSERT`, and ids of one `IN` list.
 pub(crate) const BATCH: usize = 200;
 
+/// Jobs whose active runs are found by one walk through all active runs.
+const JOBS_OF_ONE_WALK: usize = 5_000;
+
 /// What decides about a run.
 #[derive(Debug, Clone)]
 pub(crate) struct RunHead {
@@ -244,15 +247,19 @@ pub(crate) async fn active_of_agent(tx: &Tx, agent: AgentId) -> Result<Vec<RunHe
     .await
 }
 
-/// Runs of a job that have not ended.
-pub(crate) async fn active_of_job(tx: &Tx, job: JobId) -> Result<Vec<RunHead>, StoreError> {
-    // Few runs are active; a job may have very many that have ended.
+/// Runs of jobs that have not ended.
+pub(crate) async fn active_of_jobs(tx: &Tx, jobs: &[JobId]) -> Result<Vec<RunHead>, StoreError> {
+    // Few runs are active; a job may have very many that have ended. Each statement walks through all that are.
     let index = tx.engine.index("runs_active");
-    Sql::new(format!(
-        "SELECT {HEAD_COLUMNS} FROM runs{index} WHERE active_agent IS NOT NULL AND job_id = ?"
-    ))
-    .bind(job)
-    .text(tx.engine.for_update())
-    .all(&**tx, read_head)
-    .await
+    let mut heads = Vec::new();
+    for batch in jobs.chunks(JOBS_OF_ONE_WALK) {
+        let sql = format!("SELECT {HEAD_COLUMNS} FROM runs{index} WHERE active_agent IS NOT NULL");
+        let found = Sql::new(sql)
+            .and_in("job_id", batch.iter().copied())
+            .text(tx.engine.for_update())
+            .all(&**tx, read_head)
+            .await?;
+        heads.extend(found);
+    }
+    Ok(heads)
 }

@@ -287,23 +287,35 @@ fn cut<T>(rows: &[T], until: Timestamp, at: impl Fn(&T) -> Timestamp) -> Timesta
         .map_or(until, |row| until.min(earlier(at(row), STEP)))
 }
 
-/// Records that a job is paused from now on.
-pub(crate) async fn begin_pause(tx: &Tx, job: JobId, now: Timestamp) -> Result<(), StoreError> {
-    Sql::new("INSERT INTO pauses (job_id, paused_at, resumed_at) VALUES (?, ?, NULL)")
-        .bind(job)
-        .bind(now)
-        .text(&tx.engine.or_update("job_id, paused_at", &["resumed_at"]))
-        .execute(&**tx)
-        .await?;
+/// Records that jobs are paused from now on.
+pub(crate) async fn begin_pauses(
+    tx: &Tx,
+    jobs: &[JobId],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for batch in jobs.chunks(BATCH) {
+        let sql = Sql::new("INSERT INTO pauses (job_id, paused_at, resumed_at) VALUES ")
+            .tuples(batch.len(), 3);
+        batch
+            .iter()
+            .fold(sql, |sql, job| {
+                sql.bind(*job).bind(now).bind(None::<Timestamp>)
+            })
+            .text(&tx.engine.or_update("job_id, paused_at", &["resumed_at"]))
+            .execute(&**tx)
+            .await?;
+    }
     Ok(())
 }
 
-/// Records that a job is paused no longer.
-pub(crate) async fn end_pause(tx: &Tx, job: JobId, now: Timestamp) -> Result<(), StoreError> {
-    Sql::new("UPDATE pauses SET resumed_at = ? WHERE job_id = ? AND resumed_at IS NULL")
-        .bind(now)
-        .bind(job)
-        .execute(&**tx)
-        .await?;
+/// Records that jobs are paused no longer.
+pub(crate) async fn end_pauses(tx: &Tx, jobs: &[JobId], now: Timestamp) -> Result<(), StoreError> {
+    for batch in jobs.chunks(BATCH) {
+        Sql::new("UPDATE pauses SET resumed_at = ? WHERE resumed_at IS NULL")
+            .bind(now)
+            .and_in("job_id", batch.iter().copied())
+            .execute(&**tx)
+            .await?;
+    }
     Ok(())
 }

@@ -108,6 +108,64 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/definitions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the definitions of the jobs of my groups, by id, as `POST /definitions/plan` takes them. */
+        get: operations["list_definitions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/definitions/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Applies a set of definitions: everything that its plan says, in one transaction, or nothing. The digest of the plan says what was
+         *     looked at; if anything else would be done now, nothing is. So the request is safe to repeat.
+         * @description Creating and saving jobs needs the role editor in their group, deleting them owner, pausing and resuming them operator.
+         */
+        post: operations["apply_definitions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/definitions/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Says what applying a set of definitions would change. Changes nothing. All problems of the set are told at once, of each job the
+         *     first.
+         */
+        post: operations["plan_definitions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -952,6 +1010,11 @@ export interface components {
             /** @description `unified` (version 2), `hybrid` (version 2 for the processes, version 1 for limits), `legacy` (version 1), `none`. */
             mode: string;
         };
+        /**
+         * @description What is done to a job.
+         * @enum {string}
+         */
+        ChangeAction: "create" | "update" | "pause" | "resume" | "delete";
         /** @description What is asked of a process. Exactly one of `command`, `tcp` and `http`. */
         Check: {
             /**
@@ -1101,6 +1164,80 @@ export interface components {
              */
             job_version?: number | null;
         };
+        /** @description What one job shall be. */
+        Definition: {
+            /** @description Name of the owning group. */
+            group: string;
+            /**
+             * Format: uuid
+             * @description Id. Names the job whatever it is called; where there is no such job it is created with this id. When absent, the job of
+             *     that name in the group is meant, or a new one.
+             */
+            id?: string | null;
+            /** @description Whether it is paused; when absent, it stays as it is, and a new job is not. */
+            paused?: boolean | null;
+            /** @description Its definition. */
+            spec: components["schemas"]["JobSpec"];
+        };
+        /** @description What applying a set does to one job. */
+        DefinitionChange: {
+            /** @description What is done. */
+            action: components["schemas"]["ChangeAction"];
+            /** @description What differs, for jobs that are saved, paused or resumed. */
+            fields?: components["schemas"]["FieldChange"][];
+            /** @description Name of the owning group. */
+            group: string;
+            /**
+             * Format: uuid
+             * @description Id; absent in the plan of a job to create that does not ask for one.
+             */
+            id?: string | null;
+            /**
+             * Format: int32
+             * @description Place in `jobs`, from 0; absent for what is deleted.
+             */
+            index?: number | null;
+            /** @description Name, as it is afterwards. */
+            name: string;
+            /**
+             * Format: int32
+             * @description Version that the plan is based on; absent for what is created.
+             */
+            version?: number | null;
+        };
+        /** @description What applying a set changes. */
+        DefinitionPlan: {
+            /** @description The changes, in the order of the set, then what is deleted. */
+            changes: components["schemas"]["DefinitionChange"][];
+            /** @description Stands for the plan: what is asked for, and the version and pause of each job that it is based on. */
+            digest: string;
+            /**
+             * Format: int32
+             * @description Jobs of the set that are already as they shall be.
+             */
+            unchanged: number;
+        };
+        /** @description `POST /definitions/plan`: what many jobs shall be, all together. */
+        DefinitionSet: {
+            /**
+             * Format: int32
+             * @description Version of this form: 1.
+             */
+            cronfleet: number;
+            /** @description Names of further groups whose jobs the set describes completely: with `prune`, also when it has none of them. */
+            groups?: string[];
+            /** @description The jobs, at most 10,000. */
+            jobs: components["schemas"]["Definition"][];
+            /** @description Deletes the jobs that the set does not have, in all groups that it names. */
+            prune?: boolean;
+        };
+        /** @description `POST /definitions/apply`: makes a plan true, if it is still the plan. */
+        DefinitionsApply: {
+            /** @description `digest` of the plan that was shown. */
+            digest: string;
+            /** @description The set that was planned. */
+            set: components["schemas"]["DefinitionSet"];
+        };
         /**
          * @description What a change of clocks does to a due instant.
          * @enum {string}
@@ -1152,6 +1289,8 @@ export interface components {
             hint?: string | null;
             /** @description One sentence for people, in English. */
             message: string;
+            /** @description Everything that is wrong, where a request is about many things; at most 100. */
+            problems?: components["schemas"]["Problem"][];
             /** @description Names this request in the center's log. */
             request_id: string;
         };
@@ -1241,6 +1380,15 @@ export interface components {
         } | {
             /** @enum {string} */
             kind: "resync";
+        };
+        /** @description A field that differs. */
+        FieldChange: {
+            /** @description Path in the definition, e.g. `scheduled.expression`; or `paused`. */
+            field: string;
+            /** @description Value afterwards; absent where there is none. */
+            new?: unknown;
+            /** @description Value before; absent where there was none. */
+            old?: unknown;
         };
         /**
          * @description What becomes of times that clocks skip.
@@ -1869,6 +2017,26 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description One page of a list. */
+        Page_Definition: {
+            /** @description The rows, in the order the list documents. */
+            items: {
+                /** @description Name of the owning group. */
+                group: string;
+                /**
+                 * Format: uuid
+                 * @description Id. Names the job whatever it is called; where there is no such job it is created with this id. When absent, the job of
+                 *     that name in the group is meant, or a new one.
+                 */
+                id?: string | null;
+                /** @description Whether it is paused; when absent, it stays as it is, and a new job is not. */
+                paused?: boolean | null;
+                /** @description Its definition. */
+                spec: components["schemas"]["JobSpec"];
+            }[];
+            /** @description Pass as `cursor` to get the next page; absent on the last page. Opaque. */
+            next_cursor?: string | null;
+        };
+        /** @description One page of a list. */
         Page_Group: {
             /** @description The rows, in the order the list documents. */
             items: {
@@ -2469,6 +2637,24 @@ export interface components {
          * @enum {string}
          */
         ProbeKind: "readiness" | "health";
+        /** @description One of the things that are wrong with a request. */
+        Problem: {
+            /** @description Path of the other field, where two contradict each other. */
+            also?: string | null;
+            /** @description Stable machine-readable code. */
+            code: string;
+            /**
+             * Format: int32
+             * @description 1-based character position inside the field, for schedule expressions.
+             */
+            column?: number | null;
+            /** @description Path of the field in the request, e.g. `jobs[17].spec.scheduled.expression`. */
+            field: string;
+            /** @description What would be right. */
+            hint?: string | null;
+            /** @description One sentence for people, in English. */
+            message: string;
+        };
         /** @description One life of a command in a slot. */
         Process: {
             /**
@@ -3575,6 +3761,225 @@ export interface operations {
             };
             /** @description Only for administrators */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_definitions: {
+        parameters: {
+            query?: {
+                /** @description Only jobs of this group. */
+                group?: string;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Most rows to answer, 1 to 500; 100 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of definitions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Definition"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    apply_definitions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DefinitionsApply"];
+            };
+        };
+        responses: {
+            /** @description What was changed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DefinitionPlan"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Your role in the group is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or it is not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Due instants before now are still being decided */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Jobs were changed since the plan was made */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is larger than 32 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Values break rules; problems has their fields and hints */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    plan_definitions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DefinitionSet"];
+            };
+        };
+        responses: {
+            /** @description What would be changed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DefinitionPlan"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Your role in the group is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or it is not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body is larger than 32 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Values break rules; problems has their fields and hints */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

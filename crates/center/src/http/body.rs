@@ -16,6 +16,8 @@ use super::error::ApiError;
 
 /// Largest body.
 pub(super) const BODY_BYTES_MAX: usize = 1 << 20;
+/// Largest body that has the definitions of many jobs.
+pub(super) const DEFINITIONS_BYTES_MAX: usize = 32 << 20;
 /// Time that a client has to send a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 

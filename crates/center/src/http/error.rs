@@ -4,7 +4,7 @@
 //! ([`super::edge`]) knows the request's id, writes the [`ErrorBody`] and logs what went wrong inside the center, once.
 
 use axum::response::{IntoResponse, Response};
-use cronfleet_api::error::{ErrorBody, ErrorDetail};
+use cronfleet_api::error::{ErrorBody, ErrorDetail, Problem};
 use cronfleet_core::job::SpecError;
 use cronfleet_core::schedule::ScheduleError;
 use cronfleet_store::{Conflict, StoreError};
@@ -84,7 +84,7 @@ pub enum ApiError {
     #[error("the request does not say which version it changes")]
     VersionRequired,
     /// The body is larger than it may be.
-    #[error("the body is larger than 1 MiB")]
+    #[error("the body is larger than it may be")]
     TooLarge,
     /// The body is not declared as JSON.
     #[error("the body is not declared as JSON")]
@@ -103,6 +103,17 @@ pub enum ApiError {
         /// What would be right.
         hint: String,
     },
+    /// Definitions of a set that break rules; nothing of the set is done.
+    #[error("{}", many(*total))]
+    Problems {
+        /// What is wrong, at most [`PROBLEMS_MAX`](cronfleet_api::definition::PROBLEMS_MAX); not empty.
+        problems: Vec<Problem>,
+        /// How many there are.
+        total: usize,
+    },
+    /// The plan that shall be applied is no longer what would be done.
+    #[error("jobs were changed since this plan was made")]
+    PlanStale,
     /// The body did not come in time.
     #[error("the body did not come in time")]
     Timeout,
@@ -195,6 +206,8 @@ impl ApiError {
             Self::Conflict { code, .. } => (StatusCode::CONFLICT, *code),
             Self::VersionStale { .. } => (StatusCode::PRECONDITION_FAILED, "job.version_stale"),
             Self::VersionRequired => (StatusCode::PRECONDITION_REQUIRED, "job.version_required"),
+            Self::Problems { problems, .. } => status_of_all(problems),
+            Self::PlanStale => (StatusCode::PRECONDITION_FAILED, "definitions.plan_stale"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "request.too_large"),
             Self::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "request.media_type"),
             Self::Invalid { code, .. } => return (StatusCode::UNPROCESSABLE_ENTITY, code.clone()),
@@ -216,6 +229,8 @@ impl ApiError {
         let hint = match self {
             Self::Parameter { hint, .. } => return hint.clone(),
             Self::Invalid { hint, .. } => return Some(hint.clone()),
+            Self::Problems { problems, .. } => return problems.first()?.hint.clone(),
+            Self::PlanStale => "make the plan again and look at it",
             Self::Conflict { hint, .. } => hint,
             Self::SetupCodeWrong => "use the code that the center printed at its last start",
             Self::CrossOrigin => {
@@ -227,7 +242,7 @@ impl ApiError {
             Self::VersionRequired => {
                 "send If-Match with the version in quotes, e.g. If-Match: \"3\""
             }
-            Self::TooLarge => "send less",
+            Self::TooLarge => "send at most 1 MiB; definitions of many jobs, at most 32 MiB",
             Self::MediaType => "send Content-Type: application/json",
             Self::TooMany { .. } => "wait as many seconds as Retry-After says",
             Self::TooManyStreams => "close another page or stream of this session",
@@ -246,12 +261,28 @@ impl ApiError {
         Some(hint.to_owned())
     }
 
+    /// Everything that is wrong, if the request is about many things.
+    fn problems(&self) -> Vec<Problem> {
+        let Self::Problems { problems, .. } = self else {
+            return Vec::new();
+        };
+        let listed = problems.iter().cloned().map(|problem| Problem {
+            message: sentence(&problem.message),
+            field: problem.field.chars().take(FIELD_LEN_MAX).collect(),
+            ..problem
+        });
+        listed.collect()
+    }
+
     /// The place in the request.
     fn place(&self) -> (Option<String>, Option<u32>) {
         match self {
             Self::Malformed { field, .. } => (field.clone(), None),
             Self::Parameter { name, .. } => (Some(name.clone()), None),
             Self::Invalid { field, column, .. } => (Some(field.clone()), *column),
+            Self::Problems { problems, .. } => problems.first().map_or((None, None), |first| {
+                (Some(first.field.clone()), first.column)
+            }),
             Self::Conflict { field, .. } => (field.map(str::to_owned), None),
             Self::PasswordWrong => (Some("current".to_owned()), None),
             Self::SetupCodeWrong => (Some("code".to_owned()), None),
@@ -283,6 +314,7 @@ impl From<Conflict> for ApiError {
         let (code, field, message, hint) = match conflict {
             Conflict::SetupCodeRefused => return Self::SetupCodeWrong,
             Conflict::StaleVersion { current } => return Self::VersionStale { current },
+            Conflict::StaleSet => return Self::PlanStale,
             Conflict::LoginTaken => (
                 "user.login_taken",
                 Some("login"),
@@ -379,6 +411,7 @@ impl Failure {
             field: field.map(|field| field.chars().take(FIELD_LEN_MAX).collect()),
             column,
             hint: error.hint(),
+            problems: error.problems(),
             request_id: String::new(),
         };
         Self {
@@ -395,6 +428,26 @@ impl Failure {
         }
         self.detail.request_id = request_id.to_str().unwrap_or_default().to_owned();
         serde_json::to_vec(&ErrorBody { error: self.detail }).unwrap_or_default()
+    }
+}
+
+/// How many things are wrong.
+fn many(total: usize) -> String {
+    match total {
+        1 => "1 problem in the definitions; nothing was changed".to_owned(),
+        _ => format!("{total} problems in the definitions; nothing was changed"),
+    }
+}
+
+/// Status and code of problems that are all of one kind, or of a mixture.
+fn status_of_all(problems: &[Problem]) -> (StatusCode, &'static str) {
+    let are_all = |code: &str| problems.iter().all(|problem| problem.code == code);
+    if are_all("not_found") {
+        (StatusCode::NOT_FOUND, "not_found")
+    } else if are_all("auth.forbidden") {
+        (StatusCode::FORBIDDEN, "auth.forbidden")
+    } else {
+        (StatusCode::UNPROCESSABLE_ENTITY, "definitions.refused")
     }
 }
 

@@ -8,6 +8,11 @@ mod agents;
 mod assets;
 mod body;
 mod centers;
+mod definition_known;
+mod definition_match;
+mod definition_plan;
+mod definition_problems;
+mod definitions;
 mod edge;
 mod error;
 mod events;
@@ -149,6 +154,9 @@ fn api() -> Api {
         .route(route!(jobs::replace_job))
         .route(route!(jobs::delete_job))
         .route(route!(jobs::list_job_versions))
+        .route(route!(definitions::list_definitions))
+        .route(route!(definitions::plan_definitions).with_body_max(body::DEFINITIONS_BYTES_MAX))
+        .route(route!(definitions::apply_definitions).with_body_max(body::DEFINITIONS_BYTES_MAX))
         .route(route!(job_actions::pause_job))
         .route(route!(job_actions::resume_job))
         .route(route!(job_actions::run_job))

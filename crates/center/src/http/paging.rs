@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use cronfleet_api::page::{PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, Page};
-use cronfleet_core::id::RunId;
+use cronfleet_core::id::{JobId, RunId};
 use cronfleet_store::{NameKey, TimeKey};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -52,6 +52,16 @@ impl Key for TimeKey {
 }
 
 impl Key for RunId {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.as_uuid().as_bytes().to_vec()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Uuid::from_slice(bytes).ok().map(Self::from_uuid)
+    }
+}
+
+impl Key for JobId {
     fn to_bytes(&self) -> Vec<u8> {
         self.as_uuid().as_bytes().to_vec()
     }

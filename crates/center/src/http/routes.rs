@@ -14,6 +14,7 @@
 //! assert_eq!(permission_of(&door).word(), "operator");
 //! ```
 
+use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use cronfleet_core::access::Role;
 use utoipa::openapi::extensions::Extensions;
@@ -55,6 +56,13 @@ impl DeclaredRoute {
             }
         }
         Self { parts }
+    }
+
+    /// Takes bodies of so many bytes instead of [`BODY_BYTES_MAX`](super::body::BODY_BYTES_MAX).
+    #[must_use]
+    pub(super) fn with_body_max(mut self, bytes: usize) -> Self {
+        self.parts.2 = self.parts.2.layer(DefaultBodyLimit::max(bytes));
+        self
     }
 }
 

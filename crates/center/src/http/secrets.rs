@@ -142,8 +142,16 @@ pub(super) async fn check_uses(
         return Ok(());
     }
     let known = state.store.secrets(&Reach::Everything, group).await?;
+    check_known(spec, |name| known.iter().any(|secret| secret.name == name))
+}
+
+/// The same where it is known which secrets the group has.
+///
+/// # Errors
+/// See [`check_uses`].
+pub(super) fn check_known(spec: &JobSpec, is_known: impl Fn(&str) -> bool) -> Result<(), ApiError> {
     for (place, used) in spec.launch.secrets.iter().enumerate() {
-        if !known.iter().any(|secret| secret.name == used.name) {
+        if !is_known(&used.name) {
             return Err(ApiError::invalid(
                 &format!("spec.secrets[{place}].name"),
                 "job.secret_unknown",

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use crate::world::{Side, Who, World, definition, user_id};
 
+/// Digest of the plan of a set without definitions.
+const EMPTY_DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 /// One route as the contract has it, with a request that succeeds for whoever may make it.
 struct Row {
     permission: &'static str,
@@ -60,7 +63,9 @@ async fn row(world: &World, operation: &str, side: &Side) -> Row {
         "set_up" => Row::new("public", 400).body(json!({ "code": 1 })),
         "sign_in" => Row::new("public", 400).body(json!({ "login": 1 })),
         "me" | "about" | "list_groups" | "list_agents" | "list_jobs" | "list_runs"
-        | "list_lapses" | "list_slots" | "stream_events" => Row::new("signed_in", 200),
+        | "list_lapses" | "list_slots" | "list_definitions" | "stream_events" => {
+            Row::new("signed_in", 200)
+        }
         "sign_out" => Row::new("signed_in", 204),
         "change_password" => Row::new("signed_in", 400).body(json!({ "current": 1 })),
         "preview_schedule" => {
@@ -124,6 +129,10 @@ async fn row(world: &World, operation: &str, side: &Side) -> Row {
         "create_job" => Row::new("editor", 201).body(json!({
             "group_id": side.group.as_uuid(), "spec": definition(&format!("new {fresh}")),
         })),
+        "plan_definitions" => Row::new("operator", 200).body(empty_set(world, side)),
+        "apply_definitions" => Row::new("operator", 200).body(json!({
+            "set": empty_set(world, side), "digest": EMPTY_DIGEST,
+        })),
         "get_job" => Row::new("viewer", 200).id(side.job),
         "list_job_versions" | "list_job_lapses" | "why_job" => Row::new("viewer", 200).id(side.job),
         "replace_job" => Row::new("editor", 200)
@@ -141,6 +150,16 @@ async fn row(world: &World, operation: &str, side: &Side) -> Row {
         "get_output" | "download_output" | "stream_output" => Row::new("viewer", 200).id(side.run),
         other => panic!("operation {other} has no row in the table of permissions"),
     }
+}
+
+/// A set of no definitions for the group of a side: applying it changes nothing.
+fn empty_set(world: &World, side: &Side) -> Value {
+    let group = match side.group {
+        group if group == world.ours.group => "ours",
+        group if group == world.theirs.group => "theirs",
+        _ => "nowhere",
+    };
+    json!({ "cronfleet": 1, "jobs": [], "groups": [group] })
 }
 
 async fn fresh_job(world: &World, side: &Side) -> JobId {

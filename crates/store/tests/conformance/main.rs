@@ -35,6 +35,7 @@ mod world;
 
 mod agents;
 mod centers;
+mod change_sets;
 mod claims;
 mod copies;
 mod dispatch;
