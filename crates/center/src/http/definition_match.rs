@@ -72,6 +72,12 @@ pub(super) fn match_jobs<'a>(
     matches
 }
 
+/// What to do about a job that comes twice.
+const KEEP_ONE: &str = "keep one of them";
+/// The same where one of the two names the job by id and renames it, and the other names it by the old name.
+const KEEP_ONE_OR_NAME_IT: &str =
+    "keep one of them; a new job that takes over the name of a renamed one needs an id of its own";
+
 /// The jobs of a set that were seen so far.
 #[derive(Default)]
 struct Seen<'a> {
@@ -90,7 +96,7 @@ impl<'a> Seen<'a> {
     ) -> Result<(), Box<Problem>> {
         let name = (found.group.id, definition.spec.name.as_str());
         if let Some(first) = self.names.insert(name, index) {
-            return Err(twice("spec.name", first, "spec.name"));
+            return Err(twice("spec.name", first, "spec.name", KEEP_ONE));
         }
         let asked = definition.id.map(JobId::from_uuid);
         let Some(job) = found.job.map(|job| job.id).or(asked) else {
@@ -99,7 +105,8 @@ impl<'a> Seen<'a> {
         let field = if asked.is_some() { "id" } else { "spec.name" };
         match self.jobs.insert(job, (index, field)) {
             None => Ok(()),
-            Some((first, field_of_first)) => Err(twice(field, first, field_of_first)),
+            Some((first, same)) if same == field => Err(twice(field, first, same, KEEP_ONE)),
+            Some((first, other)) => Err(twice(field, first, other, KEEP_ONE_OR_NAME_IT)),
         }
     }
 }
@@ -158,14 +165,14 @@ fn refuse(field: &str, code: &str, message: impl Into<String>, hint: &str) -> Bo
 }
 
 /// The same job a second time; `first` and `field_of_first` are the place of the first.
-fn twice(field: &str, first: usize, field_of_first: &str) -> Box<Problem> {
+fn twice(field: &str, first: usize, field_of_first: &str, hint: &str) -> Box<Problem> {
     Box::new(Problem {
         also: Some(format!("jobs[{first}].{field_of_first}")),
         ..problem(
             field,
             "definitions.twice",
             "the set has this job twice",
-            "keep one of them",
+            hint,
         )
     })
 }

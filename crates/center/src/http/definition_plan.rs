@@ -187,9 +187,13 @@ fn entry(
     let spec = convert::job_spec(definition.spec.clone(), zone)
         .map_err(|error| ApiError::spec("spec.", error))?;
     let is_same = job.is_some_and(|job| job.spec == spec);
+    let was_paused = job.is_some_and(|job| job.is_paused);
+    let is_paused = definition.paused.unwrap_or(was_paused);
     // What is in force stays, even if it could not be saved today.
-    let timing = if is_same {
+    let timing = if is_same && was_paused && !is_paused {
         job_rules::timing_of(id, &spec, now)?
+    } else if is_same {
+        Timing::default()
     } else {
         let before = job.map(|job| &job.spec);
         let asked = definition.spec.clone();
@@ -197,8 +201,6 @@ fn entry(
         secrets::check_known(&spec, |name| known.has_secret(group.id, name))?;
         accepted.timing
     };
-    let was_paused = job.is_some_and(|job| job.is_paused);
-    let is_paused = definition.paused.unwrap_or(was_paused);
     let shape = shape::JobSpec::from(&spec);
     let mut fields = Vec::new();
     if let Some(job) = job.filter(|_| !is_same) {

@@ -13,6 +13,7 @@ conformance! {
     nothing_of_a_set_is_done_when_one_name_is_taken,
     a_set_waits_for_the_planner,
     two_jobs_change_names_with_each_other,
+    of_two_sets_that_cross_one_is_done,
     a_set_of_thousands_is_one_transaction,
     definitions_are_found_by_id_by_name_and_page_by_page,
 }
@@ -278,6 +279,59 @@ async fn two_jobs_change_names_with_each_other(w: World) {
         ("b".to_owned(), "a".to_owned())
     );
     assert_eq!(name(JobId::from_u128(4)).await, "c");
+}
+
+async fn of_two_sets_that_cross_one_is_done(w: World) {
+    const COUNT: u128 = 30;
+    let group = w.group(1).await;
+    for round in 1..=5 {
+        let set = |name: &str| {
+            let mut set = empty();
+            for number in 1..=COUNT {
+                let job = JobId::from_u128(1_000 * round + number);
+                set.based_on.push(JobBasis {
+                    job,
+                    group,
+                    version: 1,
+                    is_paused: false,
+                });
+                set.change
+                    .push(save(job, scheduled(&format!("{name} {round} {number}"))));
+            }
+            set
+        };
+        let (first, mut second) = (set("first"), set("second"));
+        second.based_on.reverse();
+        second.change.reverse();
+        for number in 1..=COUNT {
+            let name = format!("old {round} {number}");
+            w.job(1_000 * round + number, group, scheduled(&name)).await;
+        }
+        let store = w.store.clone();
+        let other = tokio::spawn(async move { store.change_jobs(&second, at(10)).await });
+        let done = [
+            w.store.change_jobs(&first, at(10)).await,
+            other.await.unwrap(),
+        ];
+        let names = ["first", "second"].into_iter().zip(&done);
+        let winners: Vec<&str> = names
+            .filter(|(_, done)| done.is_ok())
+            .map(|(name, _)| name)
+            .collect();
+        let stale = |done: &Result<Withdrawn, StoreError>| {
+            matches!(done, Err(StoreError::Conflict(Conflict::StaleSet)))
+        };
+        assert_eq!(winners.len(), 1, "{done:?}");
+        assert!(done.iter().any(stale), "{done:?}");
+        let ids: Vec<JobId> = first.change.iter().map(|change| change.job).collect();
+        let jobs = w.store.definitions_with_ids(&ids).await.unwrap();
+        let is_winners = |name: &str| name.starts_with(winners[0]);
+        assert!(
+            jobs.iter()
+                .all(|job| job.version == 2 && is_winners(&job.spec.name))
+        );
+        assert_eq!(jobs.len(), ids.len());
+    }
 }
 
 async fn a_set_of_thousands_is_one_transaction(w: World) {
