@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::definitions::{Apply, Diff, Export};
 use crate::failure::Failure;
 use crate::screen::Screen;
 use crate::server::{Center, Db, Up};
@@ -84,6 +85,12 @@ enum Command {
     /// Users: list, create, disable, set passwords
     #[command(subcommand)]
     User(user::Command),
+    /// Write the definitions of jobs as a file
+    Export(Export),
+    /// Show what applying files of definitions would change
+    Diff(Diff),
+    /// Make jobs what files of definitions say
+    Apply(Apply),
     /// What a schedule expression means, without a center
     #[command(subcommand)]
     Schedule(schedule::Command),
@@ -129,6 +136,9 @@ impl Cli {
             Command::Group(command) => wait(command.run(options, screen)),
             Command::Secret(command) => wait(command.run(options, screen)),
             Command::User(command) => wait(command.run(options, screen)),
+            Command::Export(export) => wait(export.run(options, screen)),
+            Command::Diff(diff) => wait(diff.run(options, screen)),
+            Command::Apply(apply) => wait(apply.run(options, screen)),
             Command::Setup(setup) => wait(setup.run(options, screen)),
             Command::Login(login) => wait(login.run(options, screen)),
             Command::Logout => wait(session::logout(options, screen)),

@@ -11,6 +11,7 @@ use cronfleet_center::CenterError;
 use cronfleet_store::{CopyError, DatabaseUrl, StoreError};
 use serde_json::{Map, Value, json};
 
+use crate::definitions::Problems;
 use crate::schedule::Refusal;
 
 /// Exit status of the process. `docs/cli.md` lists them; they never change their meaning.
@@ -32,6 +33,8 @@ pub(crate) enum Exit {
     Unreachable = 6,
     /// The run that was waited for did not succeed.
     NotSucceeded = 7,
+    /// What was compared differs.
+    Differs = 8,
 }
 
 impl From<Exit> for ExitCode {
@@ -92,6 +95,12 @@ pub(crate) enum Failure {
         /// What would be right.
         hint: String,
     },
+    /// Definitions in files are wrong.
+    #[error("{0}")]
+    Definitions(Problems),
+    /// Applying the files would change something.
+    #[error("applying this would change jobs")]
+    Differs,
     /// A name stands for several things.
     #[error("{kind} name {name:?} is not unique")]
     Ambiguous {
@@ -235,6 +244,12 @@ impl Failure {
             | Self::Ambiguous { .. }
             | Self::Unconfirmed { .. }
             | Self::InsecureServer { .. } => Exit::Refused,
+            Self::Definitions(problems) => match problems.status() {
+                Some(403) => Exit::Forbidden,
+                Some(404) => Exit::NotFound,
+                Some(_) | None => Exit::Refused,
+            },
+            Self::Differs => Exit::Differs,
             Self::NoSuch { .. } | Self::NoRuns { .. } => Exit::NotFound,
             Self::NotSucceeded { .. } => Exit::NotSucceeded,
             Self::PolicyDenied { .. } => Exit::Forbidden,
@@ -255,10 +270,10 @@ impl Failure {
 
     /// Whether nobody is to be told.
     pub(crate) fn is_silent(&self) -> bool {
-        // A policy's answer and a doctor's findings were shown already.
+        // A policy's answer, a doctor's findings and differences were shown already.
         matches!(
             self,
-            Self::ReaderGone | Self::PolicyDenied { .. } | Self::Unhealthy { .. }
+            Self::ReaderGone | Self::PolicyDenied { .. } | Self::Unhealthy { .. } | Self::Differs
         )
     }
 
@@ -272,6 +287,12 @@ impl Failure {
             Self::NotSignedIn { .. } => "auth.required",
             Self::InsecureServer { .. } => "server.insecure",
             Self::Input { .. } => "input.refused",
+            Self::Definitions(problems) => match problems.status() {
+                Some(403) => "auth.forbidden",
+                Some(404) => "not_found",
+                Some(_) | None => "definitions.refused",
+            },
+            Self::Differs => "definitions.differ",
             Self::Ambiguous { .. } => "input.ambiguous",
             Self::NoSuch { .. } | Self::NoRuns { .. } => "not_found",
             Self::Unconfirmed { .. } => "input.unconfirmed",
@@ -368,6 +389,8 @@ impl Failure {
             | Self::System { .. }
             | Self::PolicyDenied { .. }
             | Self::Unhealthy { .. }
+            | Self::Definitions(_)
+            | Self::Differs
             | Self::Output(_)
             | Self::ReaderGone => return None,
         })
@@ -387,6 +410,11 @@ impl Failure {
         text.push('\n');
         if let Self::Schedule(refusal) = self {
             let _ = writeln!(text, "\n{}\n", refusal.pointer());
+        }
+        if let Self::Definitions(problems) = self {
+            for line in problems.lines() {
+                let _ = writeln!(text, "  {line}");
+            }
         }
         let field = self.field().map(|field| match self.column() {
             Some(column) => format!("{field}, column {column}"),
@@ -429,6 +457,9 @@ impl Failure {
         }
         if let Some(hint) = self.hint() {
             error.insert("hint".to_owned(), json!(hint));
+        }
+        if let Self::Definitions(problems) = self {
+            error.insert("problems".to_owned(), problems.json());
         }
         if let Self::Server { detail, .. } = self {
             error.insert("request_id".to_owned(), json!(detail.request_id));

@@ -9,6 +9,7 @@ mod args;
 mod client;
 mod completions;
 mod confirm;
+mod definitions;
 mod failure;
 mod group;
 mod job;

@@ -30,6 +30,9 @@ fn help_of_every_noun() {
         "group member",
         "user",
         "schedule",
+        "export",
+        "diff",
+        "apply",
     ] {
         let mut arguments: Vec<&str> = noun.split_whitespace().collect();
         arguments.push("-h");

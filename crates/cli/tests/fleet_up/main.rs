@@ -2,6 +2,7 @@
 //! agent, real processes.
 
 mod client;
+mod definitions;
 mod demo;
 mod machine;
 mod people;
