@@ -162,6 +162,11 @@ impl Api {
         }
     }
 
+    /// The token of the session, for other clients.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// All groups.
     ///
     /// # Errors
