@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::book::OrderBook;
 use super::io::{Effect, Phase};
-use super::lane::LaneKey;
+use super::lane::{LaneKey, Rank};
 use super::settle::refused;
 use super::stage::Stage;
 use crate::id::RunId;
@@ -29,11 +29,27 @@ impl OrderBook {
             self.settle(run, not_after, claim, out);
             return;
         }
-        out.push(Effect::Append(Box::new(Record::Accepted {
+        let is_behind = self.is_behind_unlogged(&order);
+        let record = Record::Accepted {
             order: Arc::clone(&order),
             at: now.center,
-        })));
+        };
         self.hold(order, now.center, false);
+        if is_behind {
+            self.write_later(now, run);
+        } else {
+            out.push(Effect::Append(Box::new(record)));
+        }
+    }
+
+    /// Whether the ledger still has to take an order that is to start before this one. Were this one written first, a crash could
+    /// leave it alone in the ledger, and it would start before the other came again.
+    fn is_behind_unlogged(&self, order: &Order) -> bool {
+        !self.unlogged.is_empty()
+            && self.lanes.get(&LaneKey::of(order)).is_some_and(|lane| {
+                let mut before = lane.queue.range(..Rank::of(order));
+                before.any(|rank| self.unlogged.contains(&rank.run))
+            })
     }
 
     pub(super) fn refusal(&self, now: Now, order: &Order, open: usize) -> Option<Claim> {

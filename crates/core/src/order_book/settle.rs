@@ -133,7 +133,8 @@ impl OrderBook {
         self.write_later(now, run);
     }
 
-    fn write_later(&mut self, now: Now, run: RunId) {
+    /// Notes a record to be written when the ledger is tried next.
+    pub(super) fn write_later(&mut self, now: Now, run: RunId) {
         if self.unlogged.is_empty() {
             self.unlogged_retry = now.boot.saturating_add(LEDGER_RETRY);
         }

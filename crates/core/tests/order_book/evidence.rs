@@ -51,6 +51,27 @@ fn an_order_starts_if_the_ledger_takes_it_before_it_is_due() {
 }
 
 #[test]
+fn orders_get_into_the_ledger_in_the_order_in_which_they_start() {
+    let mut bench = Bench::new();
+    bench.feed(0, Input::Order(Arc::new(order(A, 2_000))));
+    bench.feed(1, Input::LedgerFailed { run: A });
+    bench.ledger.clear();
+    assert_eq!(bench.feed(2, Input::Order(Arc::new(order(B, 3_000)))), []);
+    assert!(
+        bench.ledger.is_empty(),
+        "it would start before A after a crash"
+    );
+    let other_lane = Order {
+        copy: 1,
+        ..order(C, 3_000)
+    };
+    bench.feed(3, Input::Order(Arc::new(other_lane)));
+    bench.feed(1_001, Input::Tick);
+    let written: Vec<_> = bench.ledger.iter().map(Record::run).collect();
+    assert_eq!(written, [C, A, B].map(Some));
+}
+
+#[test]
 fn an_order_that_is_written_and_not_durable_is_refused_in_the_file_too() {
     let mut bench = Bench::new();
     bench.feed(0, Input::Order(Arc::new(order(A, 1_000))));
