@@ -1,10 +1,10 @@
 //! Where the policy comes from.
 
-use std::fmt::Write;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use cronfleet_core::policy::Policy;
+use cronfleet_wire::identity::hex;
 use nix::unistd::{Uid, User};
 use sha2::{Digest, Sha256};
 
@@ -180,12 +180,4 @@ fn whose() -> &'static str {
     } else {
         "root or the agent's own user"
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -2,7 +2,6 @@
 //! whether two of them are the same.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write as _;
 
 use cronfleet_api::convert;
 use cronfleet_api::definition::{
@@ -15,6 +14,7 @@ use cronfleet_core::access::Role;
 use cronfleet_core::id::{GroupId, JobId, UserId};
 use cronfleet_core::job::JobSpec;
 use cronfleet_store::{ChangeSet, GroupRow, JobBasis, JobChange, JobHeading, NewJob, Timing};
+use cronfleet_wire::identity::hex;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -282,13 +282,7 @@ impl Draft {
             hash.update(serde_json::to_vec(&line).unwrap_or_default());
             hash.update(b"\n");
         }
-        hash.finalize()
-            .iter()
-            .fold(String::new(), |mut text, byte| {
-                // Writing into a String cannot fail.
-                let _ = write!(text, "{byte:02x}");
-                text
-            })
+        hex(&hash.finalize())
     }
 
     /// The plan before it is applied.
