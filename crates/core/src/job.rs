@@ -15,7 +15,9 @@ pub(crate) use daemon::WELL_UPTIME_MIN;
 pub use daemon::{
     ADDRESS_DEFAULT, Check, DaemonSpec, Endpoint, Health, Probe, Readiness, Recycle, Restart,
 };
-pub use scheduled::{Overlap, START_DEADLINE_DEFAULT, ScheduledSpec, too_dense_to_shift};
+pub use scheduled::{
+    Overlap, START_DEADLINE_DEFAULT, ScheduledSpec, check_active, too_dense_to_shift,
+};
 
 /// Definition of a job: everything that a job version freezes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -196,10 +196,9 @@ fn entry(
         Timing::default()
     } else {
         let before = job.map(|job| &job.spec);
-        let asked = definition.spec.clone();
-        let accepted = job_rules::accept(asked, zone, id, group, before, now)?;
+        let timing = job_rules::check(&spec, id, group, before, now)?;
         secrets::check_known(&spec, |name| known.has_secret(group.id, name))?;
-        accepted.timing
+        timing
     };
     let shape = shape::JobSpec::from(&spec);
     let mut fields = Vec::new();

@@ -21,8 +21,7 @@ pub(super) struct Accepted {
     pub(super) timing: Timing,
 }
 
-/// Checks everything about a definition that a request asks for. `before` is the definition in force of a job that is saved
-/// again: a schedule that it had already may have run out.
+/// Reads a definition that a request asks for, and checks everything about it; see [`check`].
 ///
 /// # Errors
 /// The first rule that is broken, with its field.
@@ -36,6 +35,22 @@ pub(super) fn accept(
 ) -> Result<Accepted, ApiError> {
     let spec =
         convert::job_spec(spec, default_time_zone).map_err(|error| ApiError::spec(SPEC, error))?;
+    let timing = check(&spec, job, group, before, now)?;
+    Ok(Accepted { spec, timing })
+}
+
+/// Checks what a definition needs of its group and of the clock, and answers what its schedule says. `before` is the definition in
+/// force of a job that is saved again: a schedule that it had already may have run out.
+///
+/// # Errors
+/// The first rule that is broken, with its field.
+pub(super) fn check(
+    spec: &JobSpec,
+    job: JobId,
+    group: &GroupRow,
+    before: Option<&JobSpec>,
+    now: Timestamp,
+) -> Result<Timing, ApiError> {
     let timing = match &spec.kind {
         JobKind::Daemon(_) => Timing::default(),
         JobKind::Scheduled(scheduled) => {
@@ -70,7 +85,7 @@ pub(super) fn accept(
     };
     check_user(&spec.launch.run_as, group)?;
     check_target(&spec.target, group)?;
-    Ok(Accepted { spec, timing })
+    Ok(timing)
 }
 
 /// What the schedule of a definition in force says from `now` on.

@@ -10,7 +10,7 @@ use cronfleet_api::schedule::{
     ScheduleWarning,
 };
 use cronfleet_core::calendar::CalendarRule;
-use cronfleet_core::job::{SpecError, too_dense_to_shift};
+use cronfleet_core::job::{SpecError, check_active, too_dense_to_shift};
 use cronfleet_core::plan::later;
 use cronfleet_core::schedule::{
     self as domain, ActiveSpan, Context, DstChange, Language, Schedule,
@@ -66,14 +66,7 @@ fn preview(request: &PreviewRequest, now: Timestamp) -> Result<Preview, ApiError
         from: request.active_from,
         until: request.active_until,
     };
-    if active.is_empty() {
-        return Err(ApiError::invalid(
-            "active_until",
-            "job.active_span",
-            "the job would end before it begins",
-            "choose a later end, or leave the end or the beginning out",
-        ));
-    }
+    check_active("active_until", active).map_err(|error| ApiError::spec("", error))?;
     let calendar = request
         .calendar
         .clone()

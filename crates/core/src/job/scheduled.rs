@@ -84,6 +84,19 @@ pub fn too_dense_to_shift(field: &str) -> SpecError {
     }
 }
 
+/// Refuses a time that ends before it begins. `field` is the path of its end.
+///
+/// # Errors
+/// It is empty.
+pub fn check_active(field: &str, active: ActiveSpan) -> Result<(), SpecError> {
+    check(!active.is_empty(), field, "job.active_span", || {
+        (
+            "the job would end before it begins".into(),
+            "choose a later end, or leave the end or the beginning out".into(),
+        )
+    })
+}
+
 pub(super) fn check_scheduled(spec: &ScheduledSpec) -> Result<(), SpecError> {
     range_ms(
         "scheduled.start_deadline_ms",
@@ -91,17 +104,7 @@ pub(super) fn check_scheduled(spec: &ScheduledSpec) -> Result<(), SpecError> {
         1_000,
         604_800_000,
     )?;
-    check(
-        !spec.active.is_empty(),
-        "scheduled.active_until",
-        "job.active_span",
-        || {
-            (
-                "the job would end before it begins".into(),
-                "choose a later end, or leave the end or the beginning out".into(),
-            )
-        },
-    )?;
+    check_active("scheduled.active_until", spec.active)?;
     spec.catch_up.check()?;
     if let Some(timeout) = spec.timeout {
         range_ms("scheduled.timeout_ms", timeout, 100, 2_592_000_000)?;
