@@ -17,9 +17,10 @@ use cronfleet_core::secret as domain_secret;
 use crate::calendar::{CalendarRule, calendar_rule};
 use crate::group::Role;
 use crate::job::{
-    Command, JobKind, JobSpec, OutputMode, OutputPolicy, Overlap, RetryPolicy, ScheduledSpec,
-    Script, StopPolicy, Target, WhenFull,
+    Command, JobKind, JobSpec, OutputMode, OutputPolicy, RetryPolicy, ScheduledSpec, Script,
+    StopPolicy, Target, WhenFull,
 };
+use crate::overlap::{self, overlap};
 use crate::run::{Cause, Outcome, RunState};
 use crate::secret::{SecretAs, SecretUse};
 
@@ -92,6 +93,7 @@ fn scheduled_spec(
     spec: ScheduledSpec,
     default_time_zone: &str,
 ) -> Result<domain::ScheduledSpec, SpecError> {
+    let overlap = overlap(spec.overlap, spec.queue_max)?;
     Ok(domain::ScheduledSpec {
         expression: spec.expression,
         time_zone: spec
@@ -103,13 +105,10 @@ fn scheduled_spec(
             until: spec.active_until,
         },
         calendar: spec.calendar.map(calendar_rule).transpose()?,
-        overlap: match spec.overlap {
-            Overlap::Forbid => domain::Overlap::Forbid,
-            Overlap::Allow => domain::Overlap::Allow,
-        },
+        overlap,
         start_deadline: spec
             .start_deadline_ms
-            .map_or(domain::START_DEADLINE_DEFAULT, Duration::from_millis),
+            .map_or(overlap.start_deadline_default(), Duration::from_millis),
         catch_up: spec.catch_up.into(),
         timeout: spec.timeout_ms.map(Duration::from_millis),
         retry: retry(&spec.retry)?,
@@ -314,6 +313,7 @@ fn when_full(when_full: domain::WhenFull) -> OutputPolicy {
 
 impl From<&domain::ScheduledSpec> for ScheduledSpec {
     fn from(spec: &domain::ScheduledSpec) -> Self {
+        let (overlap, queue_max) = overlap::shown(spec.overlap);
         Self {
             expression: spec.expression.clone(),
             time_zone: Some(spec.time_zone.clone()),
@@ -321,10 +321,8 @@ impl From<&domain::ScheduledSpec> for ScheduledSpec {
             active_from: spec.active.from,
             active_until: spec.active.until,
             calendar: spec.calendar.as_ref().map(CalendarRule::from),
-            overlap: match spec.overlap {
-                domain::Overlap::Forbid => Overlap::Forbid,
-                domain::Overlap::Allow => Overlap::Allow,
-            },
+            overlap,
+            queue_max,
             start_deadline_ms: Some(millis(spec.start_deadline)),
             catch_up: spec.catch_up.into(),
             timeout_ms: spec.timeout.map(millis),

@@ -13,6 +13,7 @@ pub use crate::catch_up::{CatchUp, CatchUpPolicy};
 pub use crate::daemon::{DaemonSpec, Restart};
 pub use crate::dst::{DstPolicy, GapPolicy, RepeatPolicy};
 use crate::limits::{Limits, Stragglers};
+pub use crate::overlap::Overlap;
 use crate::run::Outcome;
 use crate::secret::SecretUse;
 
@@ -127,7 +128,10 @@ pub struct ScheduledSpec {
     /// What to do when the previous run of the same agent and copy is still alive.
     #[serde(default)]
     pub overlap: Overlap,
-    /// How late a run may start, in milliseconds, 1,000 to 604,800,000; 60,000 when absent.
+    /// Runs that may wait while the previous one is alive, 1 to 100; only with overlap `queue`, and 1 there when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_max: Option<u32>,
+    /// How late a run may start, in milliseconds, 1,000 to 604,800,000; when absent 60,000, and 3,600,000 with overlap `queue`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_deadline_ms: Option<u64>,
     /// What becomes of due instants whose start deadline passed while no center was up to plan them.
@@ -139,17 +143,6 @@ pub struct ScheduledSpec {
     /// When to try again.
     #[serde(default)]
     pub retry: RetryPolicy,
-}
-
-/// Overlap policy.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Overlap {
-    /// Skip the new run, on record.
-    #[default]
-    Forbid,
-    /// Start it all the same.
-    Allow,
 }
 
 /// When a failed or timed-out run is tried again. A `lost` run never is.

@@ -20,6 +20,7 @@ pub mod job;
 pub mod limits;
 pub mod outlook;
 pub mod output;
+pub mod overlap;
 pub mod page;
 pub mod run;
 pub mod schedule;

@@ -182,7 +182,7 @@ pub enum StopCause {
     Shutdown,
     /// The slot is no longer wanted.
     ScaledDown,
-    /// A newer version of the job takes its place.
+    /// A newer version of a daemon, or a later run of a scheduled job, takes its place.
     Replaced,
     /// Its health check failed too often.
     Unhealthy,

@@ -184,7 +184,7 @@ impl Outcome {
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $word:literal => $outcome:ident,)+) => {
-        /// Why a run was skipped, missed, lost, could not be started, or failed in a way that its exit status does not tell. Each belongs to one outcome.
+        /// Why a run was skipped, missed, lost, could not be started, or ended in a way that its exit status does not tell. Each belongs to one outcome.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Reason {
             $($(#[$doc])* $name,)+
@@ -222,6 +222,10 @@ macro_rules! reasons {
 reasons! {
     /// The previous run of the same target was alive.
     Overlap = "overlap" => Skipped,
+    /// A run of the same target that was due after it took its place before it had started.
+    Overtaken = "overtaken" => Skipped,
+    /// The previous run of the same target was alive, and as many others as may wait did so already.
+    QueueFull = "queue_full" => Skipped,
     /// The job was paused before it was due.
     Paused = "paused" => Skipped,
     /// A newer version of the job took its place before it was due.
@@ -286,6 +290,8 @@ reasons! {
     SpawnFailed = "spawn_failed" => Failed,
     /// The agent's machine cannot enforce a limit that the job sets.
     LimitUnsupported = "limit_unsupported" => Failed,
+    /// A later run of the same target took its place.
+    Replaced = "replaced" => Killed,
     /// The kernel killed it, or a process that it had started, because memory ran out.
     OomKilled = "oom_killed" => Failed,
 }
@@ -374,13 +380,13 @@ pub fn outcome_of(end: &End) -> (Outcome, Option<Reason>) {
     match (&end.status, end.stopped_for) {
         (ExitStatus::NotStarted { reason, .. }, _) => (reason.outcome(), Some(*reason)),
         (_, Some(StopCause::Timeout)) => (Outcome::TimedOut, None),
+        (_, Some(StopCause::Replaced)) => (Outcome::Killed, Some(Reason::Replaced)),
         (
             _,
             Some(
                 StopCause::Kill
                 | StopCause::Shutdown
                 | StopCause::ScaledDown
-                | StopCause::Replaced
                 | StopCause::Unhealthy
                 | StopCause::NotReady
                 | StopCause::Recycled,
@@ -482,7 +488,8 @@ mod tests {
         for reason in Reason::ALL {
             assert_eq!(Reason::from_word(reason.word()), Some(*reason));
             assert!(
-                reason.outcome().needs_reason() || reason.outcome() == Outcome::Failed,
+                reason.outcome().needs_reason()
+                    || matches!(reason.outcome(), Outcome::Failed | Outcome::Killed),
                 "{reason:?}"
             );
         }

@@ -552,10 +552,13 @@ impl World {
             } else {
                 *not_after
             },
-            overlap: if self.is(Mutant::AllowsOverlap) {
-                Overlap::Allow
-            } else {
-                draw.overlap
+            overlap: match (self.mutant, draw.overlap) {
+                (Some(Mutant::AllowsOverlap), _) => Overlap::Allow,
+                (Some(Mutant::QueuesWithoutEnd), Overlap::Queue { .. })
+                | (Some(Mutant::WaitsToReplace), Overlap::Replace) => {
+                    Overlap::Queue { max: u32::MAX }
+                }
+                (_, overlap) => overlap,
             },
             timeout: draw.timeout,
             launch: draw.launch.clone(),

@@ -6,6 +6,7 @@ mod outcomes;
 mod retries;
 mod starts;
 mod terms;
+mod turns;
 mod vanishing;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub(crate) fn check(world: &World) -> Vec<Violation> {
     starts::check(world, &mut found);
     retries::check(world, &mut found);
     lanes::check(world, &mut found);
+    turns::check(world, &mut found);
     outcomes::check(world, &mut found);
     terms::check(world, &mut found);
     catch_up::check(world, &mut found);

@@ -17,6 +17,10 @@ pub enum Mutant {
     RetriesLost,
     /// The job's overlap policy is not part of the order.
     AllowsOverlap,
+    /// However many runs wait for their turn, one more may.
+    QueuesWithoutEnd,
+    /// What takes the place of another run waits until that one has ended by itself.
+    WaitsToReplace,
     /// The end of the window is not part of the order.
     IgnoresWindow,
     /// The agent's idea of the center's clock is two seconds fast.
@@ -59,7 +63,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::WatermarkFirst,
         Self::PlansFromNow,
         Self::SendsBeforeCommit,
@@ -67,6 +71,8 @@ impl Mutant {
         Self::EditsWithoutWaiting,
         Self::RetriesLost,
         Self::AllowsOverlap,
+        Self::QueuesWithoutEnd,
+        Self::WaitsToReplace,
         Self::IgnoresWindow,
         Self::StartsEarly,
         Self::ForgetsLives,

@@ -381,6 +381,11 @@ impl JobDraw {
         let short = (10 * MS, 150 * MS);
         let runs_for = [short, short, (100 * MS, 1_200 * MS), (800 * MS, 4_000 * MS)][rng.index(4)];
         let initial = duration(rng.range(100, 2_000) * MS);
+        let (overlap, catch_up) = match (overlap(rng), catch_up(rng)) {
+            // Refused when it is saved.
+            (Overlap::Replace, CatchUp::All { .. }) => (Overlap::Replace, CatchUp::Latest),
+            drawn => drawn,
+        };
         Self {
             rhythm,
             active: ActiveSpan {
@@ -393,11 +398,7 @@ impl JobDraw {
             },
             agents: chosen,
             copies: if rng.chance(0.2) { 2 } else { 1 },
-            overlap: if rng.chance(0.7) {
-                Overlap::Forbid
-            } else {
-                Overlap::Allow
-            },
+            overlap,
             // Centers learn of each other's plans within a second.
             start_deadline: duration(rng.range(2, 15) * SECOND),
             timeout: rng
@@ -418,16 +419,31 @@ impl JobDraw {
             launch: launch(duration(rng.range(0, 1_500) * MS)),
             runs_for,
             failure_chance: if rng.chance(0.4) { 0.3 } else { 0.0 },
-            catch_up: match rng.index(4) {
-                0 => CatchUp::Latest,
-                1 => CatchUp::All {
-                    max: rng.range(1, 6) as u32,
-                    window: duration(rng.range(5, 30) * SECOND),
-                },
-                _ => CatchUp::None,
-            },
+            catch_up,
             deaf_chance: if rng.chance(0.3) { 0.5 } else { 0.0 },
         }
+    }
+}
+
+fn overlap(rng: &mut Rng) -> Overlap {
+    match rng.index(10) {
+        0..5 => Overlap::Forbid,
+        5..8 => Overlap::Allow,
+        8 => Overlap::Queue {
+            max: rng.range(1, 4) as u32,
+        },
+        _ => Overlap::Replace,
+    }
+}
+
+fn catch_up(rng: &mut Rng) -> CatchUp {
+    match rng.index(4) {
+        0 => CatchUp::Latest,
+        1 => CatchUp::All {
+            max: rng.range(1, 6) as u32,
+            window: duration(rng.range(5, 30) * SECOND),
+        },
+        _ => CatchUp::None,
     }
 }
 

@@ -121,17 +121,18 @@ impl Store {
         })
     }
 
-    /// Ends planned runs of the session's agent with `not_before` not after `until` that use secrets, of the first `limit` that
-    /// there are: `missed(agent_too_old)`. For an agent that would start them without.
+    /// Ends planned runs of the session's agent with `not_before` not after `until` that the agent is too old for, of the first
+    /// `limit` that there are: `missed(agent_too_old)`.
     ///
     /// # Errors
     /// [`Conflict::StaleSession`], [`StoreError::Unavailable`], [`StoreError::Corrupt`].
-    pub async fn withhold_secret_runs(
+    pub async fn withhold_runs(
         &self,
         session: &Session,
         now: Timestamp,
         until: Timestamp,
         limit: u32,
+        can: impl Fn(&Order) -> bool + Send,
     ) -> Result<Vec<RunMoved>, StoreError> {
         let tx = self.begin().await?;
         session.guard(&tx).await?;
@@ -146,7 +147,7 @@ impl Store {
         let orders = with_specs(&*tx, planned).await?;
         let withheld: Vec<RunId> = orders
             .into_iter()
-            .filter(|(_, order)| !order.launch.secrets.is_empty())
+            .filter(|(_, order)| !can(order))
             .map(|(_, order)| order.run)
             .collect();
         let mut moved = Vec::new();

@@ -284,7 +284,10 @@ async fn put_report(
             .with(", pid = ?", start.pid);
     }
     if let Some(end) = &report.end {
-        let (_, reason) = outcome_of(end);
+        // That it was replaced is why it was stopped, and needs no second word.
+        let reason = outcome_of(end)
+            .1
+            .filter(|reason| *reason != Reason::Replaced);
         sql = with_end(sql, end)
             .with(", ended_at = ?", end.at)
             .with(", stopped_for = ?", end.stopped_for)

@@ -5,6 +5,7 @@ mod calendar;
 mod catch_up;
 mod daemon;
 mod dst;
+mod overlap;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,6 +30,7 @@ use self::calendar::StoredCalendar;
 use self::catch_up::StoredCatchUp;
 use self::daemon::StoredDaemon;
 use self::dst::StoredDst;
+use self::overlap::StoredOverlap;
 use crate::error::StoreError;
 use crate::spec_limits::{StoredLimits, is_default};
 
@@ -88,6 +90,8 @@ enum StoredKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         calendar: Option<StoredCalendar>,
         is_overlap_allowed: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        overlap: Option<StoredOverlap>,
         start_deadline_us: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         catch_up: Option<StoredCatchUp>,
@@ -204,6 +208,7 @@ impl From<&JobKind> for StoredKind {
                 active_until_us: scheduled.active.until.map(Timestamp::as_microsecond),
                 calendar: scheduled.calendar.as_ref().map(StoredCalendar::from),
                 is_overlap_allowed: scheduled.overlap == Overlap::Allow,
+                overlap: StoredOverlap::of(scheduled.overlap),
                 start_deadline_us: micros(scheduled.start_deadline),
                 catch_up: StoredCatchUp::of(scheduled.catch_up),
                 timeout_us: scheduled.timeout.map(micros),
@@ -288,6 +293,7 @@ impl TryFrom<StoredKind> for JobKind {
                 active_until_us,
                 calendar,
                 is_overlap_allowed,
+                overlap,
                 start_deadline_us,
                 catch_up,
                 timeout_us,
@@ -303,11 +309,7 @@ impl TryFrom<StoredKind> for JobKind {
                     until: instant(active_until_us)?,
                 },
                 calendar: calendar.map(CalendarRule::try_from).transpose()?,
-                overlap: if is_overlap_allowed {
-                    Overlap::Allow
-                } else {
-                    Overlap::Forbid
-                },
+                overlap: StoredOverlap::read(overlap, is_overlap_allowed),
                 start_deadline: Duration::from_micros(start_deadline_us),
                 catch_up: catch_up.map_or(CatchUp::None, CatchUp::from),
                 timeout: timeout_us.map(Duration::from_micros),

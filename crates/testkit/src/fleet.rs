@@ -229,6 +229,7 @@ impl Fleet {
                 active_until: None,
                 calendar: None,
                 overlap: Default::default(),
+                queue_max: None,
                 start_deadline_ms: None,
                 catch_up: Default::default(),
                 timeout_ms: None,

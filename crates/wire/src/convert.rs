@@ -221,8 +221,14 @@ pub fn order(order: &Order, session_epoch: u64) -> v1::Order {
         overlap: match order.overlap {
             Overlap::Forbid => v1::Overlap::Forbid,
             Overlap::Allow => v1::Overlap::Allow,
+            Overlap::Queue { .. } => v1::Overlap::Queue,
+            Overlap::Replace => v1::Overlap::Replace,
         }
         .into(),
+        queue_max: match order.overlap {
+            Overlap::Queue { max } => max,
+            Overlap::Forbid | Overlap::Allow | Overlap::Replace => 0,
+        },
         timeout_us: order.timeout.map(duration_us),
         launch: Some((&order.launch).into()),
         session_epoch,
@@ -236,6 +242,10 @@ impl TryFrom<v1::Order> for Order {
         let overlap = match order.overlap() {
             v1::Overlap::Forbid => Overlap::Forbid,
             v1::Overlap::Allow => Overlap::Allow,
+            v1::Overlap::Queue => Overlap::Queue {
+                max: order.queue_max,
+            },
+            v1::Overlap::Replace => Overlap::Replace,
             v1::Overlap::Unspecified => return Err(wrong("order.overlap")),
         };
         Ok(Self {

@@ -1882,10 +1882,10 @@ export interface components {
          */
         OutputStream: "stdout" | "stderr" | "gap";
         /**
-         * @description Overlap policy.
+         * @description What to do when the previous run of the same agent and copy is still alive.
          * @enum {string}
          */
-        Overlap: "forbid" | "allow";
+        Overlap: "forbid" | "allow" | "queue" | "replace";
         /** @description One page of a list. */
         Page_Agent: {
             /** @description The rows, in the order the list documents. */
@@ -3019,11 +3019,16 @@ export interface components {
             expression: string;
             /** @description What to do when the previous run of the same agent and copy is still alive. */
             overlap?: components["schemas"]["Overlap"];
+            /**
+             * Format: int32
+             * @description Runs that may wait while the previous one is alive, 1 to 100; only with overlap `queue`, and 1 there when absent.
+             */
+            queue_max?: number | null;
             /** @description When to try again. */
             retry?: components["schemas"]["RetryPolicy"];
             /**
              * Format: int64
-             * @description How late a run may start, in milliseconds, 1,000 to 604,800,000; 60,000 when absent.
+             * @description How late a run may start, in milliseconds, 1,000 to 604,800,000; when absent 60,000, and 3,600,000 with overlap `queue`.
              */
             start_deadline_ms?: number | null;
             /** @description IANA time zone name; the center's default when absent. */

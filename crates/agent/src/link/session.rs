@@ -107,6 +107,7 @@ pub(super) async fn open(
         session_epoch_seen: seen,
         follows_restart_counts: true,
         knows_secrets: true,
+        knows_overlap: true,
     };
     say(&out, FromAgentBody::Hello(hello)).await?;
     let answered = timeout(

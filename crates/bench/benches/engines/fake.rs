@@ -174,6 +174,7 @@ impl Agent {
             session_epoch_seen: 0,
             follows_restart_counts: true,
             knows_secrets: true,
+            knows_overlap: true,
         };
         out.send(said(Out::Hello(hello))).await?;
         let mut inbound = client

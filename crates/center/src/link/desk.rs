@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cronfleet_core::id::{JobId, RunId};
-use cronfleet_core::job::Launch;
 use cronfleet_core::order::{DaemonOrder, Order, SlotState};
 use cronfleet_core::plan::{PLAN_AHEAD, PlannedRun, earlier, later};
 use cronfleet_core::run::{Cause, Reason, RunKey, RunState};
@@ -27,7 +26,7 @@ use super::output::OutputLives;
 use super::policy;
 use super::secrets;
 use super::session::{Activity, Greeting, SessionEnd, tell as tell_agent};
-use super::withheld;
+use super::withheld::{self, Skills};
 use crate::bus::Change;
 use crate::nudge::Nudge;
 
@@ -45,7 +44,7 @@ pub(super) struct Desk {
     /// Set until the runs at host start (`@reboot`) of this boot are recorded.
     new_boot: Option<String>,
     follows_restart_counts: bool,
-    knows_secrets: bool,
+    skills: Skills,
     /// What the agent was last told to keep alive.
     daemons: Option<Vec<DaemonOrder>>,
     /// What it was not told, because it would start that without secrets.
@@ -71,7 +70,7 @@ impl Desk {
                 .is_new_boot
                 .then(|| greeting.boot_id.clone()),
             follows_restart_counts: greeting.follows_restart_counts,
-            knows_secrets: greeting.knows_secrets,
+            skills: greeting.skills,
             daemons: None,
             withheld: Vec::new(),
             lives: OutputLives::default(),
@@ -242,7 +241,7 @@ impl Desk {
 
     async fn send_orders(&self, orders: &[Order]) -> Result<(), SessionEnd> {
         let (orders, withheld): (Vec<_>, Vec<_>) =
-            orders.iter().partition(|order| self.can(&order.launch));
+            orders.iter().partition(|order| self.skills.can(order));
         if !withheld.is_empty() {
             // It may have one of them from a time when it was newer: only the agent can say.
             let runs: Vec<RunId> = withheld.iter().map(|order| order.run).collect();
@@ -258,14 +257,9 @@ impl Desk {
         Ok(())
     }
 
-    /// Whether the agent does all that a launch asks for.
-    fn can(&self, launch: &Launch) -> bool {
-        self.knows_secrets || launch.secrets.is_empty()
-    }
-
-    /// Ends what the agent would start without its secrets.
+    /// Ends what the agent would not do as its job asks.
     async fn withhold_runs(&self) -> Result<(), SessionEnd> {
-        if self.knows_secrets {
+        if self.skills.are_complete() {
             return Ok(());
         }
         let now = self.parts.clock.now();
@@ -273,7 +267,9 @@ impl Desk {
         let moved = self
             .parts
             .store
-            .withhold_secret_runs(&self.session, now, until, WITHHELD_MAX)
+            .withhold_runs(&self.session, now, until, WITHHELD_MAX, |order| {
+                self.skills.can(order)
+            })
             .await?;
         publish_moves(&self.parts.bus, &moved);
         Ok(())
@@ -309,7 +305,7 @@ impl Desk {
         let wanted = self.parts.store.daemon_orders(self.session.agent).await?;
         let (daemons, withheld): (Vec<_>, Vec<_>) = wanted
             .into_iter()
-            .partition(|order| self.can(&order.launch));
+            .partition(|order| self.skills.can_launch(&order.launch));
         if self.withheld != withheld {
             self.withheld = withheld;
             self.show_withheld().await?;

@@ -19,6 +19,7 @@ use super::desk::Desk;
 use super::join::facts;
 use super::outbox::{Closed, Outbox};
 use super::peer::Peer;
+use super::withheld::Skills;
 use crate::bus::Change;
 
 /// How often agents send heartbeats.
@@ -142,8 +143,8 @@ pub(super) struct Greeting {
     pub(super) boot_id: String,
     /// Whether the agent restarts daemon processes by the counts in its orders.
     pub(super) follows_restart_counts: bool,
-    /// Whether it gives processes their secrets.
-    pub(super) knows_secrets: bool,
+    /// What it can do beside the first agents.
+    pub(super) skills: Skills,
 }
 
 async fn open(
@@ -196,7 +197,10 @@ async fn open(
         opened,
         boot_id,
         follows_restart_counts: hello.follows_restart_counts,
-        knows_secrets: hello.knows_secrets,
+        skills: Skills {
+            secrets: hello.knows_secrets,
+            overlap: hello.knows_overlap,
+        },
     })
 }
 

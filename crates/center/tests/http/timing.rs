@@ -62,6 +62,7 @@ async fn what_is_wrong_with_it_is_named() {
         timing[field] = value;
         timing
     };
+    let overlap = |overlap: &str, queue_max: Value| json!({ "expression": "@daily", "overlap": overlap, "queue_max": queue_max });
     let calendar = |expression: &str, name: &str, mode: &str| json!({ "expression": expression, "calendar": { "name": name, "mode": mode } });
     let cases = [
         (
@@ -77,6 +78,21 @@ async fn what_is_wrong_with_it_is_named() {
             daily("active_until", json!("2020-01-01T00:00:00Z")),
             "spec.scheduled.active_until",
             "schedule.never",
+        ),
+        (
+            overlap("queue", json!(101)),
+            "spec.scheduled.queue_max",
+            "job.out_of_range",
+        ),
+        (
+            overlap("replace", json!(1)),
+            "spec.scheduled.queue_max",
+            "job.queue_max_needless",
+        ),
+        (
+            json!({ "expression": "@daily", "overlap": "replace", "catch_up": { "policy": "all" } }),
+            "spec.scheduled.catch_up.policy",
+            "job.catch_up_replace",
         ),
         (
             calendar("@daily", "cn", "include"),

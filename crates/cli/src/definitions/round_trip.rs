@@ -107,7 +107,15 @@ fn scheduled() -> BoxedStrategy<Value> {
                 ),
             ])),
         ),
-        ("overlap", maybe(&[json!("forbid"), json!("allow")])),
+        (
+            "overlap",
+            maybe(&[
+                json!("forbid"),
+                json!("allow"),
+                json!("queue"),
+                json!("replace"),
+            ]),
+        ),
         ("start_deadline_ms", maybe(&[json!(60_000), json!(1_000)])),
         (
             "catch_up",

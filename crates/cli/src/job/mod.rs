@@ -7,6 +7,7 @@ mod edit;
 mod limit_flags;
 mod list;
 mod manage;
+mod overlap_flags;
 mod retry_flags;
 mod run_now;
 mod show;

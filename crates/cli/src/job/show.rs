@@ -10,7 +10,7 @@ use cronfleet_api::secret::{SecretAs, SecretUse};
 use reqwest::Method;
 
 use super::daemon_flags::check_in_words;
-use super::{catch_up_flags, limit_flags, list, retry_flags};
+use super::{catch_up_flags, limit_flags, list, overlap_flags, retry_flags};
 use crate::client::{Client, find, id_of};
 use crate::failure::Failure;
 use crate::screen::Screen;
@@ -136,7 +136,7 @@ fn lines(job: &Job, target: String) -> Vec<(&'static str, String)> {
     lines.push(("processes", format!("{} per agent", spec.processes)));
     if let Some(scheduled) = &spec.scheduled {
         lines.extend(timing_flags::in_words(scheduled));
-        lines.push(("overlap", shown::word(&scheduled.overlap)));
+        lines.push(("overlap", overlap_flags::in_words(scheduled)));
         let caught_up = catch_up_flags::in_words(&scheduled.catch_up);
         lines.extend(caught_up.map(|said| ("catch-up", said)));
         let timeout = scheduled

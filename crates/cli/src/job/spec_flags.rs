@@ -14,6 +14,7 @@ use cronfleet_api::secret::{SecretAs, SecretUse};
 use super::catch_up_flags::CatchUpFlags;
 use super::daemon_flags::DaemonFlags;
 use super::limit_flags::{Limit, LimitFlags, unset};
+use super::overlap_flags::OverlapFlags;
 use super::retry_flags::RetryFlags;
 use super::spec_file::read_text;
 use crate::client::{Client, ids_of};
@@ -41,9 +42,8 @@ pub(crate) struct SpecFlags {
     /// IANA time zone of the schedule; the center's default when absent
     #[arg(long, value_name = "ZONE", help_heading = "When")]
     tz: Option<String>,
-    /// What to do while the previous run is alive
-    #[arg(long, value_enum, help_heading = "When")]
-    overlap: Option<OverlapWord>,
+    #[command(flatten, next_help_heading = "When")]
+    overlap: OverlapFlags,
     /// How late a run may start, e.g. 60s
     #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "When")]
     start_deadline: Option<Millis>,
@@ -134,14 +134,6 @@ pub(crate) struct SpecFlags {
     /// Program and arguments, after --
     #[arg(last = true, value_name = "COMMAND")]
     argv: Vec<String>,
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum OverlapWord {
-    /// Skip the new run, on record
-    Forbid,
-    /// Start it all the same
-    Allow,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -375,6 +367,7 @@ impl SpecFlags {
                 active_until: None,
                 calendar: None,
                 overlap: Overlap::Forbid,
+                queue_max: None,
                 start_deadline_ms: None,
                 catch_up: CatchUp::default(),
                 timeout_ms: None,
@@ -398,6 +391,7 @@ impl SpecFlags {
 
     fn apply_scheduled(&self, scheduled: &mut ScheduledSpec) -> Result<(), Failure> {
         set_maybe(&mut scheduled.time_zone, self.tz.clone());
+        self.overlap.apply(scheduled);
         set_maybe(
             &mut scheduled.start_deadline_ms,
             self.start_deadline.map(|Millis(ms)| ms),
@@ -406,12 +400,6 @@ impl SpecFlags {
         self.catch_up.apply(&mut scheduled.catch_up);
         set_maybe(&mut scheduled.timeout_ms, self.timeout.map(|Millis(ms)| ms));
         self.retry.apply(&mut scheduled.retry);
-        if let Some(word) = self.overlap {
-            scheduled.overlap = match word {
-                OverlapWord::Forbid => Overlap::Forbid,
-                OverlapWord::Allow => Overlap::Allow,
-            };
-        }
         for unset in &self.unset {
             match unset {
                 Unset::Tz => scheduled.time_zone = None,
@@ -432,7 +420,6 @@ impl SpecFlags {
     fn scheduled_flags(&self) -> impl Iterator<Item = (&'static str, bool)> {
         let others = [
             ("--tz", self.tz.is_some()),
-            ("--overlap", self.overlap.is_some()),
             ("--start-deadline", self.start_deadline.is_some()),
             ("--catch-up", !self.catch_up.is_empty()),
             ("--timeout", self.timeout.is_some()),
@@ -440,6 +427,7 @@ impl SpecFlags {
         self.timing
             .given()
             .into_iter()
+            .chain(self.overlap.given())
             .chain(others)
             .chain(self.retry.given())
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use cronfleet_api::job::RetryPolicy;
+use cronfleet_api::job::{Overlap, RetryPolicy};
 use cronfleet_testdb::{Kind, Server};
 use cronfleet_testkit::{
     Api, CenterHost, Disk, Fleet, GROUP, Machine, Passing, Program, Proxy, SyncSwitch, Traced,
@@ -422,9 +422,15 @@ async fn create_jobs(api: &Api, group: Uuid, stamps: &StampFile) -> Result<(Vec<
     let mut beat = Fleet::scheduled("beat", "* * * * * *", &stamps.run("true", 0))?;
     // What is late runs all the same.
     if let Some(scheduled) = &mut beat.scheduled {
-        scheduled.overlap = cronfleet_api::job::Overlap::Allow;
+        scheduled.overlap = Overlap::Allow;
     }
-    let fail = Fleet::scheduled("fail", "@every 1s", &stamps.run("true", 3))?;
+    let mut fail = Fleet::scheduled("fail", "@every 1s", &stamps.run("true", 3))?;
+    // What is late waits for its turn.
+    if let Some(scheduled) = &mut fail.scheduled {
+        scheduled.overlap = Overlap::Queue;
+        scheduled.queue_max = Some(100);
+        scheduled.start_deadline_ms = Some(60_000);
+    }
     let lines = "for n in 1 2 3 4 5; do echo $n; sleep 1; done";
     let mut slow = Fleet::scheduled("slow", "@every 10s", &stamps.run(lines, 0))?;
     if let Some(scheduled) = &mut slow.scheduled {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{SpecError, check, range_ms};
+use super::{SpecError, check, range, range_ms};
 use crate::calendar::CalendarRule;
 use crate::catch_up::CatchUp;
 use crate::id::JobId;
@@ -11,6 +11,9 @@ use crate::schedule::{ActiveSpan, Context, DstPolicy, Schedule, ScheduleError};
 
 /// How late a run may start unless the job says otherwise.
 pub const START_DEADLINE_DEFAULT: Duration = Duration::from_secs(60);
+
+/// The same where runs wait for each other.
+const QUEUE_START_DEADLINE_DEFAULT: Duration = Duration::from_secs(3_600);
 
 /// When and how to run a scheduled job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +48,46 @@ pub enum Overlap {
     Forbid,
     /// Start it all the same.
     Allow,
+    /// Let the new run wait for its turn, as long as its start deadline lasts.
+    Queue {
+        /// Runs that may wait, 1 to 100; one more is skipped.
+        max: u32,
+    },
+    /// Stop the previous run, and start the new one when it is over.
+    Replace,
+}
+
+impl Overlap {
+    /// How late a run may start unless the job says otherwise: a run that is to wait for others gets more time.
+    pub const fn start_deadline_default(self) -> Duration {
+        match self {
+            Self::Queue { .. } => QUEUE_START_DEADLINE_DEFAULT,
+            Self::Forbid | Self::Allow | Self::Replace => START_DEADLINE_DEFAULT,
+        }
+    }
+
+    /// Checks the bounds.
+    ///
+    /// # Errors
+    /// The queue is too short or too long, or it cannot go together with what is caught up.
+    fn check(self, catch_up: CatchUp) -> Result<(), SpecError> {
+        if let Self::Queue { max } = self {
+            range("scheduled.queue_max", u64::from(max), 1, 100)?;
+        }
+        let is_pointless = self == Self::Replace && matches!(catch_up, CatchUp::All { .. });
+        check(
+            !is_pointless,
+            "scheduled.catch_up.policy",
+            "job.catch_up_replace",
+            || {
+                (
+                    "with overlap replace each run that is caught up would stop the one before it"
+                        .into(),
+                    "use latest or none, or another overlap".into(),
+                )
+            },
+        )
+    }
 }
 
 impl ScheduledSpec {
@@ -106,6 +149,7 @@ pub(super) fn check_scheduled(spec: &ScheduledSpec) -> Result<(), SpecError> {
     )?;
     check_active("scheduled.active_until", spec.active)?;
     spec.catch_up.check()?;
+    spec.overlap.check(spec.catch_up)?;
     if let Some(timeout) = spec.timeout {
         range_ms("scheduled.timeout_ms", timeout, 100, 2_592_000_000)?;
     }

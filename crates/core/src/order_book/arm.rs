@@ -4,26 +4,12 @@ use super::book::OrderBook;
 use super::follow::stop_effect;
 use super::io::Effect;
 use super::lane::{LaneKey, Rank};
-use super::settle::not_started;
 use super::stage::Stage;
 use crate::id::RunId;
-use crate::job::Overlap;
 use crate::life::Now;
-use crate::order::{Claim, StopCause};
+use crate::order::StopCause;
 use crate::plan::earlier;
 use crate::run::Reason;
-
-/// What to do with the first run of a lane.
-enum Turn {
-    /// Nothing until something else happens.
-    Wait,
-    /// Release it.
-    Go,
-    /// Refuse it.
-    Refuse(Reason),
-    /// It could not be prepared.
-    Fail(Reason, String),
-}
 
 impl OrderBook {
     /// Does what the clocks ask for.
@@ -65,95 +51,8 @@ impl OrderBook {
         }
     }
 
-    /// Releases, refuses or fails the first runs of a lane for as long as that is possible.
-    fn advance_lane(&mut self, now: Now, key: LaneKey, out: &mut Vec<Effect>) {
-        while let Some(rank) = self
-            .lanes
-            .get(&key)
-            .and_then(|lane| lane.queue.first().copied())
-        {
-            self.let_first_be_armed(key, rank);
-            if rank.not_before > now.center {
-                return;
-            }
-            match self.turn(now, key, rank.run) {
-                Turn::Wait => {
-                    self.arm_blocker(key, rank, out);
-                    return;
-                }
-                Turn::Go => self.go(key, rank, out),
-                Turn::Refuse(reason) => self.refuse(rank.run, reason, out),
-                Turn::Fail(reason, detail) => {
-                    let Some(held) = self.held.get(&rank.run) else {
-                        return;
-                    };
-                    let not_after = held.order.not_after;
-                    let end = not_started(now.center, reason, detail);
-                    self.settle(rank.run, not_after, Claim::Ended { start: None, end }, out);
-                }
-            }
-        }
-    }
-
-    /// The first run of a lane in which nothing is alive may be prepared.
-    fn let_first_be_armed(&mut self, key: LaneKey, rank: Rank) {
-        let is_free = self.lanes.get(&key).is_some_and(|lane| lane.alive == 0);
-        let waits = self
-            .held
-            .get(&rank.run)
-            .is_some_and(|held| held.stage == (Stage::Waiting { is_synced: true }));
-        if is_free && waits {
-            self.to_arm.insert(rank);
-        }
-    }
-
-    fn turn(&self, now: Now, key: LaneKey, run: RunId) -> Turn {
-        let Some(held) = self.held.get(&run) else {
-            return Turn::Wait;
-        };
-        let (is_occupied, is_going) = self
-            .lanes
-            .get(&key)
-            .map_or((false, false), |lane| (lane.alive > 0, lane.going > 0));
-        if now.center > held.order.not_after {
-            return Turn::Refuse(Reason::StartDeadlineExceeded);
-        }
-        if held.stage == (Stage::Waiting { is_synced: false }) {
-            return Turn::Wait;
-        }
-        if is_occupied && held.order.overlap == Overlap::Forbid {
-            return if held.order.is_planned_late() {
-                Turn::Wait
-            } else {
-                Turn::Refuse(Reason::Overlap)
-            };
-        }
-        match &held.stage {
-            Stage::Armed if is_going => Turn::Wait,
-            Stage::Armed => Turn::Go,
-            Stage::Unready { reason, detail } => Turn::Fail(*reason, detail.clone()),
-            Stage::Waiting { .. } | Stage::Arming | Stage::Going | Stage::Running { .. } => {
-                Turn::Wait
-            }
-        }
-    }
-
-    fn go(&mut self, key: LaneKey, rank: Rank, out: &mut Vec<Effect>) {
-        let Some(held) = self.held.get_mut(&rank.run) else {
-            return;
-        };
-        held.stage = Stage::Going;
-        self.windows.remove(&(held.order.not_after, rank.run));
-        self.count_prepared(key, -1);
-        let lane = self.lanes.entry(key).or_default();
-        lane.queue.remove(&rank);
-        lane.alive += 1;
-        lane.going += 1;
-        out.push(Effect::Go { run: rank.run });
-    }
-
     /// Prepares the first run of a lane beyond the limit if prepared ones have to wait for it: else both would wait for ever.
-    fn arm_blocker(&mut self, key: LaneKey, rank: Rank, out: &mut Vec<Effect>) {
+    pub(super) fn arm_blocker(&mut self, key: LaneKey, rank: Rank, out: &mut Vec<Effect>) {
         let blocks_prepared = self.lanes.get(&key).is_some_and(|lane| lane.prepared > 0);
         if blocks_prepared && self.to_arm.remove(&rank) {
             self.arm(rank.run, out);
@@ -201,56 +100,6 @@ impl OrderBook {
                     self.set_alarm(run);
                 }
                 None => self.ask_to_stop(now, run, StopCause::Timeout, out),
-            }
-        }
-    }
-}
-
-impl OrderBook {
-    /// Checks what must always hold between the indexes. For tests: quadratic in nothing, but not free.
-    ///
-    /// # Panics
-    /// Something does not hold.
-    #[doc(hidden)]
-    pub fn assert_consistent(&self, now: Now) {
-        let prepared = self
-            .held
-            .values()
-            .filter(|held| held.stage.is_prepared())
-            .count();
-        assert_eq!(self.prepared, prepared, "places among the prepared");
-        for (run, held) in &self.held {
-            assert!(!self.settled.contains_key(run), "{run} is held and settled");
-            let rank = Rank::of(&held.order);
-            let lane = self.lanes.get(&LaneKey::of(&held.order));
-            let is_queued = lane.is_some_and(|lane| lane.queue.contains(&rank));
-            assert_eq!(is_queued, !held.stage.is_alive(), "{run} in its lane");
-            let waits = held.stage == Stage::Waiting { is_synced: true };
-            let is_first =
-                lane.is_some_and(|lane| lane.alive == 0 && lane.queue.first() == Some(&rank));
-            let may_be_armed = waits && (is_first || held.order.overlap == Overlap::Allow);
-            assert!(
-                self.is_closing || !may_be_armed || self.to_arm.contains(&rank),
-                "{run} may be prepared"
-            );
-            assert!(
-                self.is_closing || waits || !self.to_arm.contains(&rank),
-                "{run} does not wait to be prepared"
-            );
-        }
-        for (key, lane) in &self.lanes {
-            assert!(!lane.is_empty(), "an empty lane is kept");
-            let first = lane
-                .queue
-                .first()
-                .filter(|rank| rank.not_before <= now.center && !self.is_closing);
-            if let Some(rank) = first {
-                let turn = self.turn(now, *key, rank.run);
-                assert!(
-                    matches!(turn, Turn::Wait),
-                    "{} had its turn and did not take it",
-                    rank.run
-                );
             }
         }
     }

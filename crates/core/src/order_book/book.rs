@@ -28,7 +28,7 @@ pub struct OrderBook {
     pub(super) lanes: BTreeMap<LaneKey, Lane>,
     /// Runs that are alive and settled as lost, for the ledger does not know them: they occupy their lanes all the same.
     pub(super) strangers: BTreeMap<RunId, LaneKey>,
-    /// Runs that wait to be prepared, their orders on the disk. Where overlap is forbidden only the first of a lane in which
+    /// Runs that wait to be prepared, their orders on the disk. Unless overlap is allowed only the first of a lane in which
     /// nothing is alive: whatever is prepared behind another may have been prepared in vain.
     pub(super) to_arm: BTreeSet<Rank>,
     /// Lanes in which something has changed, so that their first run may have its turn.
@@ -181,7 +181,7 @@ impl OrderBook {
 
     /// Whether any command may be running.
     pub fn has_processes(&self) -> bool {
-        self.lanes.values().any(|lane| lane.alive > 0)
+        self.lanes.values().any(|lane| !lane.alive.is_empty())
     }
 
     /// Records that make the same book again: a compacted ledger.
@@ -234,7 +234,7 @@ impl OrderBook {
                 self.to_arm.insert(Rank::of(order));
             }
             // Whether it may be is for its lane to say.
-            Overlap::Forbid => {}
+            Overlap::Forbid | Overlap::Queue { .. } | Overlap::Replace => {}
         }
         self.stirred.insert(LaneKey::of(order));
     }
@@ -258,7 +258,7 @@ impl OrderBook {
         }
         if let Some(lane) = self.lanes.get_mut(&lane_key) {
             lane.queue.remove(&rank);
-            lane.alive -= usize::from(held.stage.is_alive());
+            lane.alive.remove(&run);
             lane.going -= usize::from(held.stage == Stage::Going);
             if lane.is_empty() {
                 self.lanes.remove(&lane_key);
@@ -273,7 +273,7 @@ impl OrderBook {
             return;
         };
         if let Some(lane) = self.lanes.get_mut(&key) {
-            lane.alive -= 1;
+            lane.alive.remove(&run);
             if lane.is_empty() {
                 self.lanes.remove(&key);
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::book::OrderBook;
 use super::io::Effect;
 use super::lane::{LaneKey, Rank};
-use super::settle::{not_started, refused};
+use super::settle::{not_started, not_wanted, refused};
 use super::stage::{Stage, stop_cause};
 use crate::id::RunId;
 use crate::life::{Now, StopMove, Stopping};
@@ -136,7 +136,7 @@ impl OrderBook {
         let rank = Rank::of(&order);
         if was_alive {
             let lane = self.lanes.entry(lane).or_default();
-            lane.alive -= 1;
+            lane.alive.remove(&run);
             lane.going -= 1;
             lane.queue.insert(rank);
             self.windows.insert((order.not_after, run));
@@ -153,7 +153,7 @@ impl OrderBook {
         };
         let not_after = held.order.not_after;
         let claim = match held.asked {
-            Some(_) => refused(Reason::KilledBeforeStart),
+            Some(cause) => refused(not_wanted(cause)),
             None => {
                 let detail = format!("its shim died {} times before the start", held.deaths);
                 Claim::Ended {

@@ -58,14 +58,14 @@ pub(super) struct Lane {
     pub(super) queue: BTreeSet<Rank>,
     /// How many of them are prepared or being prepared.
     pub(super) prepared: usize,
-    /// How many are released and not over.
-    pub(super) alive: usize,
+    /// Those that are released and not over.
+    pub(super) alive: BTreeSet<RunId>,
     /// Those of them that have not started yet. The next one waits for them, for two released at once could start in either order.
     pub(super) going: usize,
 }
 
 impl Lane {
     pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_empty() && self.alive == 0
+        self.queue.is_empty() && self.alive.is_empty()
     }
 }

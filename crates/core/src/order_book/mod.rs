@@ -7,7 +7,7 @@
 //! stage       | becomes
 //! waiting     | (ledger synced, not_before − arm_ahead) arming
 //! arming      | armed, unready; its shim died: waiting again, a few times
-//! armed       | (not_before, its turn, nothing alive if overlap is forbidden) going; its shim died: waiting again
+//! armed       | (not_before, its turn, nothing alive unless overlap is allowed) going; its shim died: waiting again
 //! unready     | (not_before, its turn) settled: could not be started
 //! going       | running; settled; its shim died and nothing ran: waiting again
 //! running     | settled
@@ -17,11 +17,12 @@
 //! Invariants, each held by a property test:
 //! - at most one `Go` for a run that is not proven to have started nothing;
 //! - `Go` only within `not_before..=not_after`, in order of `not_before` within one (job, copy);
-//! - with overlap forbidden never a `Go` while another run of (job, copy) is going or running;
+//! - unless overlap is allowed never a `Go` while another run of (job, copy) is going or running;
 //! - a run is prepared only after its order reached the disk, and reported as over only after that is in the ledger.
 
 mod arm;
 mod book;
+mod consistent;
 mod follow;
 mod intake;
 mod io;
@@ -29,6 +30,7 @@ mod lane;
 mod recover;
 mod settle;
 mod stage;
+mod turn;
 
 pub use book::OrderBook;
 

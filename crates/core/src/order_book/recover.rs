@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::book::OrderBook;
 use super::io::{Effect, Limits};
 use super::lane::{LaneKey, Rank};
-use super::settle::refused;
+use super::settle::{not_wanted, refused};
 use super::stage::{Settled, Stage, stop_cause};
 use crate::id::RunId;
 use crate::life::{Found, Now, Owner};
@@ -233,8 +233,8 @@ impl OrderBook {
         }
         match found {
             // Only what may run is asked to stop.
-            Some(Found::NeverStarted) if asked.is_some() => {
-                self.settle(run, not_after, refused(Reason::KilledBeforeStart), out);
+            Some(Found::NeverStarted) if let Some(cause) = asked => {
+                self.settle(run, not_after, refused(not_wanted(cause)), out);
             }
             None if is_of_old_boot => self.lose(run, not_after, Reason::HostRebooted, out),
             None if asked.is_some() => self.lose(run, not_after, Reason::AgentCrashed, out),
@@ -288,7 +288,7 @@ impl OrderBook {
         self.windows.remove(&(held.order.not_after, run));
         let lane = self.lanes.entry(LaneKey::of(&held.order)).or_default();
         lane.queue.remove(&rank);
-        lane.alive += 1;
+        lane.alive.insert(run);
         self.set_alarm(run);
     }
 
@@ -304,7 +304,7 @@ impl OrderBook {
     ) {
         if let (Found::Alive { .. }, Some(owner)) = (&found, owner) {
             let key = LaneKey::of_owner(owner);
-            self.lanes.entry(key).or_default().alive += 1;
+            self.lanes.entry(key).or_default().alive.insert(run);
             self.strangers.insert(run, key);
         }
         if let Some(settled) = self.settled.get(&run) {

@@ -9,7 +9,7 @@ use super::io::Effect;
 use super::stage::{Settled, Stage};
 use crate::id::RunId;
 use crate::life::Now;
-use crate::order::{Claim, Cleanup, End, ExitStatus, OutputTotals, Usage};
+use crate::order::{Claim, Cleanup, End, ExitStatus, OutputTotals, StopCause, Usage};
 use crate::plan::{earlier, later};
 use crate::record::Record;
 use crate::run::Reason;
@@ -197,6 +197,14 @@ pub(super) fn refused(reason: Reason) -> Claim {
     Claim::Refused {
         reason,
         detail: None,
+    }
+}
+
+/// Why a run that was asked to stop before it had started did not start.
+pub(super) const fn not_wanted(cause: StopCause) -> Reason {
+    match cause {
+        StopCause::Replaced => Reason::Overtaken,
+        _ => Reason::KilledBeforeStart,
     }
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod evidence;
+mod overlap;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -325,7 +326,12 @@ fn a_run_taken_back_lets_the_next_one_go() {
 
 #[test]
 fn nothing_is_prepared_behind_another_that_it_must_not_overlap() {
-    for (overlap, is_armed_at_once) in [(Overlap::Forbid, false), (Overlap::Allow, true)] {
+    for (overlap, is_armed_at_once) in [
+        (Overlap::Forbid, false),
+        (Overlap::Allow, true),
+        (Overlap::Queue { max: 1 }, false),
+        (Overlap::Replace, false),
+    ] {
         let mut bench = Bench::new();
         let with = |order| Order { overlap, ..order };
         let arm = Effect::Arm { run: B };

@@ -1,5 +1,6 @@
 //! What may happen in a history.
 
+use cronfleet_core::job::Overlap;
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
@@ -10,7 +11,7 @@ pub(crate) enum Action {
         lane: u8,
         due_in: u16,
         window: u16,
-        forbid: bool,
+        overlap: Overlap,
         timeout: Option<u16>,
     },
     Resend(u8),
@@ -35,9 +36,9 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
     let run = 0..16_u8;
     prop_oneof![
         6 => (0..2_500_u64).prop_map(Action::Advance),
-        6 => (run.clone(), 0..2_u8, 0..6_000_u16, 0..8_000_u16, any::<bool>(), proptest::option::of(100..4_000_u16))
-            .prop_map(|(run, lane, due_in, window, forbid, timeout)| {
-                Action::Order { run, lane, due_in, window, forbid, timeout }
+        6 => (run.clone(), 0..2_u8, 0..6_000_u16, 0..8_000_u16, overlap(), proptest::option::of(100..4_000_u16))
+            .prop_map(|(run, lane, due_in, window, overlap, timeout)| {
+                Action::Order { run, lane, due_in, window, overlap, timeout }
             }),
         1 => run.clone().prop_map(Action::Resend),
         1 => run.clone().prop_map(Action::Revoke),
@@ -51,5 +52,14 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         1 => prop::bool::weighted(0.3).prop_map(Action::FailLedger),
         1 => Just(Action::FailSync),
         1 => Just(Action::Compact),
+    ]
+}
+
+fn overlap() -> impl Strategy<Value = Overlap> {
+    prop_oneof![
+        3 => Just(Overlap::Forbid),
+        3 => Just(Overlap::Allow),
+        1 => (1..4_u32).prop_map(|max| Overlap::Queue { max }),
+        1 => Just(Overlap::Replace),
     ]
 }

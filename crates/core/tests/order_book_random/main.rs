@@ -10,7 +10,9 @@ use std::time::Duration;
 use cronfleet_core::id::{JobId, RunId};
 use cronfleet_core::job::{Command, Launch, Overlap, StopPolicy};
 use cronfleet_core::life::{Found, Now};
-use cronfleet_core::order::{Claim, Cleanup, End, ExitStatus, Order, OutputTotals, Start, Usage};
+use cronfleet_core::order::{
+    Claim, Cleanup, End, ExitStatus, Order, OutputTotals, Start, StopCause, Usage,
+};
 use cronfleet_core::order_book::{Effect, Input, Limits, OrderBook, Phase, Survey, SurveyedBoot};
 use cronfleet_core::record::Record;
 use cronfleet_core::run::Reason;
@@ -180,7 +182,7 @@ impl World {
             let same_lane = self.orders[other].copy == order.copy && *other != run;
             let alive = matches!(trace, Trace::Released | Trace::Alive { .. });
             assert!(
-                !(same_lane && alive && order.overlap == Overlap::Forbid),
+                !(same_lane && alive && order.overlap != Overlap::Allow),
                 "{run} overlaps {other}"
             );
             let earlier = (self.orders[other].not_before, *other) < (order.not_before, run);
@@ -207,11 +209,18 @@ impl World {
         };
         match &claim {
             Claim::Accepted => {}
-            Claim::Refused { .. } => assert!(!self.executed.contains(&run), "{run} ran: {claim:?}"),
+            Claim::Refused { reason, .. } => {
+                assert!(!self.executed.contains(&run), "{run} ran: {claim:?}");
+                let queues = matches!(self.orders[&run].overlap, Overlap::Queue { .. });
+                assert!(queues || *reason != Reason::QueueFull, "{run}: {claim:?}");
+            }
             Claim::Running(_) => assert!(self.executed.contains(&run), "{run} never ran"),
             Claim::Ended { end, .. } => {
                 let ran = !matches!(end.status, ExitStatus::NotStarted { .. });
                 assert_eq!(ran, self.executed.contains(&run), "{run}: {claim:?}");
+                if end.stopped_for == Some(StopCause::Replaced) {
+                    assert!(self.has_successor(run), "{run} was replaced by nothing");
+                }
             }
             Claim::Lost { .. } => {}
         }
@@ -228,6 +237,17 @@ impl World {
             assert!(is_same, "{run}: {before:?} became {claim:?}");
         }
         self.said.insert(run, claim);
+    }
+
+    /// Whether there is a later run of its lane that takes the place of others.
+    fn has_successor(&self, run: RunId) -> bool {
+        let order = &self.orders[&run];
+        self.orders.values().any(|other| {
+            other.run != run
+                && other.copy == order.copy
+                && other.due >= order.due
+                && other.overlap == Overlap::Replace
+        })
     }
 
     /// Sends an order, unless nobody would: what an agent refused without its ledger's word is not sent again once that is stored.
@@ -389,13 +409,13 @@ impl World {
                 lane,
                 due_in,
                 window,
-                forbid,
+                overlap,
                 timeout,
             } => {
                 let run = run_id(run);
                 let due = self.center + Duration::from_millis(u64::from(due_in));
                 let order = self.orders.entry(run).or_insert_with(|| {
-                    Arc::new(order(run, u32::from(lane), due, window, forbid, timeout))
+                    Arc::new(order(run, u32::from(lane), due, window, overlap, timeout))
                 });
                 let order = Arc::clone(order);
                 self.send(order);
@@ -510,7 +530,7 @@ fn order(
     lane: u32,
     due: Timestamp,
     window: u16,
-    forbid: bool,
+    overlap: Overlap,
     timeout: Option<u16>,
 ) -> Order {
     Order {
@@ -524,11 +544,7 @@ fn order(
         due,
         not_before: due,
         not_after: due + Duration::from_millis(u64::from(window)),
-        overlap: if forbid {
-            Overlap::Forbid
-        } else {
-            Overlap::Allow
-        },
+        overlap,
         timeout: timeout.map(|ms| Duration::from_millis(u64::from(ms))),
         launch: Launch {
             stop: StopPolicy {

@@ -35,7 +35,7 @@ fn check_overlap(world: &World, starts: &[(&Stamp, RunId, &Row)], found: &mut Ve
     let mut alive: Option<(&Stamp, RunId)> = None;
     for (stamp, run, row) in starts {
         let key = &row.planned.key;
-        let forbids = world.db.jobs[&key.job].draw(key.job_version).overlap == Overlap::Forbid;
+        let forbids = world.db.jobs[&key.job].draw(key.job_version).overlap != Overlap::Allow;
         if let Some((before, other)) = alive
             && forbids
             && before.alive_until() > stamp.start

@@ -1,8 +1,10 @@
 //! Outcomes tell the truth, reasons are plausible, and a row goes only where it may.
 
 use cronfleet_core::id::RunId;
+use cronfleet_core::job::Overlap;
 use cronfleet_core::run::{Outcome, Reason, RunState};
 
+use super::turns::{has_replacement, is_behind_queue};
 use super::{outcome, says_never_ran, tolerance, was_troubled};
 use crate::center::WAY_MAX;
 use crate::database::Row;
@@ -28,8 +30,8 @@ pub(super) fn check(world: &World, found: &mut Vec<Violation>) {
             );
         }
         if let Some(outcome) = outcome(row.state)
-            && outcome.needs_reason()
-                != row.reason.is_some_and(|reason| reason.outcome() == outcome)
+            && (row.reason.map(Reason::outcome) != Some(outcome))
+            && (outcome.needs_reason() || row.reason.is_some())
         {
             broken(
                 "P1 reasons",
@@ -48,7 +50,8 @@ pub(super) fn check(world: &World, found: &mut Vec<Violation>) {
             broken("P6 states follow the graph", format!("{:?}", row.history));
         }
         let is_bad = matches!(outcome(row.state), Some(Outcome::Missed | Outcome::Lost));
-        if world.swarm.faults.is_empty() && is_bad {
+        let in_queue = row.reason == Some(Reason::StartDeadlineExceeded);
+        if world.swarm.faults.is_empty() && is_bad && !in_queue {
             broken(
                 "P1 nothing fails without a fault",
                 format!("{:?} {:?}", row.state, row.reason),
@@ -76,7 +79,11 @@ fn lie(world: &World, row: &Row, stamps: &[Stamp]) -> Option<String> {
         Outcome::Failed => {
             (!matches!(status, Some(1..))).then(|| format!("exit status {status:?}"))
         }
-        Outcome::Killed => (!row.is_kill_requested).then(|| "nobody asked for it".to_owned()),
+        Outcome::Killed => {
+            let at = stamp.map_or(0, Stamp::alive_until);
+            let is_asked = row.is_kill_requested || has_replacement(world, row, at);
+            (!is_asked).then(|| "nobody asked for it".to_owned())
+        }
         Outcome::TimedOut => {
             let draw = world.db.jobs[&row.planned.key.job].draw(row.planned.key.job_version);
             let limit = draw.timeout.map(span);
@@ -116,7 +123,9 @@ fn is_plausible(world: &World, run: RunId, row: &Row, reason: Reason) -> bool {
             // A plan that took longer to the database than its runs had time could not be sent either.
             row.has_waited || happened(TroubleKind::Offline, to) || is_late
         }
-        Reason::StartDeadlineExceeded => !world.swarm.faults.is_empty(),
+        Reason::StartDeadlineExceeded => {
+            !world.swarm.faults.is_empty() || waited_in_queue(world, run, row, ended)
+        }
         Reason::AgentRestarted => {
             happened(TroubleKind::AgentDown, ended) || happened(TroubleKind::Reboot, ended)
         }
@@ -134,6 +143,10 @@ fn is_plausible(world: &World, run: RunId, row: &Row, reason: Reason) -> bool {
         Reason::KilledBeforeStart => row.is_kill_requested,
         Reason::Superseded | Reason::Paused => was_edited(),
         Reason::Overlap => overlapped(world, run, row, ended),
+        Reason::QueueFull => {
+            overlapped(world, run, row, ended) && is_behind_queue(world, row, ended)
+        }
+        Reason::Overtaken | Reason::Replaced => has_replacement(world, row, ended),
         Reason::PolicyDenied
         | Reason::LedgerMissing
         | Reason::NeverReceived
@@ -155,6 +168,13 @@ fn is_plausible(world: &World, run: RunId, row: &Row, reason: Reason) -> bool {
         | Reason::LimitUnsupported
         | Reason::OomKilled => false,
     }
+}
+
+/// Whether its job lets runs wait for each other, and another one was in the way.
+fn waited_in_queue(world: &World, run: RunId, row: &Row, refused: Micros) -> bool {
+    let key = &row.planned.key;
+    let overlap = world.db.jobs[&key.job].draw(key.job_version).overlap;
+    matches!(overlap, Overlap::Queue { .. }) && overlapped(world, run, row, refused)
 }
 
 /// Whether another run of the same copy of the job was alive (or about to start) when this one was due, or until it was refused.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use cronfleet_core::id::AgentId;
 use cronfleet_core::job::{JobKind, JobSpec, Overlap, Target};
-use cronfleet_core::order::Claim;
+use cronfleet_core::order::{Claim, Order};
 use cronfleet_core::run::{Outcome, Reason, RunState};
 use cronfleet_core::secret::{Given, SecretUse};
 use cronfleet_store::{Conflict, Session, Timing};
@@ -16,7 +16,7 @@ conformance! {
     many_sessions_are_given_their_own_in_one_go,
     what_was_sent_can_be_sent_again,
     what_was_never_sent_expires,
-    what_needs_secrets_is_withheld_from_agents_that_know_none,
+    what_an_agent_is_too_old_for_is_withheld,
     what_the_agent_has_is_told_at_connect,
     daemons_are_those_of_the_agent,
 }
@@ -26,7 +26,7 @@ async fn orders_carry_what_the_agent_needs(w: World) {
     let agent = w.agent(1, &[group]).await;
     let mut spec = scheduled("a");
     if let JobKind::Scheduled(scheduled) = &mut spec.kind {
-        scheduled.overlap = Overlap::Allow;
+        scheduled.overlap = Overlap::Queue { max: 3 };
         scheduled.timeout = Some(Duration::from_secs(5));
     }
     let job = w.job(1, group, spec.clone()).await;
@@ -50,7 +50,7 @@ async fn orders_carry_what_the_agent_needs(w: World) {
     );
     assert_eq!(
         (order.overlap, order.timeout),
-        (Overlap::Allow, Some(Duration::from_secs(5)))
+        (Overlap::Queue { max: 3 }, Some(Duration::from_secs(5)))
     );
     assert_eq!(order.launch, spec.launch);
     let row = w.run(run.id).await;
@@ -121,7 +121,7 @@ async fn two_sessions_never_send_the_same_run(w: World) {
     assert_eq!(sent.len(), 100);
 }
 
-async fn what_needs_secrets_is_withheld_from_agents_that_know_none(w: World) {
+async fn what_an_agent_is_too_old_for_is_withheld(w: World) {
     let group = w.group(1).await;
     let agent = w.agent(1, &[group]).await;
     let mut secretive = scheduled("secretive");
@@ -138,7 +138,10 @@ async fn what_needs_secrets_is_withheld_from_agents_that_know_none(w: World) {
     w.plan(plain, vec![other.clone()]).await;
     let session = w.session(agent).await;
     let (now, until) = (at(50), at(65));
-    let withhold = || w.store.withhold_secret_runs(&session, now, until, 100);
+    let withhold = || {
+        let can = |order: &Order| order.launch.secrets.is_empty();
+        w.store.withhold_runs(&session, now, until, 100, can)
+    };
     let moved = withhold().await.unwrap();
     assert_eq!(
         moved.iter().map(|moved| moved.run).collect::<Vec<_>>(),

@@ -21,8 +21,9 @@ import {
   dstDefaults,
   limitDefaults,
   outputDefaults,
+  QUEUE_MAX,
   retryDefaults,
-  START_DEADLINE_MS,
+  startDeadlineDefault,
   stopDefaults,
   UMASK,
 } from './spec'
@@ -48,6 +49,7 @@ export interface Draft {
   activeUntil: string | undefined
   calendar: CalendarRule | undefined
   overlap: Overlap
+  queueMax: number
   startDeadlineMs: number
   catchUp: Required<CatchUp>
   timeoutMs: number | undefined
@@ -91,7 +93,8 @@ export function emptyDraft(groupId: string, kind: JobKind, timeZone: string, run
     activeUntil: undefined,
     calendar: undefined,
     overlap: 'forbid',
-    startDeadlineMs: START_DEADLINE_MS,
+    queueMax: QUEUE_MAX,
+    startDeadlineMs: startDeadlineDefault('forbid'),
     catchUp: catchUpDefaults,
     timeoutMs: undefined,
     retry: retryDefaults,
@@ -137,6 +140,7 @@ export function draftOf(groupId: string, given: JobSpec, timeZone: string): Draf
     activeUntil: spec.scheduled?.active_until ?? undefined,
     calendar: spec.scheduled?.calendar ?? undefined,
     overlap: spec.scheduled?.overlap ?? base.overlap,
+    queueMax: spec.scheduled?.queue_max ?? base.queueMax,
     startDeadlineMs: spec.scheduled?.start_deadline_ms ?? base.startDeadlineMs,
     catchUp: { ...base.catchUp, ...spec.scheduled?.catch_up },
     timeoutMs: spec.scheduled?.timeout_ms ?? undefined,
@@ -191,6 +195,7 @@ export function specOf(draft: Draft): JobSpec {
             ...timingOf(draft),
             expression: draft.expression.trim(),
             overlap: draft.overlap,
+            queue_max: draft.overlap === 'queue' ? draft.queueMax : null,
             start_deadline_ms: draft.startDeadlineMs,
             catch_up: draft.catchUp,
             timeout_ms: draft.timeoutMs ?? null,

@@ -6,6 +6,7 @@ import type {
   JobSpec,
   Limits,
   OutputPolicy,
+  Overlap,
   ReadinessSpec,
   RetryPolicy,
   ScheduledSpec,
@@ -14,7 +15,11 @@ import type {
 
 /** What holds when a definition leaves a value out. The same as in the center, whose interface documents them. */
 
-export const START_DEADLINE_MS = 60_000
+/** How late a run may start unless the job says otherwise: longer where runs wait for each other. */
+export const startDeadlineDefault = (overlap: Overlap) => (overlap === 'queue' ? 3_600_000 : 60_000)
+
+/** Runs that may wait unless the job says otherwise. */
+export const QUEUE_MAX = 1
 
 export const catchUpDefaults: Required<CatchUp> = { policy: 'none', max: 100, window_ms: 86_400_000 }
 
@@ -102,6 +107,7 @@ export function complete(spec: JobSpec): JobSpec {
 }
 
 function completeSchedule(scheduled: ScheduledSpec): ScheduledSpec {
+  const overlap = scheduled.overlap ?? 'forbid'
   return {
     ...scheduled,
     time_zone: scheduled.time_zone ?? null,
@@ -109,8 +115,9 @@ function completeSchedule(scheduled: ScheduledSpec): ScheduledSpec {
     active_from: scheduled.active_from ?? null,
     active_until: scheduled.active_until ?? null,
     calendar: scheduled.calendar ?? null,
-    overlap: scheduled.overlap ?? 'forbid',
-    start_deadline_ms: scheduled.start_deadline_ms ?? START_DEADLINE_MS,
+    overlap,
+    queue_max: overlap === 'queue' ? (scheduled.queue_max ?? QUEUE_MAX) : null,
+    start_deadline_ms: scheduled.start_deadline_ms ?? startDeadlineDefault(overlap),
     catch_up: { ...catchUpDefaults, ...scheduled.catch_up },
     timeout_ms: scheduled.timeout_ms ?? null,
     retry: { ...retryDefaults, ...scheduled.retry },

@@ -25,6 +25,8 @@ export function runSentence(run: Run, t: TFunction, locale: string): string {
         return t('runs.said.signal', { signal: run.signal, time: time ?? '–', agent: run.agent_name })
       return t('runs.said.failed', { code: run.exit_code ?? '?', time: time ?? '–', agent: run.agent_name })
     case 'killed':
+      if (run.reason === 'replaced')
+        return t('runs.said.replaced', { time: time ?? '–', agent: run.agent_name })
       return run.killed_by
         ? t('runs.said.killedBy', { who: run.killed_by, time: time ?? '–', agent: run.agent_name })
         : t('runs.said.killed', { time: time ?? '–', agent: run.agent_name })

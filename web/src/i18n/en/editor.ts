@@ -87,6 +87,7 @@ export const field = {
   scheduled_dst_gap: 'Times that clocks skip',
   scheduled_dst_overlap: 'Times that clocks show twice',
   scheduled_overlap: 'While the previous run is alive',
+  scheduled_queue_max: 'Runs that may wait',
   scheduled_start_deadline_ms: 'Start deadline',
   scheduled_catch_up: 'Times missed while no center was up',
   scheduled_catch_up_policy: 'Times missed while no center was up',
@@ -250,6 +251,14 @@ export const dstPolicy = {
 export const overlap = {
   forbid: 'skip the new run',
   allow: 'start it too',
+  queue: 'let it wait',
+  replace: 'stop the previous one',
+  queueText:
+    'A new run waits for its turn until its start deadline. When as many wait as may, one more is skipped.',
+  replaceText:
+    'The previous run is stopped as the stop policy says, and ends as killed; the new one starts when it is over.',
+  atMost_one: 'at most {{count}} waits',
+  atMost_other: 'at most {{count}} wait',
 }
 
 export const restart = {

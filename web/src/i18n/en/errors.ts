@@ -68,6 +68,9 @@ export const errors = {
   job_active_span: 'The end is not after the beginning.',
   job_calendar_unknown: 'There is no such calendar.',
   job_calendar_shift: 'What is due more than 24 times a day cannot be shifted to another day.',
+  job_catch_up_replace:
+    'Where a new run stops the previous one, each run that is caught up would stop the one before it. Choose the latest only, or none.',
+  job_queue_max_needless: 'Nothing waits in a queue, so it has no length.',
   job_calendar_reboot: 'A boot of a host happens on any day: leave the calendar out.',
   job_stragglers_daemon: 'A daemon cannot leave processes behind.',
   job_stop_signal: 'This signal cannot be used to stop.',

@@ -23,6 +23,8 @@ export const cause = {
 /** Stable words of the center. They complete sentences, so they begin in lower case. */
 export const reason = {
   overlap: 'the previous run was still alive',
+  overtaken: 'a later run took its place before it had started',
+  queue_full: 'the previous run was still alive, and as many others as may wait did so already',
   paused: 'the job was paused',
   superseded: 'a newer version of the job took its place',
   deleted: 'the job was deleted',
@@ -63,7 +65,7 @@ export const reason = {
   timed_out: 'it took too long',
   shut_down: 'it was shut down',
   scaled_down: 'fewer processes were wanted',
-  replaced: 'a newer version of the job replaced it',
+  replaced: 'a newer version of the job, or a later run, took its place',
   unhealthy: 'its health check failed too often',
   not_ready: 'it was not ready in time',
   recycled: 'it had become too old or too large',
@@ -121,6 +123,7 @@ export const runs = {
     oomKilled: 'Memory ran out after {{time}} on {{agent}}: the kernel killed it.',
     killed: 'Killed after {{time}} on {{agent}}.',
     killedBy: 'Killed by {{who}} after {{time}} on {{agent}}.',
+    replaced: 'Stopped after {{time}} on {{agent}}: a later run took its place.',
     timedOut: 'Stopped at its time limit after {{time}} on {{agent}}.',
     skipped: 'Skipped: {{why}}.',
     missed: 'Missed: {{why}}.',

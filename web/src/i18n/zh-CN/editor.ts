@@ -79,6 +79,7 @@ export const field = {
   scheduled_dst_gap: '被时钟跳过的时刻',
   scheduled_dst_overlap: '出现两次的时刻',
   scheduled_overlap: '上一次运行未结束时',
+  scheduled_queue_max: '最多等待的运行数',
   scheduled_start_deadline_ms: '启动期限',
   scheduled_catch_up: '没有中心在运行时错过的时间',
   scheduled_catch_up_policy: '没有中心在运行时错过的时间',
@@ -235,6 +236,11 @@ export const dstPolicy = {
 export const overlap = {
   forbid: '跳过新的运行',
   allow: '照常启动',
+  queue: '排队等待',
+  replace: '停止上一次运行',
+  queueText: '新的运行排队等待，直到启动期限；等待的运行已满时，再到期的运行会被跳过。',
+  replaceText: '按停止策略停止上一次运行（结果为“被终止”），待其结束后启动新的运行。',
+  atMost_other: '最多 {{count}} 个等待',
 }
 
 export const restart = {

@@ -66,6 +66,9 @@ export const errors = {
   job_active_span: '失效时间必须晚于生效时间。',
   job_calendar_unknown: '没有这个日历。',
   job_calendar_shift: '每天运行超过 24 次的作业不能移到其他日子。',
+  job_catch_up_replace:
+    '新的运行会停止上一次运行，逐个补跑时后一个会停止前一个。请选择只补跑最近一次或不补跑。',
+  job_queue_max_needless: '没有排队的运行，不能设置队列长度。',
   job_calendar_reboot: '主机随时可能启动，不能使用日历。',
   job_stragglers_daemon: '常驻作业不能留下进程。',
   job_stop_signal: '不能用这个信号来停止进程。',

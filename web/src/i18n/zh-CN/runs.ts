@@ -22,6 +22,8 @@ export const cause = {
 
 export const reason = {
   overlap: '上一次运行仍未结束',
+  overtaken: '在启动前已被更晚的运行取代',
+  queue_full: '上一次运行仍未结束，且等待的运行已满',
   paused: '作业已暂停',
   superseded: '已被作业的新版本取代',
   deleted: '作业已删除',
@@ -61,7 +63,7 @@ export const reason = {
   timed_out: '运行时间过长',
   shut_down: '已关停',
   scaled_down: '所需进程数减少',
-  replaced: '已被作业的新版本替换',
+  replaced: '已被作业的新版本或更晚的运行取代',
   unhealthy: '健康检查失败次数过多',
   not_ready: '未能及时就绪',
   recycled: '运行过久或占用内存过多',
@@ -118,6 +120,7 @@ export const runs = {
     oomKilled: '在 {{agent}} 上运行 {{time}} 后内存耗尽，被内核终止。',
     killed: '在 {{agent}} 上被终止，用时 {{time}}。',
     killedBy: '在 {{agent}} 上被 {{who}} 终止，用时 {{time}}。',
+    replaced: '在 {{agent}} 上运行 {{time}} 后被停止：更晚的运行取代了它。',
     timedOut: '在 {{agent}} 上达到时限而被停止，用时 {{time}}。',
     skipped: '已跳过：{{why}}。',
     missed: '错过：{{why}}。',

@@ -25,6 +25,9 @@ export function CatchUpFields({ draft, set, errorAt }: FieldsProps) {
           onChange={choose}
           data={POLICIES.map((policy) => ({ value: policy, label: t(`catchUp.${policy}`) }))}
         />
+        {errorAt('scheduled.catch_up.policy') && (
+          <p className="danger">{errorAt('scheduled.catch_up.policy')}</p>
+        )}
         {catchUp.policy !== 'none' && <p className="dim">{t(`catchUp.${catchUp.policy}Text`)}</p>}
       </div>
       {catchUp.policy === 'all' && (

@@ -1,4 +1,4 @@
-import { NumberInput, SegmentedControl } from '@mantine/core'
+import { NumberInput } from '@mantine/core'
 import { useTranslation } from 'react-i18next'
 import { type ApiError, errorText } from '../../api/error'
 import type { FieldPath } from '../../features/job/fieldErrors'
@@ -11,6 +11,7 @@ import { CatchUpFields } from './CatchUpFields'
 import { DstFields } from './DstFields'
 import { type FieldsProps, Part } from './JobForm'
 import classes from './JobForm.module.css'
+import { OverlapFields } from './OverlapFields'
 import { RetryFields } from './RetryFields'
 
 /** When a scheduled job runs, what happens when it is late, overlaps, takes too long or fails. */
@@ -57,19 +58,8 @@ export function ScheduleFields({
         />
       </Part>
       <Part title={t('editor.limits')}>
+        <OverlapFields draft={draft} set={set} errorAt={errorAt} />
         <div className={classes.pair}>
-          <div>
-            <div className={classes.label}>{t('field.scheduled_overlap')}</div>
-            <SegmentedControl
-              aria-label={t('field.scheduled_overlap')}
-              value={draft.overlap}
-              onChange={(overlap) => set({ overlap: overlap === 'allow' ? 'allow' : 'forbid' })}
-              data={[
-                { value: 'forbid', label: t('overlap.forbid') },
-                { value: 'allow', label: t('overlap.allow') },
-              ]}
-            />
-          </div>
           <NumberInput
             label={t('field.processes')}
             description={t('editor.processesScheduled')}

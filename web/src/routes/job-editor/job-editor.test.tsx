@@ -167,6 +167,25 @@ it('tries again only after failures that are named', async () => {
   expect(job?.spec.scheduled?.retry).toMatchObject({ attempts_max: 4, failures: ['75', '64-70', 'timeout'] })
 })
 
+it('lets runs wait for each other, for longer than they would else', async () => {
+  const { user, center } = open('/jobs/new')
+  await screen.findByTestId('sentence')
+  const overlap = within(screen.getByRole('radiogroup', { name: 'While the previous run is alive' }))
+  await user.click(overlap.getByRole('radio', { name: 'let it wait' }))
+  expect(screen.getByLabelText<HTMLInputElement>('Start deadline').value).toBe('1h')
+  type('Runs that may wait', '3')
+  type('Name', 'reports')
+  type('Command line', '/bin/true')
+  await user.click(screen.getByRole('button', { name: 'Create job' }))
+  await waitFor(() => expect(center.world.jobs.some((job) => job.spec.name === 'reports')).toBe(true))
+  const made = center.world.jobs.find((job) => job.spec.name === 'reports')
+  expect(made?.spec.scheduled).toMatchObject({
+    overlap: 'queue',
+    queue_max: 3,
+    start_deadline_ms: 3_600_000,
+  })
+})
+
 it('asks a daemon how it is', async () => {
   const { user, center } = open('/jobs/new')
   await screen.findByLabelText('Name')

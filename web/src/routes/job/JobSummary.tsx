@@ -143,6 +143,7 @@ function Definition({ job, zone }: { job: Job; zone: string }) {
           scheduled &&
             [
               t(`overlap.${scheduled.overlap ?? 'forbid'}`),
+              scheduled.queue_max && t('overlap.atMost', { count: scheduled.queue_max }),
               t('jobs.startWithin', { time: formatSpan(scheduled.start_deadline_ms ?? 0) }),
               catchUpText(scheduled.catch_up, t),
               scheduled.timeout_ms

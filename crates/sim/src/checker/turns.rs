@@ -1,0 +1,196 @@
+//! Runs that wait for their turn, and runs that take another one's place.
+
+use std::collections::BTreeMap;
+
+use cronfleet_core::id::{AgentId, JobId};
+use cronfleet_core::job::Overlap;
+use cronfleet_core::run::{RunKey, RunState};
+
+use super::{ByKey, tolerance, was_troubled};
+use crate::database::Row;
+use crate::report::Violation;
+use crate::swarm::JobDraw;
+use crate::time::{MS, Micros, micros, span};
+use crate::world::{Stamp, TroubleKind, World};
+
+/// How long what is killed may live on: the way of the kill, and of what is asked a second time.
+const KILL_MAX: Micros = 100 * MS;
+
+type Lane = (JobId, AgentId, u32);
+
+const fn lane(key: &RunKey) -> Lane {
+    (key.job, key.agent, key.copy)
+}
+
+pub(super) fn check(world: &World, found: &mut Vec<Violation>) {
+    let mut lanes: ByKey<Lane, &Row> = BTreeMap::new();
+    for row in world.db.runs.values() {
+        lanes.entry(lane(&row.planned.key)).or_default().push(row);
+    }
+    for rows in lanes.into_values() {
+        for row in &rows {
+            let Some(start) = start_of(world, row) else {
+                continue;
+            };
+            match draw(world, row).overlap {
+                Overlap::Queue { max } => check_queue(world, row, start, max, &rows, found),
+                Overlap::Replace => check_replacement(world, row, &rows, found),
+                Overlap::Forbid | Overlap::Allow => {}
+            }
+        }
+    }
+}
+
+/// When a run came due, others that wait before it were not more than may. One more may be about to start.
+fn check_queue(
+    world: &World,
+    row: &Row,
+    start: Micros,
+    max: u32,
+    rows: &[&Row],
+    found: &mut Vec<Violation>,
+) {
+    let Some(due) = came_due(row).filter(|_| !is_late(row)) else {
+        return;
+    };
+    let waited = due + tolerance(world)..start;
+    let ahead = rows.iter().filter(|other| {
+        rank(other) < rank(row)
+            && !is_late(other)
+            && accepted(other).is_some_and(|at| at <= due)
+            && start_of(world, other).is_some_and(|start| waited.contains(&start))
+    });
+    let ahead = ahead.count();
+    if ahead > max as usize {
+        found.push(Violation {
+            promise: "P5 a queue has an end",
+            run: Some(row.planned.id),
+            detail: format!("{ahead} others waited before it, and {max} may wait"),
+        });
+    }
+}
+
+/// What a run took the place of was stopped when that run was due, as its stop policy says.
+fn check_replacement(world: &World, row: &Row, rows: &[&Row], found: &mut Vec<Violation>) {
+    let Some(due) = came_due(row) else { return };
+    let agent = world.agent_index(row.agent());
+    for other in rows {
+        let Some(stamp) = stamp_of(world, other) else {
+            continue;
+        };
+        let until = stamp.alive_until();
+        let grace = span(draw(world, other).launch.stop.grace);
+        let limit = due.max(stamp.start) + grace + KILL_MAX + tolerance(world);
+        let was_hindered = [
+            TroubleKind::AgentDown,
+            TroubleKind::Reboot,
+            TroubleKind::DiskFull,
+            TroubleKind::ShimCrash,
+        ]
+        .into_iter()
+        .any(|kind| was_troubled(world, kind, agent, stamp.start, until));
+        let is_replaced = other.planned.key.due < row.planned.key.due && stamp.start <= due;
+        if is_replaced && until > limit && !was_hindered && !is_behind_another(row, due, rows) {
+            let detail = format!(
+                "{} was alive {} µs after that",
+                other.planned.id,
+                until - due
+            );
+            found.push(Violation {
+                promise: "P5 the later run takes the place",
+                run: Some(row.planned.id),
+                detail,
+            });
+        }
+    }
+}
+
+/// Whether something before it in its lane may have kept its turn: what is not known to be on its agent's disk, and what another
+/// version of the job lets wait.
+fn is_behind_another(row: &Row, due: Micros, rows: &[&Row]) -> bool {
+    let was = |other: &Row, is: fn(RunState) -> bool| {
+        let mut states = other.history.iter();
+        states.any(|(at, state, _)| micros(*at) <= due && is(*state))
+    };
+    rows.iter().any(|other| {
+        let is_alike = other.planned.key.job_version == row.planned.key.job_version;
+        let has_had_its_turn = was(other, RunState::is_ended)
+            || was(other, |state| state == RunState::Running)
+            || is_alike && was(other, |state| state == RunState::Accepted);
+        rank(other) < rank(row) && !has_had_its_turn
+    })
+}
+
+/// Whether a later run of its lane that takes the place of others was due by then.
+pub(super) fn has_replacement(world: &World, row: &Row, until: Micros) -> bool {
+    let key = &row.planned.key;
+    others(world, row).any(|other| {
+        other.planned.key.due >= key.due
+            && micros(other.planned.not_before) <= until.saturating_add(tolerance(world))
+            && draw(world, other).overlap == Overlap::Replace
+    })
+}
+
+/// Whether as many others as may wait were due before it and not over.
+pub(super) fn is_behind_queue(world: &World, row: &Row, refused: Micros) -> bool {
+    let Overlap::Queue { max } = draw(world, row).overlap else {
+        return false;
+    };
+    let from = micros(row.planned.not_before) - tolerance(world);
+    let waiting = others(world, row).filter(|other| {
+        let over = other
+            .history
+            .last()
+            .filter(|(_, state, _)| state.is_ended());
+        rank(other) < rank(row)
+            && micros(other.planned.not_before) <= refused
+            && start_of(world, other).is_none_or(|start| start >= from)
+            && over.is_none_or(|(at, ..)| micros(*at) >= from)
+    });
+    waiting.count() >= max as usize
+}
+
+fn others<'a>(world: &'a World, row: &'a Row) -> impl Iterator<Item = &'a Row> {
+    let key = &row.planned.key;
+    let is_other = move |other: &&Row| {
+        lane(&other.planned.key) == lane(key) && other.planned.id != row.planned.id
+    };
+    world.db.runs.values().filter(is_other)
+}
+
+/// When it was due and the center knew that its agent has it.
+fn came_due(row: &Row) -> Option<Micros> {
+    Some(accepted(row)?.max(micros(row.planned.not_before)))
+}
+
+fn accepted(row: &Row) -> Option<Micros> {
+    let accepted = |(_, state, _): &&(_, RunState, _)| *state == RunState::Accepted;
+    row.history
+        .iter()
+        .find(accepted)
+        .map(|(at, ..)| micros(*at))
+}
+
+/// Whether it was planned after its due instant because its job is caught up.
+fn is_late(row: &Row) -> bool {
+    row.planned.key.attempt == 1 && row.planned.not_before > row.planned.key.due
+}
+
+/// Its place among others of its lane.
+fn rank(row: &Row) -> impl Ord {
+    let key = &row.planned.key;
+    (row.planned.not_before, key.due, key.attempt, row.planned.id)
+}
+
+fn start_of(world: &World, row: &Row) -> Option<Micros> {
+    stamp_of(world, row).map(|stamp| stamp.start)
+}
+
+fn stamp_of<'a>(world: &'a World, row: &Row) -> Option<&'a Stamp> {
+    world.stamps.get(&row.planned.id)?.first()
+}
+
+fn draw<'a>(world: &'a World, row: &Row) -> &'a JobDraw {
+    let key = &row.planned.key;
+    world.db.jobs[&key.job].draw(key.job_version)
+}
