@@ -75,6 +75,11 @@ pub struct Agent {
     /// How full its spool of output is; absent before it has said so, and from older agents.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spool: Option<Spool>,
+    /// Limits on all of its runs together.
+    pub run_limits: RunLimits,
+    /// Runs that are due and wait for their turn or for room, as far as I may see them; absent in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<WaitingRuns>,
     /// SHA-256 of the agent's public key, in hex: compare before approving.
     pub key_fingerprint: String,
     /// When it joined.
@@ -148,6 +153,32 @@ pub struct AgentUpdate {
     /// New whole list of groups.
     #[serde(default)]
     pub group_ids: Option<Vec<Uuid>>,
+    /// New limits, both: one that is absent here is none.
+    #[serde(default)]
+    pub run_limits: Option<RunLimits>,
+}
+
+/// Limits of an agent on all of its runs together. What finds no room waits, in the order of the due times, until its start
+/// deadline, and is then `missed(agent_limit)`. Daemons do not count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunLimits {
+    /// Runs alive at the same time, 1 to 100,000; no limit when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_max: Option<u32>,
+    /// Starts in any second, 1 to 1,000, spread evenly; no limit when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_per_second: Option<u32>,
+}
+
+/// Runs that are due and wait on their agent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WaitingRuns {
+    /// How many.
+    pub count: u64,
+    /// Since when the first of them could have started; absent if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
 }
 
 /// `POST /agents/{id}/approve` (administrator).

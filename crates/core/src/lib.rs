@@ -21,6 +21,7 @@ pub mod policy;
 pub mod record;
 pub mod retry;
 pub mod run;
+pub mod run_limits;
 pub mod schedule;
 pub mod secret;
 pub mod slot_book;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::id::{JobId, ProcessId, RunId};
 use crate::job::StopPolicy;
 use crate::order::{Claim, DaemonOrder, Order, ProcessReport, StopCause};
+use crate::run_limits::RunLimits;
 
 /// One record of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub enum Record {
     },
     /// The highest session epoch that a center has announced.
     SessionEpoch(u64),
+    /// The limits of this agent on its runs.
+    RunLimits(RunLimits),
     /// The daemons that this agent keeps alive, all of them.
     DaemonsWanted {
         /// Grows with every change.
@@ -140,6 +143,7 @@ impl Record {
                 Some(*run)
             }
             Self::SessionEpoch(_)
+            | Self::RunLimits(_)
             | Self::DaemonsWanted { .. }
             | Self::LifeStarted(_)
             | Self::LifeStopAsked { .. }

@@ -256,6 +256,8 @@ reasons! {
     LedgerUnwritable = "ledger_unwritable" => Missed,
     /// The agent was restarted before the start, and meanwhile its start deadline passed or a later run took its turn.
     AgentRestarted = "agent_restarted" => Missed,
+    /// The agent's limits on its runs left no room for it before its start deadline.
+    AgentLimit = "agent_limit" => Missed,
     /// The agent holds as many orders, or runs as many processes, as it may.
     AgentFull = "agent_full" => Missed,
     /// The agent died around the start and left no proof either way.

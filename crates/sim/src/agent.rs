@@ -7,6 +7,7 @@ use cronfleet_core::life::Now;
 use cronfleet_core::order::Claim;
 use cronfleet_core::order_book::{Effect, Input, Limits, OrderBook, Phase, Survey, SurveyedBoot};
 use cronfleet_core::record::Record;
+use cronfleet_core::run_limits::RunLimits;
 
 use crate::mutant::Mutant;
 use crate::time::{MS, Micros, SECOND, duration, micros, span};
@@ -28,6 +29,8 @@ pub(crate) struct Agent {
     pub(crate) crash_midway: Option<(u32, Micros)>,
     book: OrderBook,
     ledger: Vec<Record>,
+    /// Records about no run that the ledger did not take: they come before the next one.
+    unwritten: Vec<Record>,
     /// How many of its records are on the disk.
     synced: usize,
     ledger_boot: u32,
@@ -49,6 +52,7 @@ impl Agent {
             crash_midway: None,
             book: OrderBook::new(Limits::default()),
             ledger: Vec::new(),
+            unwritten: Vec::new(),
             synced: 0,
             ledger_boot: 1,
             epoch_seen: 0,
@@ -63,6 +67,7 @@ impl Agent {
         self.life += 1;
         self.session = None;
         self.claims_sent.clear();
+        self.unwritten.clear();
         self.book = OrderBook::new(Limits::default());
     }
 
@@ -88,6 +93,7 @@ impl World {
         };
         let now = self.agent_now(agent);
         let boot = self.hosts[agent].boot;
+        let is_unlimited = self.is(Mutant::ForgetsLimits);
         let node = &mut self.agents[agent];
         node.synced = node.ledger.len();
         let is_same = node.ledger_boot == boot;
@@ -101,8 +107,11 @@ impl World {
             runs,
             owners: BTreeMap::new(),
         };
-        let (book, effects) =
-            OrderBook::recover(Limits::default(), node.ledger.clone(), survey, now);
+        let mut records = node.ledger.clone();
+        if is_unlimited {
+            records.retain(|record| !matches!(record, Record::RunLimits(_)));
+        }
+        let (book, effects) = OrderBook::recover(Limits::default(), records, survey, now);
         node.book = book;
         self.note(|| format!("agent {agent}: starts"));
         let life = self.agents[agent].life;
@@ -140,15 +149,15 @@ impl World {
         if !self.agents[agent].is_up {
             return;
         }
-        if let ToAgent::Welcome = message {
-            self.begin_session(agent, epoch);
+        if let ToAgent::Welcome(limits) = message {
+            self.begin_session(agent, epoch, limits);
             return;
         }
         if self.agents[agent].session != Some(epoch) {
             return;
         }
         match message {
-            ToAgent::Welcome => {}
+            ToAgent::Welcome(_) => {}
             ToAgent::Orders(orders) => {
                 for order in orders {
                     self.feed(agent, Input::Order(order));
@@ -194,7 +203,7 @@ impl World {
         self.set_wake(agent);
     }
 
-    fn begin_session(&mut self, agent: usize, epoch: u64) {
+    fn begin_session(&mut self, agent: usize, epoch: u64, limits: RunLimits) {
         let node = &mut self.agents[agent];
         if node.session.is_some() || epoch <= node.epoch_seen {
             return;
@@ -207,7 +216,7 @@ impl World {
         self.set_clock(agent);
         self.note(|| format!("agent {agent}: session {epoch}, {} claims", claims.len()));
         self.send_claims(agent, claims);
-        self.feed(agent, Input::Tick);
+        self.feed(agent, Input::Limits(limits));
     }
 
     pub(crate) fn agent_loses(&mut self, agent: usize, epoch: u64) {
@@ -339,8 +348,13 @@ impl World {
     /// Writes a record; answers whether that worked.
     fn append(&mut self, agent: usize, record: Record) -> bool {
         if self.agents[agent].disk_full_until > self.now {
+            if record.run().is_none() {
+                self.agents[agent].unwritten.push(record);
+            }
             return false;
         }
+        let node = &mut self.agents[agent];
+        node.ledger.append(&mut node.unwritten);
         self.note(|| format!("agent {agent}: ledger {}", summary(&record)));
         let is_synced_first = record.is_synced_first();
         let run = record.run();

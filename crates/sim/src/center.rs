@@ -11,6 +11,7 @@ use cronfleet_core::order::{Claim, Order};
 use cronfleet_core::plan::{PLAN_AHEAD, Plan, PlannedRun, Planning, earlier, later, plan};
 use cronfleet_core::retry::Attempt;
 use cronfleet_core::run::{Outcome, Reason, RunEvent, RunKey, RunState, Step, step};
+use cronfleet_core::run_limits::RunLimits;
 use cronfleet_core::schedule::ActiveSpan;
 use jiff::Timestamp;
 
@@ -581,7 +582,12 @@ impl World {
         let link = &mut self.links[agent];
         (link.epoch, link.center, link.is_cut) = (session.epoch, center, false);
         self.centers[center].sessions.insert(agent, session.epoch);
-        self.send_to_agent(center, agent, ToAgent::Welcome);
+        let limits = if self.is(Mutant::TellsNoLimits) {
+            RunLimits::default()
+        } else {
+            self.swarm.run_limits
+        };
+        self.send_to_agent(center, agent, ToAgent::Welcome(limits));
         self.reconcile(center, agent);
         true
     }

@@ -2,6 +2,7 @@
 
 mod catch_up;
 mod lanes;
+mod limits;
 mod outcomes;
 mod retries;
 mod starts;
@@ -27,6 +28,7 @@ pub(crate) fn check(world: &World) -> Vec<Violation> {
     starts::check(world, &mut found);
     retries::check(world, &mut found);
     lanes::check(world, &mut found);
+    limits::check(world, &mut found);
     turns::check(world, &mut found);
     outcomes::check(world, &mut found);
     terms::check(world, &mut found);

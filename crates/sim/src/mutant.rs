@@ -21,6 +21,10 @@ pub enum Mutant {
     QueuesWithoutEnd,
     /// What takes the place of another run waits until that one has ended by itself.
     WaitsToReplace,
+    /// Agents are not told the limits on their runs.
+    TellsNoLimits,
+    /// A restarting agent does not know the limits on its runs before a center tells them.
+    ForgetsLimits,
     /// The end of the window is not part of the order.
     IgnoresWindow,
     /// The agent's idea of the center's clock is two seconds fast.
@@ -63,7 +67,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::WatermarkFirst,
         Self::PlansFromNow,
         Self::SendsBeforeCommit,
@@ -73,6 +77,8 @@ impl Mutant {
         Self::AllowsOverlap,
         Self::QueuesWithoutEnd,
         Self::WaitsToReplace,
+        Self::TellsNoLimits,
+        Self::ForgetsLimits,
         Self::IgnoresWindow,
         Self::StartsEarly,
         Self::ForgetsLives,

@@ -8,6 +8,7 @@ use cronfleet_core::catch_up::CatchUp;
 use cronfleet_core::id::{AgentId, JobId};
 use cronfleet_core::job::{Command, Launch, Overlap, StopPolicy};
 use cronfleet_core::retry::{Failure, RetryPolicy};
+use cronfleet_core::run_limits::RunLimits;
 use cronfleet_core::schedule::ActiveSpan;
 
 use crate::rng::Rng;
@@ -172,6 +173,8 @@ pub(crate) enum Fault {
 #[derive(Debug, Clone)]
 pub(crate) struct Swarm {
     pub(crate) agents: Vec<AgentId>,
+    /// Limits of each agent on its runs.
+    pub(crate) run_limits: RunLimits,
     /// How many centers there are.
     pub(crate) centers: usize,
     pub(crate) jobs: Vec<(JobId, JobDraw)>,
@@ -252,6 +255,7 @@ impl Swarm {
             heal_at,
             check_until,
             end: check_until + 60 * SECOND,
+            run_limits: run_limits(rng),
             agents,
             centers,
             jobs,
@@ -267,6 +271,7 @@ impl Swarm {
         self.faults = (0..self.agents.len()).map(partition).collect();
         self.drop_chance = 0.0;
         self.duplicate_chance = 0.0;
+        self.run_limits = RunLimits::default();
         // As the product has it.
         self.lost_after = 86_400 * SECOND;
         self.heal_at = from + length + SECOND;
@@ -422,6 +427,19 @@ impl JobDraw {
             catch_up,
             deaf_chance: if rng.chance(0.3) { 0.5 } else { 0.0 },
         }
+    }
+}
+
+/// In one of five fleets agents have limits.
+fn run_limits(rng: &mut Rng) -> RunLimits {
+    let mut draw = |most| rng.chance(0.7).then(|| rng.range(1, most) as u32);
+    let (running_max, starts_per_second) = (draw(4), draw(8));
+    if rng.chance(0.8) {
+        return RunLimits::default();
+    }
+    RunLimits {
+        running_max,
+        starts_per_second,
     }
 }
 

@@ -8,6 +8,7 @@ use cronfleet_core::id::{AgentId, JobId, RunId};
 use cronfleet_core::order::{Claim, Order};
 use cronfleet_core::order_book::Input;
 use cronfleet_core::run::Reason;
+use cronfleet_core::run_limits::RunLimits;
 use jiff::Timestamp;
 
 use crate::Options;
@@ -134,7 +135,7 @@ pub(crate) enum ToCenter {
 /// What a center sends.
 #[derive(Debug, Clone)]
 pub(crate) enum ToAgent {
-    Welcome,
+    Welcome(RunLimits),
     Orders(Vec<Arc<Order>>),
     Revoke { run: RunId, reason: Reason },
     Kill(RunId),
@@ -478,7 +479,7 @@ impl World {
 
     pub(crate) fn send_to_agent(&mut self, center: usize, agent: usize, message: ToAgent) {
         if let Some(epoch) = self.centers[center].sessions.get(&agent).copied()
-            && (matches!(message, ToAgent::Welcome) || self.leaves(agent, epoch))
+            && (matches!(message, ToAgent::Welcome(_)) || self.leaves(agent, epoch))
         {
             let at = self.arrival(agent, false);
             self.duplicate(agent, || Event::ToAgent {

@@ -21,6 +21,8 @@ agents.running_count bigint NOT NULL
 agents.clock_offset_us bigint
 agents.round_trip_us bigint
 agents.cgroups mediumtext COLLATE utf8mb4_bin
+agents.running_max bigint
+agents.starts_per_second bigint
 agent_policies.agent_id varchar(36) COLLATE utf8mb4_bin NOT NULL
 agent_policies.report mediumtext COLLATE utf8mb4_bin NOT NULL
 agent_spools.agent_id varchar(36) COLLATE utf8mb4_bin NOT NULL

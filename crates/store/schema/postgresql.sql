@@ -27,6 +27,8 @@ agents.running_count bigint NOT NULL
 agents.clock_offset_us bigint
 agents.round_trip_us bigint
 agents.cgroups text COLLATE C
+agents.running_max bigint
+agents.starts_per_second bigint
 centers.id character varying(80) COLLATE C NOT NULL
 centers.name character varying(255) COLLATE C NOT NULL
 centers.version character varying(64) COLLATE C NOT NULL

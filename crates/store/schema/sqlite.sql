@@ -33,7 +33,7 @@ CREATE TABLE agents (
     running_count BIGINT NOT NULL,
     clock_offset_us BIGINT,
     round_trip_us BIGINT
-, cgroups TEXT);
+, cgroups TEXT, running_max BIGINT, starts_per_second BIGINT);
 
 CREATE INDEX agents_name ON agents (name, id);
 

@@ -7,11 +7,12 @@ use cronfleet_core::cgroup::CgroupSupport;
 use cronfleet_core::id::{AgentId, GroupId};
 use cronfleet_core::order::Claim;
 use cronfleet_core::run::{Reason, RunEvent};
+use cronfleet_core::run_limits::RunLimits;
 use jiff::Timestamp;
 
 use crate::again::transaction;
 use crate::agent_policy::AgentPolicy;
-use crate::agent_row::{fill_lists, read_agent, select_agents, serves};
+use crate::agent_row::{fill_lists, read_agent, read_limits, select_agents, serves};
 use crate::error::{Conflict, StoreError, Thing};
 use crate::group::lock_group;
 use crate::page::{NameKey, Page};
@@ -92,6 +93,8 @@ pub struct AgentStanding {
     pub key_fingerprint: String,
     /// Center that holds its session; `None` while it has none.
     pub center: Option<String>,
+    /// Limits on all of its runs together.
+    pub run_limits: RunLimits,
 }
 
 /// An agent.
@@ -131,6 +134,8 @@ pub struct AgentRow {
     pub round_trip_us: Option<i64>,
     /// What it told about its machine's policy.
     pub policy: Option<AgentPolicy>,
+    /// Limits on all of its runs together.
+    pub run_limits: RunLimits,
     /// How full its output spool is, by its last heartbeat.
     pub spool: Option<SpoolLevel>,
     /// Groups within reach that it serves, sorted.
@@ -139,6 +144,15 @@ pub struct AgentRow {
     pub slots_wanted: u32,
     /// Daemon slots running here.
     pub slots_running: u32,
+}
+
+/// Runs that are due and wait on their agent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WaitingRuns {
+    /// How many.
+    pub count: u64,
+    /// Since when the first of them could have started.
+    pub since: Option<Timestamp>,
 }
 
 /// Which agents to list.
@@ -161,6 +175,8 @@ pub struct AgentUpdate {
     pub name: Option<String>,
     /// New whole list of groups that it serves.
     pub groups: Option<Vec<GroupId>>,
+    /// New limits on all of its runs together.
+    pub run_limits: Option<RunLimits>,
 }
 
 impl Store {
@@ -224,16 +240,43 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn agent_standing(&self, id: AgentId) -> Result<Option<AgentStanding>, StoreError> {
-        Sql::new("SELECT state, key_fingerprint, center FROM agents WHERE id = ?")
+        Sql::new("SELECT state, key_fingerprint, center, running_max, starts_per_second FROM agents WHERE id = ?")
             .bind(id)
             .one(self.reader(), |row| {
                 Ok(AgentStanding {
                     state: row.next()?,
                     key_fingerprint: row.next()?,
                     center: row.maybe()?,
+                    run_limits: read_limits(row)?,
                 })
             })
             .await
+    }
+
+    /// Runs within reach that an agent has accepted, that are due, and that wait for their turn or for room.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn waiting_runs(
+        &self,
+        reach: &Reach,
+        id: AgentId,
+        now: Timestamp,
+    ) -> Result<WaitingRuns, StoreError> {
+        let found = Sql::new(
+            "SELECT COUNT(*), MIN(not_before) FROM runs WHERE active_agent = ? AND state = 'accepted' AND not_before <= ?",
+        )
+        .bind(id)
+        .bind(now)
+        .and_reach("group_id", reach)
+        .one(self.reader(), |row| {
+            Ok(WaitingRuns {
+                count: row.next()?,
+                since: row.maybe()?,
+            })
+        })
+        .await?;
+        Ok(found.unwrap_or_default())
     }
 
     /// Groups that an agent serves, sorted.
@@ -343,6 +386,14 @@ impl Store {
             if let Some(name) = &update.name {
                 Sql::new("UPDATE agents SET name = ? WHERE id = ?")
                     .bind(name.as_str())
+                    .bind(id)
+                    .execute(&*tx)
+                    .await?;
+            }
+            if let Some(limits) = update.run_limits {
+                Sql::new("UPDATE agents SET running_max = ?, starts_per_second = ? WHERE id = ?")
+                    .bind(limits.running_max)
+                    .bind(limits.starts_per_second)
                     .bind(id)
                     .execute(&*tx)
                     .await?;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use cronfleet_core::access::Reach;
 use cronfleet_core::id::{AgentId, GroupId};
+use cronfleet_core::run_limits::RunLimits;
 use sea_orm::ConnectionTrait;
 
 use crate::agent::{AgentFacts, AgentRow, SpoolLevel};
@@ -18,7 +19,7 @@ pub(crate) fn select_agents() -> Sql {
         "SELECT a.id, a.name, a.state, a.key_fingerprint, a.certificate_serial, a.session_epoch, a.boot_id, \
          a.joined_at, a.last_seen_at, a.hostname, a.os, a.arch, a.version, a.is_root, a.cpu_count, \
          a.memory_total_bytes, a.cgroups, a.memory_available_bytes, a.load_1m, a.running_count, a.center, a.clock_offset_us, \
-         a.round_trip_us, p.report, s.bytes, s.max_bytes, s.dropped_count FROM agents a \
+         a.round_trip_us, p.report, s.bytes, s.max_bytes, s.dropped_count, a.running_max, a.starts_per_second FROM agents a \
          LEFT JOIN agent_policies p ON p.agent_id = a.id LEFT JOIN agent_spools s ON s.agent_id = a.id WHERE 1 = 1",
     )
 }
@@ -56,9 +57,17 @@ pub(crate) fn read_agent(row: &mut Row) -> Result<AgentRow, StoreError> {
             None => None,
         },
         spool: read_spool(row)?,
+        run_limits: read_limits(row)?,
         groups: Vec::new(),
         slots_wanted: 0,
         slots_running: 0,
+    })
+}
+
+pub(crate) fn read_limits(row: &mut Row) -> Result<RunLimits, StoreError> {
+    Ok(RunLimits {
+        running_max: row.maybe()?,
+        starts_per_second: row.maybe()?,
     })
 }
 

@@ -65,6 +65,7 @@ mod withdraw;
 
 pub use agent::{
     AgentFacts, AgentFilter, AgentRow, AgentStanding, AgentState, AgentUpdate, SpoolLevel,
+    WaitingRuns,
 };
 pub use agent_policy::AgentPolicy;
 pub use agent_session::{Heartbeat, Session, SessionOpened};

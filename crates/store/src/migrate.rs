@@ -48,6 +48,7 @@ migrations! {
     11 "decisions" "0011_decisions.sql",
     12 "lists" "0012_lists.sql",
     13 "handing_out" "0013_handing_out.sql",
+    14 "run_limits" "0014_run_limits.sql",
 }
 
 const fn migrations(engine: Engine) -> &'static [Migration] {

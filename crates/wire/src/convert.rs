@@ -15,6 +15,7 @@ use cronfleet_core::order::{
     Claim, Cleanup, End, ExitStatus, Order, OutputTotals, ProcessReport, Start, StopCause, Usage,
 };
 use cronfleet_core::run::Reason;
+use cronfleet_core::run_limits::RunLimits;
 use cronfleet_core::secret::{Given, SecretUse, is_name};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -202,6 +203,25 @@ impl TryFrom<v1::SecretUse> for SecretUse {
             name: secret.name,
             given,
         })
+    }
+}
+
+impl From<RunLimits> for v1::RunLimits {
+    fn from(limits: RunLimits) -> Self {
+        Self {
+            running_max: limits.running_max,
+            starts_per_second: limits.starts_per_second,
+        }
+    }
+}
+
+impl From<v1::RunLimits> for RunLimits {
+    /// A limit of nothing would let nothing run ever again: it counts as the least that makes sense.
+    fn from(limits: v1::RunLimits) -> Self {
+        Self {
+            running_max: limits.running_max.map(|max| max.max(1)),
+            starts_per_second: limits.starts_per_second.map(|rate| rate.max(1)),
+        }
     }
 }
 

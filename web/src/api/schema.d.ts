@@ -70,7 +70,7 @@ export interface paths {
         delete: operations["revoke_agent"];
         options?: never;
         head?: never;
-        /** Renames an agent or changes the groups that it serves. */
+        /** Renames an agent, or changes the groups that it serves or the limits on its runs. */
         patch: operations["update_agent"];
         trace?: never;
     };
@@ -826,6 +826,8 @@ export interface components {
              * @description Round trip of the last heartbeat in microseconds.
              */
             round_trip_us?: number | null;
+            /** @description Limits on all of its runs together. */
+            run_limits: components["schemas"]["RunLimits"];
             /**
              * Format: int32
              * @description Processes of runs and slots alive now.
@@ -846,6 +848,7 @@ export interface components {
             state: components["schemas"]["AgentState"];
             /** @description Version of the agent. */
             version: string;
+            waiting?: components["schemas"]["WaitingRuns"] | null;
         };
         /** @description `POST /agents/{id}/approve` (administrator). */
         AgentApprove: {
@@ -904,6 +907,7 @@ export interface components {
             group_ids?: string[] | null;
             /** @description New name, 1 to 64 characters. */
             name?: string | null;
+            run_limits?: components["schemas"]["RunLimits"] | null;
         };
         /**
          * @description What became of a due instant.
@@ -1953,6 +1957,8 @@ export interface components {
                  * @description Round trip of the last heartbeat in microseconds.
                  */
                 round_trip_us?: number | null;
+                /** @description Limits on all of its runs together. */
+                run_limits: components["schemas"]["RunLimits"];
                 /**
                  * Format: int32
                  * @description Processes of runs and slots alive now.
@@ -1973,6 +1979,7 @@ export interface components {
                 state: components["schemas"]["AgentState"];
                 /** @description Version of the agent. */
                 version: string;
+                waiting?: components["schemas"]["WaitingRuns"] | null;
             }[];
             /** @description Pass as `cursor` to get the next page; absent on the last page. Opaque. */
             next_cursor?: string | null;
@@ -2974,6 +2981,22 @@ export interface components {
              */
             user_time_us?: number | null;
         };
+        /**
+         * @description Limits of an agent on all of its runs together. What finds no room waits, in the order of the due times, until its start
+         *     deadline, and is then `missed(agent_limit)`. Daemons do not count.
+         */
+        RunLimits: {
+            /**
+             * Format: int32
+             * @description Runs alive at the same time, 1 to 100,000; no limit when absent.
+             */
+            running_max?: number | null;
+            /**
+             * Format: int32
+             * @description Starts in any second, 1 to 1,000, spread evenly; no limit when absent.
+             */
+            starts_per_second?: number | null;
+        };
         /** @description `POST /jobs/{id}/run`: runs a scheduled job now. Idempotent by `Idempotency-Key`. */
         RunNow: {
             /** @description Only on these of the job's agents; all of them when absent. */
@@ -3328,6 +3351,19 @@ export interface components {
             is_disabled?: boolean | null;
             /** @description New password, 12 to 128 characters. */
             password?: string | null;
+        };
+        /** @description Runs that are due and wait on their agent. */
+        WaitingRuns: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+            /**
+             * Format: date-time
+             * @description Since when the first of them could have started; absent if there is none.
+             */
+            since?: string | null;
         };
         /**
          * @description What happens when output comes faster than it can be put away.

@@ -186,6 +186,7 @@ function seedAgents(world: World): void {
             last_refused_at: nth === 0 ? iso(world.now - 1_800_000) : undefined,
             last_refusal: nth === 0 ? 'run_as.deny_root: root has uid 0' : undefined,
           },
+      run_limits: nth === 0 ? { running_max: 16, starts_per_second: 20 } : {},
       slots_wanted: [3, 3, 1, 0, 0][nth] ?? 0,
       slots_running: [3, 2, 0, 0, 0][nth] ?? 0,
     })

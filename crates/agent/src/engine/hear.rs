@@ -85,6 +85,7 @@ impl Engine {
                     });
                 }
             }
+            Body::RunLimits(limits) => self.order_input(Input::Limits(limits.into())),
             Body::Daemons(daemons) => self.hear_daemons(daemons)?,
             Body::RestartSlots(restart) => {
                 let job = convert::job_id(&restart.job)?;

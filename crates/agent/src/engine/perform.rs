@@ -337,6 +337,7 @@ fn subject(entry: &Entry) -> Option<Kind> {
         Record::LifeReady { .. }
         | Record::LifeReplaceAsked { .. }
         | Record::SessionEpoch(_)
+        | Record::RunLimits(_)
         | Record::DaemonsWanted { .. }
         | Record::SlotFinished { .. } => None,
     }

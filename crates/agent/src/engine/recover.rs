@@ -105,6 +105,7 @@ impl Replay {
             }
             Record::StopAsked { .. }
             | Record::Acked { .. }
+            | Record::RunLimits(_)
             | Record::DaemonsWanted { .. }
             | Record::LifeStopAsked { .. }
             | Record::LifeReady { .. }
@@ -116,7 +117,8 @@ impl Replay {
             Record::Accepted { .. }
             | Record::StopAsked { .. }
             | Record::Settled { .. }
-            | Record::Acked { .. } => self.runs.push(record),
+            | Record::Acked { .. }
+            | Record::RunLimits(_) => self.runs.push(record),
             _ => self.processes.push(record),
         }
     }

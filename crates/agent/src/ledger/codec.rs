@@ -85,6 +85,7 @@ fn record_message(record: &Record) -> What {
         }),
         Record::Acked { run } => What::Acked(id(run.as_uuid())),
         Record::SessionEpoch(epoch) => What::SessionEpoch(*epoch),
+        Record::RunLimits(limits) => What::RunLimits((*limits).into()),
         Record::DaemonsWanted { generation, orders } => What::DaemonsWanted(v1::DaemonsWanted {
             generation: *generation,
             orders: orders
@@ -135,6 +136,7 @@ fn read_record(what: What) -> Result<Record, MessageError> {
             run: convert::run_id(&run)?,
         },
         What::SessionEpoch(epoch) => Record::SessionEpoch(epoch),
+        What::RunLimits(limits) => Record::RunLimits(limits.into()),
         What::DaemonsWanted(wanted) => Record::DaemonsWanted {
             generation: wanted.generation,
             orders: wanted

@@ -3,13 +3,14 @@
 use axum::extract::State;
 use cronfleet_api::agent::{
     Agent, AgentApprove, AgentPolicy, AgentState, AgentUpdate, JoinToken, JoinTokenCreate,
-    PolicyExecMode, Spool,
+    PolicyExecMode, RunLimits, Spool, WaitingRuns,
 };
 use cronfleet_api::limits::Cgroups;
 use cronfleet_api::page::Page;
 use cronfleet_core::access::Reach;
 use cronfleet_core::id::{AgentId, GroupId};
 use cronfleet_core::policy::ExecMode;
+use cronfleet_core::run_limits as domain;
 use cronfleet_store::{
     AgentFilter, AgentRow, Conflict, NewJoinToken, SecretHash, StoreError, Thing,
 };
@@ -97,10 +98,20 @@ pub(super) async fn get_agent(
         .agent(&scope.reach(), id)
         .await?
         .ok_or(ApiError::NotFound)?;
-    Ok(Json(shown(agent)))
+    let waiting = state
+        .store
+        .waiting_runs(&scope.reach(), id, state.clock.now())
+        .await?;
+    Ok(Json(Agent {
+        waiting: Some(WaitingRuns {
+            count: waiting.count,
+            since: waiting.since,
+        }),
+        ..shown(agent)
+    }))
 }
 
-/// Renames an agent or changes the groups that it serves.
+/// Renames an agent, or changes the groups that it serves or the limits on its runs.
 #[utoipa::path(
     patch, path = "/api/v1/agents/{id}", tag = "agents", request_body = AgentUpdate,
     params(("id" = uuid::Uuid, Path, description = "Agent")),
@@ -119,6 +130,7 @@ pub(super) async fn update_agent(
     let update = cronfleet_store::AgentUpdate {
         name: request.name,
         groups: request.group_ids.map(group_ids),
+        run_limits: request.run_limits.map(run_limits).transpose()?,
     };
     let withdrawn = state
         .store
@@ -231,6 +243,30 @@ pub(super) async fn create_join_token(
     ))
 }
 
+fn run_limits(limits: RunLimits) -> Result<domain::RunLimits, ApiError> {
+    let RunLimits {
+        running_max,
+        starts_per_second,
+    } = limits;
+    for (field, value, most) in [
+        ("running_max", running_max, domain::RUNNING_MAX),
+        (
+            "starts_per_second",
+            starts_per_second,
+            domain::STARTS_PER_SECOND_MAX,
+        ),
+    ] {
+        if let Some(value) = value {
+            let field = format!("run_limits.{field}");
+            check_range(&field, u64::from(value), 1, u64::from(most))?;
+        }
+    }
+    Ok(domain::RunLimits {
+        running_max,
+        starts_per_second,
+    })
+}
+
 fn check_range(field: &str, value: u64, least: u64, most: u64) -> Result<(), ApiError> {
     if (least..=most).contains(&value) {
         return Ok(());
@@ -328,6 +364,11 @@ fn shown(agent: AgentRow) -> Agent {
         key_fingerprint: agent.key_fingerprint,
         joined_at: agent.joined_at,
         last_seen_at: agent.last_seen_at,
+        run_limits: RunLimits {
+            running_max: agent.run_limits.running_max,
+            starts_per_second: agent.run_limits.starts_per_second,
+        },
+        waiting: None,
         policy: agent.policy.map(shown_policy),
         slots_wanted: agent.slots_wanted,
         slots_running: agent.slots_running,

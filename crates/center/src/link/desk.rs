@@ -9,6 +9,7 @@ use cronfleet_core::id::{JobId, RunId};
 use cronfleet_core::order::{DaemonOrder, Order, SlotState};
 use cronfleet_core::plan::{PLAN_AHEAD, PlannedRun, earlier, later};
 use cronfleet_core::run::{Cause, Reason, RunKey, RunState};
+use cronfleet_core::run_limits::RunLimits;
 use cronfleet_store::{
     AgentClaim, AgentState, Conflict, JobToPlan, LifeChunks, ManualRuns, RunMoved, Session,
     SlotChanged, StoreError,
@@ -45,6 +46,8 @@ pub(super) struct Desk {
     new_boot: Option<String>,
     follows_restart_counts: bool,
     skills: Skills,
+    /// Limits on its runs that the agent was last told.
+    run_limits: Option<RunLimits>,
     /// What the agent was last told to keep alive.
     daemons: Option<Vec<DaemonOrder>>,
     /// What it was not told, because it would start that without secrets.
@@ -71,6 +74,7 @@ impl Desk {
                 .then(|| greeting.boot_id.clone()),
             follows_restart_counts: greeting.follows_restart_counts,
             skills: greeting.skills,
+            run_limits: None,
             daemons: None,
             withheld: Vec::new(),
             lives: OutputLives::default(),
@@ -114,6 +118,7 @@ impl Desk {
 
     /// Settles the difference between what the center expects the agent to hold and what it may hold.
     async fn reconcile(&mut self) -> Result<(), SessionEnd> {
+        self.send_limits().await?;
         self.settle(None).await?;
         self.send_daemons().await?;
         if let Some(boot_id) = self.new_boot.take() {
@@ -211,15 +216,34 @@ impl Desk {
     /// Follows what an administrator did with the agent, and tells it of its daemons.
     async fn look_at_agent(&mut self) -> Result<(), SessionEnd> {
         let standing = self.parts.store.agent_standing(self.session.agent).await?;
+        let run_limits = standing.as_ref().map(|standing| standing.run_limits);
         match standing.map(|standing| standing.state) {
             Some(AgentState::Active) if !self.activity.is_active() => {
                 self.activity.activate();
                 self.reconcile().await
             }
-            Some(AgentState::Active) => self.send_daemons().await,
+            Some(AgentState::Active) => {
+                self.tell_limits(run_limits).await?;
+                self.send_daemons().await
+            }
             Some(AgentState::Pending) => Ok(()),
             Some(AgentState::Revoked) | None => Err(SessionEnd::NotAdmitted),
         }
+    }
+
+    /// Tells the limits on runs before anything that they are about.
+    async fn send_limits(&mut self) -> Result<(), SessionEnd> {
+        let standing = self.parts.store.agent_standing(self.session.agent).await?;
+        self.tell_limits(standing.map(|standing| standing.run_limits))
+            .await
+    }
+
+    async fn tell_limits(&mut self, limits: Option<RunLimits>) -> Result<(), SessionEnd> {
+        if let Some(limits) = limits.filter(|limits| self.run_limits != Some(*limits)) {
+            self.outbox.send(Out::RunLimits(limits.into())).await?;
+            self.run_limits = Some(limits);
+        }
+        Ok(())
     }
 
     /// Commits planned runs as dispatched and sends their orders.

@@ -7,6 +7,7 @@ mod jobs;
 mod openapi;
 mod origin;
 mod permissions;
+mod run_limits;
 mod sign_in;
 mod streams;
 mod surface;

@@ -2,7 +2,8 @@
 
 use clap::Args;
 use cronfleet_api::agent::{
-    Agent, AgentApprove, AgentState, AgentUpdate, JoinToken, JoinTokenCreate, Spool,
+    Agent, AgentApprove, AgentState, AgentUpdate, JoinToken, JoinTokenCreate, RunLimits, Spool,
+    WaitingRuns,
 };
 use cronfleet_api::group::Group;
 use cronfleet_api::limits::Cgroups;
@@ -60,6 +61,26 @@ pub(crate) struct Edit {
     /// New whole list of groups (names or ids); can be repeated
     #[arg(long, short)]
     group: Vec<String>,
+    /// Runs alive at the same time, 1 to 100000, or none for no limit
+    #[arg(long, value_name = "N", value_parser = parse_limit)]
+    running_max: Option<Limit>,
+    /// Starts of runs in any second, 1 to 1000, or none for no limit
+    #[arg(long, value_name = "N", value_parser = parse_limit)]
+    starts_per_second: Option<Limit>,
+}
+
+/// A limit, or that there is none.
+#[derive(Clone, Copy)]
+struct Limit(Option<u32>);
+
+fn parse_limit(text: &str) -> Result<Limit, String> {
+    match text {
+        "none" => Ok(Limit(None)),
+        _ => match text.parse() {
+            Ok(limit) => Ok(Limit(Some(limit))),
+            Err(_) => Err(format!("{text:?} is neither a number nor none")),
+        },
+    }
 }
 
 /// Which agent to shut out.
@@ -198,6 +219,8 @@ pub(super) async fn show(
         ),
         ("memory", memory),
         ("running", agent.running_count.to_string()),
+        ("waiting", waiting(&agent)),
+        ("limits", run_limits(agent.run_limits)),
         ("slots", slots),
         ("spool", spool),
         ("clock", shown::maybe_duration_us(agent.clock_offset_us)),
@@ -212,6 +235,30 @@ pub(super) async fn show(
     lines
         .iter()
         .try_for_each(|(label, value)| screen.line(format_args!("  {label:<10}  {value}")))
+}
+
+/// Runs that are due and wait, and for how long.
+fn waiting(agent: &Agent) -> String {
+    let Some(WaitingRuns { count, since }) = agent.waiting else {
+        return shown::NONE.to_owned();
+    };
+    match since {
+        Some(since) => format!("{count} runs, the first since {}", shown::instant(since)),
+        None => count.to_string(),
+    }
+}
+
+/// Limits on all of its runs together.
+fn run_limits(limits: RunLimits) -> String {
+    let running = limits.running_max.map(|max| format!("{max} runs alive"));
+    let starts = limits
+        .starts_per_second
+        .map(|rate| format!("{rate} starts a second"));
+    let said: Vec<String> = running.into_iter().chain(starts).collect();
+    if said.is_empty() {
+        return shown::NONE.to_owned();
+    }
+    said.join(", ")
 }
 
 /// What the policy of its machine allows, in one line.
@@ -310,10 +357,22 @@ pub(super) async fn edit(
     client: &Client,
     screen: &mut Screen,
 ) -> Result<(), Failure> {
-    let id = id_of::<Agent>(client, &change.agent).await?;
+    let agent: Agent = find(client, &change.agent).await?;
+    let id = agent.id;
+    let limits = [change.running_max, change.starts_per_second];
+    let run_limits = limits.iter().any(Option::is_some).then(|| {
+        let [running_max, starts_per_second] = limits;
+        let before = agent.run_limits;
+        RunLimits {
+            running_max: running_max.map_or(before.running_max, |Limit(max)| max),
+            starts_per_second: starts_per_second
+                .map_or(before.starts_per_second, |Limit(rate)| rate),
+        }
+    });
     let request = AgentUpdate {
         name: change.name,
         group_ids: group_ids(client, &change.group).await?,
+        run_limits,
     };
     let answer = client
         .send::<Agent>(Method::PATCH, &format!("/agents/{id}"), &request)

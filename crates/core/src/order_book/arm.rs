@@ -4,7 +4,7 @@ use super::book::OrderBook;
 use super::follow::stop_effect;
 use super::io::Effect;
 use super::lane::{LaneKey, Rank};
-use super::stage::Stage;
+use super::stage::{Held, Stage};
 use crate::id::RunId;
 use crate::life::Now;
 use crate::order::StopCause;
@@ -17,8 +17,10 @@ impl OrderBook {
         if !self.is_closing {
             self.close_windows(now, out);
             self.start_due(now);
-            while let Some(lane) = self.stirred.pop_first() {
+            self.advance_stirred(now, out);
+            while let Some(lane) = self.gate.next(now) {
                 self.advance_lane(now, lane, out);
+                self.advance_stirred(now, out);
             }
             self.arm_due(now, out);
         }
@@ -27,13 +29,34 @@ impl OrderBook {
         self.drop_tombstones(now);
     }
 
+    fn advance_stirred(&mut self, now: Now, out: &mut Vec<Effect>) {
+        while let Some(lane) = self.stirred.pop_first() {
+            self.advance_lane(now, lane, out);
+        }
+    }
+
     fn close_windows(&mut self, now: Now, out: &mut Vec<Effect>) {
         while let Some(&(not_after, run)) = self.windows.first() {
             if not_after >= now.center {
                 break;
             }
             self.windows.pop_first();
-            self.refuse(run, Reason::StartDeadlineExceeded, out);
+            let reason = self.why_too_late(run);
+            self.refuse(run, reason, out);
+        }
+    }
+
+    /// Why a run did not start in its window: for want of room, if others before it wait for that as well.
+    fn why_too_late(&self, run: RunId) -> Reason {
+        let is_free = |held: &Held| {
+            let lane = self.lanes.get(&LaneKey::of(&held.order));
+            held.stage != (Stage::Waiting { is_synced: false })
+                && lane.is_some_and(|lane| lane.alive.is_empty())
+        };
+        if self.gate.is_crowded() && self.held.get(&run).is_some_and(is_free) {
+            Reason::AgentLimit
+        } else {
+            Reason::StartDeadlineExceeded
         }
     }
 
@@ -60,7 +83,7 @@ impl OrderBook {
     }
 
     fn arm_due(&mut self, now: Now, out: &mut Vec<Effect>) {
-        while self.prepared < self.limits.armed_max
+        while self.prepared < self.armed_max()
             && let Some(rank) = self.to_arm.first().copied()
             && earlier(rank.not_before, self.limits.arm_ahead) <= now.center
         {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::gate::Gate;
 use super::io::{Effect, Input, Limits};
 use super::lane::{Lane, LaneKey, Rank};
 use super::settle::{not_started, settled_record};
@@ -16,6 +17,7 @@ use crate::life::{Now, Wake};
 use crate::order::{Claim, Order};
 use crate::plan::earlier;
 use crate::record::Record;
+use crate::run_limits::RunLimits;
 
 /// The runs of an agent that are not forgotten. See the [module](super).
 #[derive(Debug, Clone)]
@@ -41,6 +43,8 @@ pub struct OrderBook {
     pub(super) alarms: BTreeSet<(Duration, RunId)>,
     /// How many are prepared or being prepared.
     pub(super) prepared: usize,
+    /// How many are alive, and who waits for room.
+    pub(super) gate: Gate,
     /// Runs of which the ledger did not take a record: to be written again. Those that are held wait for it.
     pub(super) unlogged: BTreeSet<RunId>,
     pub(super) unlogged_retry: Duration,
@@ -66,6 +70,7 @@ impl OrderBook {
             windows: BTreeSet::new(),
             alarms: BTreeSet::new(),
             prepared: 0,
+            gate: Gate::new(),
             unlogged: BTreeSet::new(),
             unlogged_retry: Duration::ZERO,
             tombstones: BTreeSet::new(),
@@ -82,6 +87,7 @@ impl OrderBook {
             Input::Revoke { run, reason } => self.revoke(now, run, reason, &mut out),
             Input::Inquiry { run } => self.inquire(now, run, &mut out),
             Input::Kill { run } => self.kill(now, run, &mut out),
+            Input::Limits(limits) => self.take_limits(now, limits, &mut out),
             Input::Tick => {}
             Input::Synced { run } => self.synced(run, &mut out),
             Input::LedgerFailed { run } => self.ledger_failed(now, run, &mut out),
@@ -114,10 +120,11 @@ impl OrderBook {
     pub fn next_wake(&self) -> Wake {
         let retry = (!self.unlogged.is_empty()).then_some(self.unlogged_retry);
         let alarm = self.alarms.first().map(|(at, _)| *at);
+        let room = self.gate.next_wake().filter(|_| !self.is_closing);
         let center = (!self.is_closing).then(|| self.next_start_work()).flatten();
         Wake {
             center,
-            boot: alarm.into_iter().chain(retry).min(),
+            boot: alarm.into_iter().chain(retry).chain(room).min(),
         }
     }
 
@@ -125,7 +132,7 @@ impl OrderBook {
         let arm = self
             .to_arm
             .first()
-            .filter(|_| self.prepared < self.limits.armed_max)
+            .filter(|_| self.prepared < self.armed_max())
             .map(|rank| earlier(rank.not_before, self.limits.arm_ahead));
         let start = self.to_start.first().map(|rank| rank.not_before);
         let window = self.windows.first().map(|(at, _)| just_after(*at));
@@ -181,7 +188,7 @@ impl OrderBook {
 
     /// Whether any command may be running.
     pub fn has_processes(&self) -> bool {
-        self.lanes.values().any(|lane| !lane.alive.is_empty())
+        self.gate.alive() > 0
     }
 
     /// Records that make the same book again: a compacted ledger.
@@ -201,7 +208,9 @@ impl OrderBook {
             let acked = settled.is_acked.then_some(Record::Acked { run: *run });
             std::iter::once(settled_record(*run, settled)).chain(acked)
         });
-        held.chain(settled).collect()
+        let limits = self.gate.limits;
+        let limits = (limits != RunLimits::default()).then_some(Record::RunLimits(limits));
+        limits.into_iter().chain(held).chain(settled).collect()
     }
 
     /// Whether the run has been here.
@@ -258,7 +267,7 @@ impl OrderBook {
         }
         if let Some(lane) = self.lanes.get_mut(&lane_key) {
             lane.queue.remove(&rank);
-            lane.alive.remove(&run);
+            self.gate.count(-isize::from(lane.alive.remove(&run)));
             lane.going -= usize::from(held.stage == Stage::Going);
             if lane.is_empty() {
                 self.lanes.remove(&lane_key);
@@ -273,12 +282,26 @@ impl OrderBook {
             return;
         };
         if let Some(lane) = self.lanes.get_mut(&key) {
-            lane.alive.remove(&run);
+            self.gate.count(-isize::from(lane.alive.remove(&run)));
             if lane.is_empty() {
                 self.lanes.remove(&key);
             }
         }
         self.stirred.insert(key);
+    }
+
+    /// Runs that may be prepared at the same time.
+    pub(super) fn armed_max(&self) -> usize {
+        let worth = self.gate.limits.prepared_max();
+        self.limits.armed_max.min(worth)
+    }
+
+    /// Holds to new limits from now on.
+    fn take_limits(&mut self, now: Now, limits: RunLimits, out: &mut Vec<Effect>) {
+        if limits != self.gate.limits {
+            self.gate.set_limits(now, limits);
+            out.push(Effect::Append(Box::new(Record::RunLimits(limits))));
+        }
     }
 
     pub(super) fn count_prepared(&mut self, lane: LaneKey, change: isize) {

@@ -39,6 +39,12 @@ impl OrderBook {
                 "{run} does not wait to be prepared"
             );
         }
+        let alive: usize = self.lanes.values().map(|lane| lane.alive.len()).sum();
+        assert_eq!(self.gate.alive(), alive, "runs alive");
+        assert!(
+            self.is_closing || !(self.gate.is_crowded() && self.gate.is_open(now)),
+            "there is room, and somebody waits for it"
+        );
         for (key, lane) in &self.lanes {
             assert!(!lane.is_empty(), "an empty lane is kept");
             let first = lane
@@ -48,7 +54,7 @@ impl OrderBook {
             if let Some(rank) = first {
                 let turn = self.turn(now, *key, *rank);
                 assert!(
-                    matches!(turn, Turn::Wait),
+                    matches!(turn, Turn::Wait | Turn::WaitForRoom),
                     "{} had its turn and did not take it",
                     rank.run
                 );

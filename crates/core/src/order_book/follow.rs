@@ -136,7 +136,7 @@ impl OrderBook {
         let rank = Rank::of(&order);
         if was_alive {
             let lane = self.lanes.entry(lane).or_default();
-            lane.alive.remove(&run);
+            self.gate.count(-isize::from(lane.alive.remove(&run)));
             lane.going -= 1;
             lane.queue.insert(rank);
             self.windows.insert((order.not_after, run));

@@ -8,6 +8,7 @@ use crate::job::StopSignal;
 use crate::order::{Claim, End, Order, Start};
 use crate::record::Record;
 use crate::run::Reason;
+use crate::run_limits::RunLimits;
 
 /// Bounds of an order book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub enum Input {
         /// Run.
         run: RunId,
     },
+    /// The center tells the limits of this agent on its runs.
+    Limits(RunLimits),
     /// Time has passed.
     Tick,
     /// A record of the run for which [`Record::is_synced_first`] holds is on the disk: once for each such record.

@@ -17,6 +17,7 @@ use crate::order::{Claim, Order, StopCause};
 use crate::plan::{earlier, later};
 use crate::record::Record;
 use crate::run::Reason;
+use crate::run_limits::RunLimits;
 
 /// How far the idea of when the host booted may be wrong: clocks are corrected, and a machine may boot at once.
 const BOOT_MARGIN: Duration = Duration::from_secs(2);
@@ -51,6 +52,7 @@ struct Replay {
     asked: BTreeMap<RunId, StopCause>,
     settled: BTreeMap<RunId, (Timestamp, Claim)>,
     acked: BTreeSet<RunId>,
+    limits: RunLimits,
     /// Latest instant at which the ledger was written.
     last_seen: Option<Timestamp>,
 }
@@ -77,6 +79,7 @@ impl Replay {
                 Record::Acked { run } => {
                     replay.acked.insert(run);
                 }
+                Record::RunLimits(limits) => replay.limits = limits,
                 Record::SessionEpoch(_)
                 | Record::DaemonsWanted { .. }
                 | Record::LifeStarted(_)
@@ -172,6 +175,7 @@ impl OrderBook {
         let last_started = last_started(&replay, &survey.runs);
         let mut book = Self::new(limits);
         let mut out = Vec::new();
+        book.gate.set_limits(now, replay.limits);
         book.blind_until = survey.is_ledger_lost.then_some(now.center);
         for (run, (not_after, claim)) in std::mem::take(&mut replay.settled) {
             let is_acked = replay.acked.contains(&run);
@@ -288,7 +292,7 @@ impl OrderBook {
         self.windows.remove(&(held.order.not_after, run));
         let lane = self.lanes.entry(LaneKey::of(&held.order)).or_default();
         lane.queue.remove(&rank);
-        lane.alive.insert(run);
+        self.gate.count(isize::from(lane.alive.insert(run)));
         self.set_alarm(run);
     }
 
@@ -304,7 +308,8 @@ impl OrderBook {
     ) {
         if let (Found::Alive { .. }, Some(owner)) = (&found, owner) {
             let key = LaneKey::of_owner(owner);
-            self.lanes.entry(key).or_default().alive.insert(run);
+            let lane = self.lanes.entry(key).or_default();
+            self.gate.count(isize::from(lane.alive.insert(run)));
             self.strangers.insert(run, key);
         }
         if let Some(settled) = self.settled.get(&run) {

@@ -17,6 +17,8 @@ pub(super) enum Turn {
     Wait,
     /// Release it.
     Go,
+    /// Release it as soon as the agent's limits leave room.
+    WaitForRoom,
     /// Refuse it.
     Refuse(Reason),
     /// Stop what is alive: this one takes its place.
@@ -43,7 +45,12 @@ impl OrderBook {
                     self.cut_queue(now, key, out);
                     return;
                 }
-                Turn::Go => self.go(key, rank, out),
+                Turn::WaitForRoom => {
+                    self.gate.wait(rank, key);
+                    self.cut_queue(now, key, out);
+                    return;
+                }
+                Turn::Go => self.go(now, key, rank, out),
                 Turn::Refuse(reason) => self.refuse(rank.run, reason, out),
                 Turn::Replace => self.replace_alive(now, key, out),
                 Turn::Fail(reason, detail) => {
@@ -98,6 +105,7 @@ impl OrderBook {
         }
         match &held.stage {
             Stage::Armed if lane.is_some_and(|lane| lane.going > 0) => Turn::Wait,
+            Stage::Armed if !self.gate.lets_in(now, rank) => Turn::WaitForRoom,
             Stage::Armed => Turn::Go,
             Stage::Unready { reason, detail } => Turn::Fail(*reason, detail.clone()),
             Stage::Waiting { .. } | Stage::Arming | Stage::Going | Stage::Running { .. } => {
@@ -176,7 +184,7 @@ impl OrderBook {
         beyond
     }
 
-    fn go(&mut self, key: LaneKey, rank: Rank, out: &mut Vec<Effect>) {
+    fn go(&mut self, now: Now, key: LaneKey, rank: Rank, out: &mut Vec<Effect>) {
         let Some(held) = self.held.get_mut(&rank.run) else {
             return;
         };
@@ -185,7 +193,8 @@ impl OrderBook {
         self.count_prepared(key, -1);
         let lane = self.lanes.entry(key).or_default();
         lane.queue.remove(&rank);
-        lane.alive.insert(rank.run);
+        self.gate.count(isize::from(lane.alive.insert(rank.run)));
+        self.gate.released(now);
         lane.going += 1;
         out.push(Effect::Go { run: rank.run });
     }

@@ -78,7 +78,8 @@ impl Replay {
                 | Record::StopAsked { .. }
                 | Record::Settled { .. }
                 | Record::Acked { .. }
-                | Record::SessionEpoch(_) => {}
+                | Record::SessionEpoch(_)
+                | Record::RunLimits(_) => {}
             }
         }
         replay

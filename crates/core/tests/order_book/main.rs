@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod evidence;
+mod limits;
 mod overlap;
 
 use std::collections::BTreeMap;

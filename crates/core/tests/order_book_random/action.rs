@@ -1,6 +1,11 @@
 //! What may happen in a history.
 
-use cronfleet_core::job::Overlap;
+use std::time::Duration;
+
+use cronfleet_core::id::{JobId, RunId};
+use cronfleet_core::job::{Command, Launch, Overlap, StopPolicy};
+use cronfleet_core::order::Order;
+use jiff::Timestamp;
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
@@ -14,6 +19,8 @@ pub(crate) enum Action {
         overlap: Overlap,
         timeout: Option<u16>,
     },
+    /// Limits on the runs of the agent: alive at once, started in a second.
+    Limits(Option<u32>, Option<u32>),
     Resend(u8),
     Revoke(u8),
     Kill(u8),
@@ -40,6 +47,8 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
             .prop_map(|(run, lane, due_in, window, overlap, timeout)| {
                 Action::Order { run, lane, due_in, window, overlap, timeout }
             }),
+        1 => (proptest::option::of(1..4_u32), proptest::option::of(1..4_u32))
+            .prop_map(|(running, starts)| Action::Limits(running, starts)),
         1 => run.clone().prop_map(Action::Resend),
         1 => run.clone().prop_map(Action::Revoke),
         1 => run.clone().prop_map(Action::Kill),
@@ -62,4 +71,36 @@ fn overlap() -> impl Strategy<Value = Overlap> {
         1 => (1..4_u32).prop_map(|max| Overlap::Queue { max }),
         1 => Just(Overlap::Replace),
     ]
+}
+
+/// The order of a run.
+pub(crate) fn order(
+    run: RunId,
+    lane: u32,
+    due: Timestamp,
+    window: u16,
+    overlap: Overlap,
+    timeout: Option<u16>,
+) -> Order {
+    Order {
+        run,
+        job: JobId::from_u128(1),
+        job_name: "job".into(),
+        job_version: 1,
+        copy: lane,
+        copies: 2,
+        attempt: 1,
+        due,
+        not_before: due,
+        not_after: due + Duration::from_millis(u64::from(window)),
+        overlap,
+        timeout: timeout.map(|ms| Duration::from_millis(u64::from(ms))),
+        launch: Launch {
+            stop: StopPolicy {
+                grace: Duration::from_secs(2),
+                ..StopPolicy::default()
+            },
+            ..Launch::new(Command::Argv(vec!["/bin/true".into()]), "nobody")
+        },
+    }
 }

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cronfleet_core::id::{JobId, RunId};
-use cronfleet_core::job::{Command, Launch, Overlap, StopPolicy};
+use cronfleet_core::id::RunId;
+use cronfleet_core::job::Overlap;
 use cronfleet_core::life::{Found, Now};
 use cronfleet_core::order::{
     Claim, Cleanup, End, ExitStatus, Order, OutputTotals, Start, StopCause, Usage,
@@ -16,10 +16,11 @@ use cronfleet_core::order::{
 use cronfleet_core::order_book::{Effect, Input, Limits, OrderBook, Phase, Survey, SurveyedBoot};
 use cronfleet_core::record::Record;
 use cronfleet_core::run::Reason;
+use cronfleet_core::run_limits::RunLimits;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use crate::action::{Action, action};
+use crate::action::{Action, action, order};
 
 /// What a host has of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +54,9 @@ struct World {
     /// How many of them nobody waits for any more: synced, or reported as not.
     answered: usize,
     is_ledger_broken: bool,
+    run_limits: RunLimits,
+    /// When the last run was released, since boot.
+    last_go: Option<Duration>,
     host: BTreeMap<RunId, Trace>,
     orders: BTreeMap<RunId, Arc<Order>>,
     /// Runs whose command was executed, ever.
@@ -98,6 +102,8 @@ impl World {
             synced: 0,
             answered: 0,
             is_ledger_broken: false,
+            run_limits: RunLimits::default(),
+            last_go: None,
             host: BTreeMap::new(),
             orders: BTreeMap::new(),
             executed: BTreeSet::new(),
@@ -178,6 +184,7 @@ impl World {
             self.center >= order.not_before && self.center <= order.not_after,
             "{run} out of its window"
         );
+        self.check_limits();
         for (other, trace) in &self.host {
             let same_lane = self.orders[other].copy == order.copy && *other != run;
             let alive = matches!(trace, Trace::Released | Trace::Alive { .. });
@@ -190,6 +197,19 @@ impl World {
             assert!(!(same_lane && earlier && waits), "{run} overtakes {other}");
         }
         self.host.insert(run, Trace::Released);
+    }
+
+    /// Another one may be released.
+    fn check_limits(&mut self) {
+        let is_alive = |trace: &&Trace| matches!(trace, Trace::Released | Trace::Alive { .. });
+        let alive = self.host.values().filter(is_alive).count();
+        let max = self.run_limits.running_max;
+        assert!(max.is_none_or(|max| alive < max as usize), "{alive} alive");
+        if let (Some(last), Some(rate)) = (self.last_go, self.run_limits.starts_per_second) {
+            let wait = Duration::from_secs(1) / rate;
+            assert!(self.boot >= last + wait, "too soon after {last:?}");
+        }
+        self.last_go = Some(self.boot);
     }
 
     fn end(&mut self, run: RunId, signal: i32) {
@@ -384,6 +404,11 @@ impl World {
         // Said without the ledger and not stored: nobody knows of it any more, and the order may come again.
         self.said
             .retain(|run, claim| self.stored.contains(run) || !is_unwritable(claim));
+        let limits = self.ledger.iter().rev().find_map(|record| match record {
+            Record::RunLimits(limits) => Some(*limits),
+            _ => None,
+        });
+        self.run_limits = limits.unwrap_or_default();
         let survey = Survey {
             boot,
             is_ledger_lost: false,
@@ -419,6 +444,14 @@ impl World {
                 });
                 let order = Arc::clone(order);
                 self.send(order);
+            }
+            Action::Limits(running_max, starts_per_second) => {
+                let limits = RunLimits {
+                    running_max,
+                    starts_per_second,
+                };
+                self.run_limits = limits;
+                self.feed(Input::Limits(limits));
             }
             Action::Resend(run) => {
                 if let Some(order) = self.orders.get(&run_id(run)).cloned() {
@@ -457,6 +490,7 @@ impl World {
                 self.host.clear();
                 self.center += Duration::from_secs(20);
                 self.boot = Duration::from_secs(5);
+                self.last_go = None;
                 self.recover(SurveyedBoot::New);
             }
             Action::FailLedger(is_broken) => self.is_ledger_broken = is_broken,
@@ -522,37 +556,6 @@ impl World {
             }
         }
         assert!(!self.book.has_processes());
-    }
-}
-
-fn order(
-    run: RunId,
-    lane: u32,
-    due: Timestamp,
-    window: u16,
-    overlap: Overlap,
-    timeout: Option<u16>,
-) -> Order {
-    Order {
-        run,
-        job: JobId::from_u128(1),
-        job_name: "job".into(),
-        job_version: 1,
-        copy: lane,
-        copies: 2,
-        attempt: 1,
-        due,
-        not_before: due,
-        not_after: due + Duration::from_millis(u64::from(window)),
-        overlap,
-        timeout: timeout.map(|ms| Duration::from_millis(u64::from(ms))),
-        launch: Launch {
-            stop: StopPolicy {
-                grace: Duration::from_secs(2),
-                ..StopPolicy::default()
-            },
-            ..Launch::new(Command::Argv(vec!["/bin/true".into()]), "nobody")
-        },
     }
 }
 

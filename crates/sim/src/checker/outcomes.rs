@@ -3,8 +3,9 @@
 use cronfleet_core::id::RunId;
 use cronfleet_core::job::Overlap;
 use cronfleet_core::run::{Outcome, Reason, RunState};
+use cronfleet_core::run_limits::RunLimits;
 
-use super::turns::{has_replacement, is_behind_queue};
+use super::turns::{has_replacement, is_behind_queue, was_overtaken};
 use super::{outcome, says_never_ran, tolerance, was_troubled};
 use crate::center::WAY_MAX;
 use crate::database::Row;
@@ -50,8 +51,11 @@ pub(super) fn check(world: &World, found: &mut Vec<Violation>) {
             broken("P6 states follow the graph", format!("{:?}", row.history));
         }
         let is_bad = matches!(outcome(row.state), Some(Outcome::Missed | Outcome::Lost));
-        let in_queue = row.reason == Some(Reason::StartDeadlineExceeded);
-        if world.swarm.faults.is_empty() && is_bad && !in_queue {
+        let has_waited = matches!(
+            row.reason,
+            Some(Reason::StartDeadlineExceeded | Reason::AgentLimit)
+        );
+        if world.swarm.faults.is_empty() && is_bad && !has_waited {
             broken(
                 "P1 nothing fails without a fault",
                 format!("{:?} {:?}", row.state, row.reason),
@@ -124,7 +128,9 @@ fn is_plausible(world: &World, run: RunId, row: &Row, reason: Reason) -> bool {
             row.has_waited || happened(TroubleKind::Offline, to) || is_late
         }
         Reason::StartDeadlineExceeded => {
-            !world.swarm.faults.is_empty() || waited_in_queue(world, run, row, ended)
+            !world.swarm.faults.is_empty()
+                || world.swarm.run_limits != RunLimits::default()
+                || waited_in_queue(world, run, row, ended)
         }
         Reason::AgentRestarted => {
             happened(TroubleKind::AgentDown, ended) || happened(TroubleKind::Reboot, ended)
@@ -146,7 +152,9 @@ fn is_plausible(world: &World, run: RunId, row: &Row, reason: Reason) -> bool {
         Reason::QueueFull => {
             overlapped(world, run, row, ended) && is_behind_queue(world, row, ended)
         }
-        Reason::Overtaken | Reason::Replaced => has_replacement(world, row, ended),
+        Reason::Overtaken => was_overtaken(world, row, ended),
+        Reason::Replaced => has_replacement(world, row, ended),
+        Reason::AgentLimit => world.swarm.run_limits != RunLimits::default(),
         Reason::PolicyDenied
         | Reason::LedgerMissing
         | Reason::NeverReceived

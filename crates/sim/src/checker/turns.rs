@@ -34,7 +34,7 @@ pub(super) fn check(world: &World, found: &mut Vec<Violation>) {
             };
             match draw(world, row).overlap {
                 Overlap::Queue { max } => check_queue(world, row, start, max, &rows, found),
-                Overlap::Replace => check_replacement(world, row, &rows, found),
+                Overlap::Replace => check_replacement(world, row, start, &rows, found),
                 Overlap::Forbid | Overlap::Allow => {}
             }
         }
@@ -61,7 +61,12 @@ fn check_queue(
             && start_of(world, other).is_some_and(|start| waited.contains(&start))
     });
     let ahead = ahead.count();
-    if ahead > max as usize {
+    // While the agent was down nobody counted.
+    let agent = world.agent_index(row.agent());
+    let was_counted = [TroubleKind::AgentDown, TroubleKind::Reboot]
+        .into_iter()
+        .all(|kind| !was_troubled(world, kind, agent, due, start));
+    if ahead > max as usize && was_counted {
         found.push(Violation {
             promise: "P5 a queue has an end",
             run: Some(row.planned.id),
@@ -71,7 +76,13 @@ fn check_queue(
 }
 
 /// What a run took the place of was stopped when that run was due, as its stop policy says.
-fn check_replacement(world: &World, row: &Row, rows: &[&Row], found: &mut Vec<Violation>) {
+fn check_replacement(
+    world: &World,
+    row: &Row,
+    start: Micros,
+    rows: &[&Row],
+    found: &mut Vec<Violation>,
+) {
     let Some(due) = came_due(row) else { return };
     let agent = world.agent_index(row.agent());
     for other in rows {
@@ -89,7 +100,8 @@ fn check_replacement(world: &World, row: &Row, rows: &[&Row], found: &mut Vec<Vi
         ]
         .into_iter()
         .any(|kind| was_troubled(world, kind, agent, stamp.start, until));
-        let is_replaced = other.planned.key.due < row.planned.key.due && stamp.start <= due;
+        let is_replaced =
+            other.planned.key.due < row.planned.key.due && stamp.start <= due.min(start);
         if is_replaced && until > limit && !was_hindered && !is_behind_another(row, due, rows) {
             let detail = format!(
                 "{} was alive {} µs after that",
@@ -129,6 +141,15 @@ pub(super) fn has_replacement(world: &World, row: &Row, until: Micros) -> bool {
             && micros(other.planned.not_before) <= until.saturating_add(tolerance(world))
             && draw(world, other).overlap == Overlap::Replace
     })
+}
+
+/// Whether a run that takes the place of others was too late for that: one that was due after it had started.
+pub(super) fn was_overtaken(world: &World, row: &Row, until: Micros) -> bool {
+    let is_later = |other: &Row| other.planned.key.due > row.planned.key.due;
+    let has_started = |other: &Row| start_of(world, other).is_some_and(|start| start <= until);
+    has_replacement(world, row, until)
+        || draw(world, row).overlap == Overlap::Replace
+            && others(world, row).any(|other| is_later(other) && has_started(other))
 }
 
 /// Whether as many others as may wait were due before it and not over.

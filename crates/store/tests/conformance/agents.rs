@@ -402,7 +402,7 @@ async fn agents_are_filtered_and_listed_in_pages(w: World) {
     w.store.revoke_agent(agents[5], at(1)).await.unwrap();
     let twin = AgentUpdate {
         name: Some("agent 001".to_owned()),
-        groups: None,
+        ..AgentUpdate::default()
     };
     w.store.update_agent(agents[1], &twin, at(1)).await.unwrap();
     let list = async |filter: AgentFilter| {

@@ -1,13 +1,15 @@
 use std::time::Duration;
 
+use cronfleet_core::access::Reach;
 use cronfleet_core::id::AgentId;
 use cronfleet_core::job::{JobKind, JobSpec, Overlap, Target};
 use cronfleet_core::order::{Claim, Order};
 use cronfleet_core::run::{Outcome, Reason, RunState};
+use cronfleet_core::run_limits::RunLimits;
 use cronfleet_core::secret::{Given, SecretUse};
-use cronfleet_store::{Conflict, Session, Timing};
+use cronfleet_store::{AgentUpdate, Conflict, Said, Session, Timing};
 
-use crate::world::{ADMIN, World, at, daemon, run_at, running, scheduled, taken};
+use crate::world::{ADMIN, World, at, claim, daemon, run_at, running, scheduled, taken};
 
 conformance! {
     orders_carry_what_the_agent_needs,
@@ -19,6 +21,7 @@ conformance! {
     what_an_agent_is_too_old_for_is_withheld,
     what_the_agent_has_is_told_at_connect,
     daemons_are_those_of_the_agent,
+    an_agent_has_limits_and_runs_that_wait,
 }
 
 async fn orders_carry_what_the_agent_needs(w: World) {
@@ -381,4 +384,58 @@ async fn daemons_are_those_of_the_agent(w: World) {
     );
     w.store.revoke_agent(agent, at(2)).await.unwrap();
     assert_eq!(w.store.daemon_orders(agent).await.unwrap(), []);
+}
+
+async fn an_agent_has_limits_and_runs_that_wait(w: World) {
+    let (ours, theirs) = (w.group(1).await, w.group(2).await);
+    let agent = w.agent(1, &[ours, theirs]).await;
+    let limits = |running_max, starts_per_second| RunLimits {
+        running_max,
+        starts_per_second,
+    };
+    for limits in [
+        limits(Some(16), None),
+        limits(None, Some(5)),
+        limits(None, None),
+    ] {
+        let update = AgentUpdate {
+            run_limits: Some(limits),
+            ..AgentUpdate::default()
+        };
+        w.store.update_agent(agent, &update, at(1)).await.unwrap();
+        let nothing = AgentUpdate::default();
+        w.store.update_agent(agent, &nothing, at(1)).await.unwrap();
+        let standing = w.store.agent_standing(agent).await.unwrap().unwrap();
+        assert_eq!(standing.run_limits, limits);
+        let row = w.store.agent(&Reach::Everything, agent).await.unwrap();
+        assert_eq!(row.unwrap().run_limits, limits);
+    }
+
+    let session = w.session(agent).await;
+    for (number, group) in [(1, ours), (2, theirs)] {
+        let job = w.job(number, group, scheduled("a")).await;
+        let runs = [60, 70, 80, 90].map(|due| run_at(job, 1, at(due), agent));
+        w.plan(job, runs.to_vec()).await;
+    }
+    let orders = taken(&w.store, &session, at(50), at(90), 100).await;
+    // All but the last of each job are accepted, and the first of each runs.
+    let mut claims: Vec<_> = orders
+        .iter()
+        .filter(|order| order.due < at(90))
+        .map(|order| claim(order.run, Claim::Accepted))
+        .collect();
+    let first = orders.iter().filter(|order| order.due == at(60));
+    claims.extend(first.map(|order| claim(order.run, running(at(60)))));
+    let said = Said {
+        session: &session,
+        claims: &claims,
+    };
+    w.store.apply_claims(&[said], at(60)).await.unwrap();
+    let waiting = async |reach: &Reach, now| w.store.waiting_runs(reach, agent, now).await.unwrap();
+    let found = waiting(&Reach::Everything, at(85)).await;
+    assert_eq!((found.count, found.since), (4, Some(at(70))));
+    let found = waiting(&Reach::Groups(vec![ours]), at(75)).await;
+    assert_eq!((found.count, found.since), (1, Some(at(70))));
+    let found = waiting(&Reach::Everything, at(65)).await;
+    assert_eq!((found.count, found.since), (0, None));
 }

@@ -30,6 +30,15 @@ export const agents = {
   root: 'root: switches to the user of each job',
   roundTrip: 'Round trip',
   running: 'Running',
+  runLimits: 'Limits on runs',
+  limitRunning_one: '{{count}} alive',
+  limitRunning_other: '{{count}} alive',
+  limitStarts_one: '{{count}} start a second',
+  limitStarts_other: '{{count}} starts a second',
+  waiting: 'Waiting',
+  waitingCount_one: '{{count}} run',
+  waitingCount_other: '{{count}} runs',
+  waitingSince: 'the first since',
   runningCount_one: '{{count}} process',
   runningCount_other: '{{count}} processes',
   search: 'Search agents',
@@ -56,7 +65,11 @@ export const agents = {
   edit: {
     done: '{{agent}} is saved.',
     groupsText: 'Jobs of a group that the agent leaves no longer run there.',
-    open: 'Name and groups',
+    open: 'Name, groups and limits',
+    runningMax: 'Runs alive at the same time',
+    runningMaxText:
+      'What finds no room waits, in the order of the due times, until its start deadline. Daemons do not count.',
+    startsPerSecond: 'Starts of runs in a second',
     title: 'Edit {{agent}}',
   },
   join: {

@@ -40,6 +40,7 @@ export const reason = {
   agent_too_old: 'the agent is too old for what the job uses: upgrade it',
   never_received: 'the order never reached the agent',
   ledger_unwritable: 'the agent could not write its ledger',
+  agent_limit: 'the limits of the agent left no room for it before its start deadline',
   agent_restarted:
     'the agent was restarted, and meanwhile the start deadline passed or a later run took its turn',
   agent_full: 'the agent holds as many orders, or runs as many processes, as it may',

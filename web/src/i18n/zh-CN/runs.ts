@@ -39,6 +39,7 @@ export const reason = {
   agent_too_old: '代理版本过旧，不支持该作业所需的功能：请升级',
   never_received: '指令未能到达代理',
   ledger_unwritable: '代理无法写入账本',
+  agent_limit: '在启动期限之前，代理的运行限制一直没有空位',
   agent_restarted: '代理重启，期间已过启动期限，或后续运行已先启动',
   agent_full: '代理持有的指令或运行的进程已达上限',
   agent_crashed: '代理在启动前后崩溃，没有留下任何证据',

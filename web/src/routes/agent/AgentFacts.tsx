@@ -1,4 +1,5 @@
 import { Link } from '@tanstack/react-router'
+import type { TFunction } from 'i18next'
 import { useTranslation } from 'react-i18next'
 import type { Agent } from '../../api/types'
 import { Fingerprint } from '../../features/agent/ApproveBanner'
@@ -20,6 +21,11 @@ export function AgentFacts({ agent }: { agent: Agent }) {
       columns={3}
       items={[
         [t('agents.running'), agent.running_count],
+        [
+          t('agents.waiting'),
+          agent.waiting && agent.waiting.count > 0 && <Waiting key="waiting" agent={agent} />,
+        ],
+        [t('agents.runLimits'), limitsText(agent, t)],
         [t('agents.slots'), agent.slots_wanted > 0 && `${agent.slots_running} / ${agent.slots_wanted}`],
         [
           t('agents.load'),
@@ -73,6 +79,31 @@ export function AgentFacts({ agent }: { agent: Agent }) {
         [t('agents.key'), <Fingerprint key="key" text={agent.key_fingerprint} />],
       ]}
     />
+  )
+}
+
+/** What its limits on runs are, if there are any. */
+function limitsText({ run_limits: limits }: Agent, t: TFunction): string | undefined {
+  const said = [
+    limits.running_max && t('agents.limitRunning', { count: limits.running_max }),
+    limits.starts_per_second && t('agents.limitStarts', { count: limits.starts_per_second }),
+  ]
+  return said.filter(Boolean).join(' · ') || undefined
+}
+
+/** Runs that are due and wait for their turn or for room. */
+function Waiting({ agent }: { agent: Agent }) {
+  const { t } = useTranslation()
+  return (
+    <>
+      {t('agents.waitingCount', { count: agent.waiting?.count ?? 0 })}
+      {agent.waiting?.since && (
+        <>
+          {' · '}
+          {t('agents.waitingSince')} <AtAndAgo at={agent.waiting.since} />
+        </>
+      )}
+    </>
   )
 }
 

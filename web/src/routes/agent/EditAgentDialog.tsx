@@ -1,4 +1,4 @@
-import { Button, Modal, MultiSelect, Stack, TextInput } from '@mantine/core'
+import { Button, Modal, MultiSelect, NumberInput, Stack, TextInput } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -8,15 +8,22 @@ import type { Agent } from '../../api/types'
 import { useGroupOptions } from '../../features/group/useGroups'
 import { notifyDone } from '../../ui/notify'
 
-/** Name and groups of an agent. */
+/** Name, groups and limits of an agent. */
 export function EditAgentDialog({ agent, onClose }: { agent: Agent; onClose: () => void }) {
   const { t } = useTranslation()
   const client = useQueryClient()
   const groups = useGroupOptions()
   const [name, setName] = useState(agent.name)
   const [groupIds, setGroupIds] = useState(agent.group_ids)
+  const [runningMax, setRunningMax] = useState(agent.run_limits.running_max ?? undefined)
+  const [rate, setRate] = useState(agent.run_limits.starts_per_second ?? undefined)
   const save = useMutation({
-    mutationFn: () => updateAgent(agent.id, { name: name.trim(), group_ids: groupIds }),
+    mutationFn: () =>
+      updateAgent(agent.id, {
+        name: name.trim(),
+        group_ids: groupIds,
+        run_limits: { running_max: runningMax ?? null, starts_per_second: rate ?? null },
+      }),
     onSuccess: async () => {
       await client.invalidateQueries({ queryKey: ['agents'] })
       await client.invalidateQueries({ queryKey: ['groups'] })
@@ -52,6 +59,27 @@ export function EditAgentDialog({ agent, onClose }: { agent: Agent; onClose: () 
             value={groupIds}
             onChange={setGroupIds}
             searchable
+          />
+          <NumberInput
+            label={t('agents.edit.runningMax')}
+            description={t('agents.edit.runningMaxText')}
+            placeholder={t('editor.noLimit')}
+            value={runningMax ?? ''}
+            min={1}
+            max={100_000}
+            allowDecimal={false}
+            clampBehavior="blur"
+            onChange={(value) => setRunningMax(Number(value) || undefined)}
+          />
+          <NumberInput
+            label={t('agents.edit.startsPerSecond')}
+            placeholder={t('editor.noLimit')}
+            value={rate ?? ''}
+            min={1}
+            max={1_000}
+            allowDecimal={false}
+            clampBehavior="blur"
+            onChange={(value) => setRate(Number(value) || undefined)}
           />
           <Button type="submit" loading={save.isPending} style={{ alignSelf: 'flex-end' }}>
             {t('common.save')}

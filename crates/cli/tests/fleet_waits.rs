@@ -1,12 +1,17 @@
-//! Runs that come due while the previous one is alive: they wait for their turn, or take its place; also when the agent dies meanwhile.
+//! Runs that wait: for their turn while the previous one is alive, which they may also take the place of, and for room within their agent's
+//! limits; also when the agent dies meanwhile.
 
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use cronfleet_api::agent::Agent;
 use cronfleet_api::job::{Job, JobSpec, Overlap};
 use cronfleet_api::run::{Outcome, Run};
 use cronfleet_testkit::{Fleet, RunQuery, eventually};
+use jiff::{SignedDuration, Timestamp};
+use reqwest::Method;
+use serde_json::{Value, json};
 
 const WAIT: Duration = Duration::from_secs(60);
 
@@ -104,4 +109,74 @@ async fn runs_wait_for_their_turn_or_take_each_others_place() -> Result<()> {
     })
     .await
     .with_context(|| fleet.logs())
+}
+
+/// Limits the only agent, with nothing else in the request.
+async fn limit(fleet: &Fleet, limits: Value) -> Result<Agent> {
+    let agent = fleet.api.agents().await?.pop().context("an agent")?;
+    let change = json!({ "run_limits": limits });
+    let path = format!("/agents/{}", agent.id);
+    fleet.api.call(Method::PATCH, &path, &change).await
+}
+
+/// Runs a job of so many processes now, and answers its runs when all of them have succeeded.
+async fn all_succeed(fleet: &Fleet, spec: JobSpec) -> Result<Vec<Run>> {
+    let job = fleet.api.create(fleet.group, spec).await?;
+    let count = fleet.api.run_now(job.id).await?.len();
+    eventually("all runs succeed", WAIT, async || {
+        let runs = ended(fleet, &job).await?;
+        ensure!(
+            runs.iter()
+                .all(|run| run.outcome == Some(Outcome::Succeeded))
+        );
+        Ok((runs.len() == count).then_some(runs))
+    })
+    .await
+    .with_context(|| fleet.logs())
+}
+
+#[tokio::test]
+async fn an_agent_holds_to_its_limits() -> Result<()> {
+    let mut fleet = Fleet::start(Path::new(env!("CARGO_BIN_EXE_cronfleet"))).await?;
+    let agent = limit(&fleet, json!({ "running_max": 2 })).await?;
+    let log = fleet.path("alive").display().to_string();
+    let script = format!("echo + >> {log}; sleep 1; echo - >> {log}");
+    let mut spec = Fleet::scheduled("crowd", "@yearly", &script)?;
+    spec.processes = 8;
+    let job = fleet.api.create(fleet.group, spec).await?;
+    fleet.api.run_now(job.id).await?;
+    let path = format!("/agents/{}", agent.id);
+    eventually("some of them wait, visibly", WAIT, async || {
+        let agent: Agent = fleet.api.get(&path).await?;
+        let waiting = agent.waiting.context("one agent tells what waits")?;
+        Ok((waiting.count > 0 && waiting.since.is_some()).then_some(()))
+    })
+    .await
+    .with_context(|| fleet.logs())?;
+    // Its ledger knows the limits; nobody tells it while it has no center.
+    fleet.kill_agent()?;
+    fleet.kill_center()?;
+    fleet.spawn_agent()?;
+    let lines = || std::fs::read_to_string(&log).unwrap_or_default();
+    eventually("all of them have run", WAIT, async || {
+        Ok((lines().matches('-').count() == 8).then_some(()))
+    })
+    .await
+    .with_context(|| fleet.logs())?;
+    let mut alive = 0;
+    for mark in lines().lines() {
+        alive += if mark == "+" { 1 } else { -1 };
+        ensure!((0..=2).contains(&alive), "{}", lines());
+    }
+
+    fleet.start_center().await?;
+    limit(&fleet, json!({ "starts_per_second": 4 })).await?;
+    let mut spec = Fleet::scheduled("stream", "@yearly", "true")?;
+    spec.processes = 8;
+    let runs = all_succeed(&fleet, spec).await?;
+    let mut starts: Vec<Timestamp> = runs.iter().filter_map(|run| run.started_at).collect();
+    starts.sort();
+    let took = starts[7].duration_since(starts[0]);
+    ensure!(took >= SignedDuration::from_millis(1_700), "{starts:?}");
+    Ok(())
 }
