@@ -10,6 +10,7 @@ pub mod catch_up;
 pub mod cgroup;
 pub mod clock_estimate;
 pub mod elector;
+pub mod forecast;
 pub mod id;
 pub mod job;
 pub mod life;

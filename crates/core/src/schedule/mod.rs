@@ -33,6 +33,7 @@ mod pattern;
 mod piece;
 mod refusal;
 mod spread;
+mod spreading;
 mod walk;
 mod warning;
 mod zone;
@@ -50,6 +51,7 @@ pub use self::dst::{
 pub use self::error::{ErrorCode, Field, ScheduleError};
 pub use self::on_days::LeftOut;
 pub use self::parse::TEXT_LEN_MAX;
+pub use self::spreading::{Spreading, spreading};
 pub use self::warning::Warning;
 pub use self::zone::{time_zone_database_version, time_zone_names};
 

@@ -19,7 +19,7 @@ use super::{ActiveSpan, Context, Plan, Schedule};
 pub const TEXT_LEN_MAX: usize = 256;
 
 /// Macros and the 5-field text each one stands for.
-const MACROS: &[(&str, &str)] = &[
+pub(super) const MACROS: &[(&str, &str)] = &[
     ("@yearly", "0 0 1 1 *"),
     ("@annually", "0 0 1 1 *"),
     ("@monthly", "0 0 1 * *"),
