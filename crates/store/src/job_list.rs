@@ -138,13 +138,7 @@ impl Store {
         sql = sql.with_some(" AND j.kind = ?", filter.kind);
         sql = sql.with_some(" AND j.is_paused = ?", filter.is_paused);
         if let Some(agent) = filter.agent {
-            sql = sql
-                .with(" AND EXISTS (SELECT 1 FROM group_agents ga WHERE ga.group_id = j.group_id AND ga.agent_id = ?", agent)
-                .with(
-                    " AND (j.is_target_all = 1 OR EXISTS (SELECT 1 FROM job_targets t WHERE t.job_id = j.id \
-                     AND t.agent_id = ?)))",
-                    agent,
-                );
+            sql = and_runs_on(sql, agent);
         }
         if let Some(after) = after {
             sql = sql
@@ -203,6 +197,16 @@ stored_word!(JobKindWord "job kind");
 const RECENT_MAX: u32 = 20;
 /// Jobs whose last runs are read in one statement.
 const RECENT_BATCH: usize = 100;
+
+/// Goes on with: the job `j` runs on this agent, if the agent is active.
+pub(crate) fn and_runs_on(sql: Sql, agent: AgentId) -> Sql {
+    sql.with(" AND EXISTS (SELECT 1 FROM group_agents ga WHERE ga.group_id = j.group_id AND ga.agent_id = ?", agent)
+        .with(
+            " AND (j.is_target_all = 1 OR EXISTS (SELECT 1 FROM job_targets t WHERE t.job_id = j.id \
+             AND t.agent_id = ?)))",
+            agent,
+        )
+}
 
 fn select_jobs(reach: &Reach) -> Sql {
     Sql::new(

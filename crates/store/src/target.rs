@@ -30,16 +30,17 @@ pub(crate) async fn agents_of_jobs<'a>(
         by_group.entry(group).or_default().push(agent);
     }
     Ok(jobs
-        .map(|(job, group, target)| (job, select(by_group.get(&group), target)))
+        .map(|(job, group, target)| {
+            let serving = by_group.get(&group).map_or(&[][..], Vec::as_slice);
+            (job, agents_among(serving, target))
+        })
         .collect())
 }
 
-fn select(serving: Option<&Vec<AgentId>>, target: &Target) -> Vec<AgentId> {
-    let Some(serving) = serving else {
-        return Vec::new();
-    };
+/// The agents that a target selects among those that serve its group, which are sorted. Sorted.
+pub fn agents_among(serving: &[AgentId], target: &Target) -> Vec<AgentId> {
     match target {
-        Target::All => serving.clone(),
+        Target::All => serving.to_vec(),
         Target::Agents(chosen) => {
             let mut agents: Vec<AgentId> = chosen
                 .iter()

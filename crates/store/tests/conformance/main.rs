@@ -40,6 +40,7 @@ mod claims;
 mod copies;
 mod dispatch;
 mod edits;
+mod forecasts;
 mod groups;
 mod jobs;
 mod kills;

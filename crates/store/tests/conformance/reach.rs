@@ -3,7 +3,7 @@ use cronfleet_core::order::{ProcessReport, SlotReport, SlotState};
 use cronfleet_core::plan::{Lapse, Plan};
 use cronfleet_core::run::Reason;
 use cronfleet_store::{
-    AgentFilter, JobFilter, JobPlan, LifeChunks, NewChunk, RunFilter, SlotFilter,
+    ActiveFilter, AgentFilter, JobFilter, JobPlan, LifeChunks, NewChunk, RunFilter, SlotFilter,
 };
 
 use crate::world::{World, at, daemon, only, run_at, scheduled};
@@ -131,6 +131,12 @@ async fn what_is_not_mine_does_not_exist(w: World) {
                 .len()
                 .min(1),
             count(s.job(&reach, job).await.unwrap().is_some()),
+            s.active_jobs(&reach, &ActiveFilter::default(), None, 9)
+                .await
+                .unwrap()
+                .items
+                .len(),
+            count(s.serving_agents(&reach).await.unwrap().contains_key(&mine)),
             s.job_versions(&reach, job, None, 9)
                 .await
                 .unwrap()
@@ -220,6 +226,6 @@ async fn what_is_not_mine_does_not_exist(w: World) {
                     .is_some(),
             ),
         ];
-        assert_eq!(found, [expected; 20], "{reach:?}");
+        assert_eq!(found, [expected; 22], "{reach:?}");
     }
 }
