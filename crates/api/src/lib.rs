@@ -15,6 +15,7 @@ pub mod definition;
 pub mod dst;
 pub mod error;
 pub mod event;
+pub mod forecast;
 pub mod group;
 pub mod job;
 pub mod limits;

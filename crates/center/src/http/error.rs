@@ -13,6 +13,8 @@ use http::{HeaderValue, StatusCode, header};
 /// Longest message that is sent, and longest path of a field: both quote texts of requests.
 const MESSAGE_LEN_MAX: usize = 400;
 const FIELD_LEN_MAX: usize = 200;
+/// When to ask again for a forecast, in seconds.
+const FORECAST_RETRY_SECONDS: u64 = 5;
 
 /// A request that is not done.
 #[derive(Debug, thiserror::Error)]
@@ -126,6 +128,9 @@ pub enum ApiError {
     /// Too many streams are open in this session.
     #[error("too many streams are open in this session")]
     TooManyStreams,
+    /// Other forecasts are being worked out.
+    #[error("another forecast is being worked out")]
+    ForecastBusy,
     /// The store failed.
     #[error("the store failed")]
     Store(#[source] StoreError),
@@ -214,6 +219,7 @@ impl ApiError {
             Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "request.too_many"),
             Self::Timeout => (StatusCode::REQUEST_TIMEOUT, "request.timeout"),
             Self::TooManyStreams => (StatusCode::TOO_MANY_REQUESTS, "request.too_many_streams"),
+            Self::ForecastBusy => (StatusCode::SERVICE_UNAVAILABLE, "forecast.busy"),
             Self::Store(StoreError::Unavailable(_) | StoreError::InDoubt(_)) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "store.unavailable")
             }
@@ -245,6 +251,7 @@ impl ApiError {
             Self::TooLarge => "send at most 1 MiB; definitions of many jobs, at most 32 MiB",
             Self::MediaType => "send Content-Type: application/json",
             Self::TooMany { .. } => "wait as many seconds as Retry-After says",
+            Self::ForecastBusy => "ask again after as many seconds as Retry-After says",
             Self::TooManyStreams => "close another page or stream of this session",
             Self::Malformed { .. }
             | Self::SignInRequired
@@ -388,10 +395,14 @@ impl IntoResponse for ApiError {
         let (status, _) = self.status_and_code();
         let mut response = status.into_response();
         response.extensions_mut().insert(Failure::of(&self));
-        if let Self::TooMany {
-            retry_after_seconds,
-        } = self
-        {
+        let retry_after_seconds = match self {
+            Self::TooMany {
+                retry_after_seconds,
+            } => Some(retry_after_seconds),
+            Self::ForecastBusy => Some(FORECAST_RETRY_SECONDS),
+            _ => None,
+        };
+        if let Some(retry_after_seconds) = retry_after_seconds {
             response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, retry_after_seconds.into());

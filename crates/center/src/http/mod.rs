@@ -16,6 +16,9 @@ mod definitions;
 mod edge;
 mod error;
 mod events;
+mod forecast;
+mod forecast_basis;
+mod forecast_shown;
 mod frames;
 mod groups;
 mod job_actions;
@@ -163,6 +166,8 @@ fn api() -> Api {
         .route(route!(runs::list_job_lapses))
         .route(route!(why::why_job))
         .route(route!(schedules::preview_schedule))
+        .route(route!(forecast::get_forecast))
+        .route(route!(forecast::forecast_change))
         .route(route!(runs::list_runs))
         .route(route!(runs::get_run))
         .route(route!(runs::kill_run))

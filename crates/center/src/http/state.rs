@@ -13,6 +13,7 @@ use crate::nudge::Nudges;
 use crate::password::Passwords;
 use crate::seal::Sealer;
 
+use super::forecast_basis::Forecasts;
 use super::streams::Streams;
 use super::throttle::Throttle;
 
@@ -66,6 +67,7 @@ pub struct HttpState {
     pub(super) passwords: Passwords,
     pub(super) throttle: Throttle,
     pub(super) streams: Streams,
+    pub(super) forecasts: Forecasts,
     pub(super) stop: CancellationToken,
 }
 
@@ -93,6 +95,7 @@ impl HttpState {
             passwords: Passwords::default(),
             throttle: Throttle::default(),
             streams: Streams::default(),
+            forecasts: Forecasts::default(),
             stop,
         }
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod definitions;
+mod forecast;
 mod jobs;
 mod openapi;
 mod origin;

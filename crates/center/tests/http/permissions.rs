@@ -63,7 +63,7 @@ async fn row(world: &World, operation: &str, side: &Side) -> Row {
         "set_up" => Row::new("public", 400).body(json!({ "code": 1 })),
         "sign_in" => Row::new("public", 400).body(json!({ "login": 1 })),
         "me" | "about" | "list_groups" | "list_agents" | "list_jobs" | "list_runs"
-        | "list_lapses" | "list_slots" | "list_definitions" | "stream_events" => {
+        | "list_lapses" | "list_slots" | "list_definitions" | "stream_events" | "get_forecast" => {
             Row::new("signed_in", 200)
         }
         "sign_out" => Row::new("signed_in", 204),
@@ -127,6 +127,9 @@ async fn row(world: &World, operation: &str, side: &Side) -> Row {
             Row::new("administrator", 204).id(world.add_agent(world.ours.group).await)
         }
         "create_job" => Row::new("editor", 201).body(json!({
+            "group_id": side.group.as_uuid(), "spec": definition(&format!("new {fresh}")),
+        })),
+        "forecast_change" => Row::new("editor", 200).body(json!({
             "group_id": side.group.as_uuid(), "spec": definition(&format!("new {fresh}")),
         })),
         "plan_definitions" => Row::new("operator", 200).body(empty_set(world, side)),
