@@ -106,7 +106,7 @@ function withOutcome(job: Job, run: string, outcome: Run['outcome']): Job {
   return { ...job, recent: job.recent.map((each) => (each.id === run ? { ...each, outcome } : each)) }
 }
 
-/** Previews and the setup state do not depend on events. */
+/** Previews and the setup state do not depend on events; forecasts follow their own, slower time. */
 function isCenterData(query: { queryKey: QueryKey }): boolean {
-  return query.queryKey[0] !== 'preview' && query.queryKey[0] !== 'setup'
+  return !['preview', 'setup', 'forecast'].includes(String(query.queryKey[0]))
 }

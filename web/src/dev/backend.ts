@@ -1,4 +1,5 @@
 import type { DstPolicy, Event, Group, Job, JobSpec, Page, Role, Run, Secret } from '../api/types'
+import { change, forecast } from './forecast'
 import { preview } from './schedule'
 import { endedRun, seed, uuid, type World } from './seed'
 import { why } from './why'
@@ -330,6 +331,8 @@ export function backend(options: Options = {}): Backend {
       if ('code' in answer) throw new Refused(422, { ...answer, field: 'expression' })
       return answer
     },
+    'GET forecast': ({ query }) => forecast(world, mine(world.jobs), query),
+    'POST forecast/change': ({ body }) => change(world, mine(world.jobs), body),
     'GET runs': ({ query }) =>
       page(
         mine(world.runs).filter(

@@ -14,6 +14,7 @@ import {
   stragglers,
 } from './editor'
 import { errors, scheduleErrors } from './errors'
+import { forecast } from './forecast'
 import { jobs, kind, lapses, why } from './jobs'
 import { output } from './output'
 import { cause, cleanup, reason, runs, status } from './runs'
@@ -38,6 +39,7 @@ export const en = {
   errors,
   field,
   filter,
+  forecast,
   groups,
   jobs,
   kind,

@@ -16,6 +16,7 @@ import {
   stragglers,
 } from './editor'
 import { errors, scheduleErrors } from './errors'
+import { forecast } from './forecast'
 import { jobs, kind, lapses, why } from './jobs'
 import { output } from './output'
 import { cause, cleanup, reason, runs, status } from './runs'
@@ -40,6 +41,7 @@ export const zhCN: Translation<Catalogue> = {
   errors,
   field,
   filter,
+  forecast,
   groups,
   jobs,
   kind,

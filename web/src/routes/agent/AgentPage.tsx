@@ -10,6 +10,7 @@ import { slotsQuery } from '../../api/slots'
 import type { Agent } from '../../api/types'
 import { AgentMark } from '../../features/agent/AgentMark'
 import { ApproveDialog } from '../../features/agent/ApproveBanner'
+import { LoadAhead } from '../../features/forecast/LoadAhead'
 import { RunTable } from '../../features/run/RunTable'
 import { groupsWith, useMe } from '../../features/session/useMe'
 import { SlotGrid } from '../../features/slot/SlotGrid'
@@ -58,6 +59,7 @@ export function AgentPage() {
       <div className={classes.page}>
         <div className={classes.facts}>
           <AgentFacts agent={agent} />
+          {agent.state === 'active' && <LoadAhead filter={{ agent: agent.id }} />}
         </div>
         <Tabs
           value={tab}

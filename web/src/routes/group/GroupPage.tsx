@@ -8,6 +8,7 @@ import { agentsQuery } from '../../api/agents'
 import { deleteGroup, groupQuery } from '../../api/groups'
 import type { Group } from '../../api/types'
 import { AgentMark } from '../../features/agent/AgentMark'
+import { LoadAhead } from '../../features/forecast/LoadAhead'
 import { RoleMark } from '../../features/group/RoleMark'
 import { useMe } from '../../features/session/useMe'
 import { useConfirm } from '../../ui/Confirm'
@@ -63,6 +64,7 @@ export function GroupPage() {
           >
             <p className="dim">{t('groups.jobsText')}</p>
           </Section>
+          <LoadAhead filter={{ group: group.id }} />
           <Section title={t('field.run_as')}>
             {group.run_as.length > 0 ? (
               <ul className={classes.runAs}>

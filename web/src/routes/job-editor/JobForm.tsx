@@ -156,7 +156,7 @@ export function JobForm(props: JobFormProps) {
             </Collapse>
           </section>
         </div>
-        <PreviewPanel draft={draft} live={live} />
+        <PreviewPanel draft={draft} jobId={props.jobId} live={live} />
       </div>
       <div className={classes.footer}>
         <Button type="submit" loading={props.isSaving}>

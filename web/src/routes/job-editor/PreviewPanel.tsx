@@ -1,5 +1,6 @@
 import { useTranslation } from 'react-i18next'
 import type { Preview } from '../../api/types'
+import { ChangeLines } from '../../features/forecast/ChangeLines'
 import type { Draft } from '../../features/job/draft'
 import { sentence } from '../../features/job/words'
 import { ClockChanges } from '../../features/schedule/ClockChanges'
@@ -9,11 +10,12 @@ import classes from './JobForm.module.css'
 
 interface PreviewPanelProps {
   draft: Draft
+  jobId?: string
   live: { preview: Preview | undefined; refusal: unknown; isStale: boolean }
 }
 
 /** What the definition means: the schedule as a sentence with its next runs, or how the daemon is kept alive. */
-export function PreviewPanel({ draft, live }: PreviewPanelProps) {
+export function PreviewPanel({ draft, jobId, live }: PreviewPanelProps) {
   const { t, i18n } = useTranslation()
   if (draft.kind === 'daemon') {
     return (
@@ -68,6 +70,7 @@ export function PreviewPanel({ draft, live }: PreviewPanelProps) {
               <NextRuns preview={preview} zone={draft.timeZone} />
             </div>
           )}
+          <ChangeLines draft={draft} jobId={jobId} isOn={!live.isStale} titleClass={classes.panelTitle} />
         </>
       )}
     </aside>
