@@ -145,6 +145,10 @@ pub enum OverlapEffect {
     Skips,
     /// It starts beside it.
     Doubles,
+    /// It waits for its turn, or is skipped if as many as may wait do so already.
+    Waits,
+    /// It takes the place of the one before.
+    Replaces,
 }
 
 /// Jobs that start in the same second, and a schedule that would spread them: just as often, within the same hour, never earlier.

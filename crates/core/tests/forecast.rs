@@ -106,13 +106,29 @@ impl Plain {
         };
         let (before, due) = self.due(window);
         let mut lives: Vec<(Timestamp, Timestamp)> = vec![];
-        for start in before.into_iter().chain(due) {
-            let is_free = lives.last().is_none_or(|(_, end)| start >= *end);
-            if is_free || self.overlap == Overlap::Allow {
+        for due in before.into_iter().chain(due) {
+            if let Some(start) = self.start_of(due, &mut lives) {
                 lives.push((start, start + lasting));
             }
         }
         lives
+    }
+
+    /// When a run that is due starts, if it does, beside those that have started or will.
+    fn start_of(&self, due: Timestamp, lives: &mut [(Timestamp, Timestamp)]) -> Option<Timestamp> {
+        let waiting = lives.iter().filter(|(start, _)| *start > due).count();
+        let Some((_, end)) = lives.last_mut().filter(|(_, end)| *end > due) else {
+            return Some(due);
+        };
+        match self.overlap {
+            Overlap::Forbid => None,
+            Overlap::Allow => Some(due),
+            Overlap::Queue { max } => (waiting < max as usize).then_some(*end),
+            Overlap::Replace => {
+                *end = due;
+                Some(due)
+            }
+        }
     }
 }
 
@@ -202,14 +218,13 @@ fn overlap_by_hand(job: &Plain, window: &Window) -> Option<(Timestamp, u64, Over
     let (before, due) = job.due(window);
     let mut lives: Vec<(Timestamp, Timestamp)> = vec![];
     let (mut first, mut count, mut alive_max) = (None, 0, 0);
-    for start in before.into_iter().chain(due) {
-        let alive = lives.iter().filter(|(_, end)| *end > start).count() as u64;
-        let is_overlap = alive > 0;
-        if is_overlap && start >= window.from() {
-            first = first.or(Some(start));
+    for due in before.into_iter().chain(due) {
+        let alive = lives.iter().filter(|(_, end)| *end > due).count() as u64;
+        if alive > 0 && due >= window.from() {
+            first = first.or(Some(due));
             count += 1;
         }
-        if !is_overlap || job.overlap == Overlap::Allow {
+        if let Some(start) = job.start_of(due, &mut lives) {
             lives.push((start, start + lasting));
             alive_max = alive_max.max(alive + 1);
         }
@@ -217,6 +232,8 @@ fn overlap_by_hand(job: &Plain, window: &Window) -> Option<(Timestamp, u64, Over
     let effect = match job.overlap {
         Overlap::Forbid => OverlapEffect::Skips,
         Overlap::Allow => OverlapEffect::Doubles { alive_max },
+        Overlap::Queue { .. } => OverlapEffect::Waits,
+        Overlap::Replace => OverlapEffect::Replaces,
     };
     first.map(|first| (first, count, effect))
 }
@@ -289,7 +306,13 @@ fn any_job() -> impl Strategy<Value = Plain> {
     );
     let lasting = prop::option::of((1..4_000_000_u64, 0..4_000_000_u64));
     let timeout = prop::option::of(100..3_000_000_u64);
-    (shape, lasting, timeout, any::<bool>()).prop_map(|(shape, lasting, timeout_ms, forbids)| {
+    let overlap = prop_oneof![
+        2 => Just(Overlap::Forbid),
+        2 => Just(Overlap::Allow),
+        1 => (1..4_u32).prop_map(|max| Overlap::Queue { max }),
+        1 => Just(Overlap::Replace),
+    ];
+    (shape, lasting, timeout, overlap).prop_map(|(shape, lasting, timeout_ms, overlap)| {
         let (expression, group, agents, copies) = shape;
         Plain {
             id: 0,
@@ -299,11 +322,7 @@ fn any_job() -> impl Strategy<Value = Plain> {
             copies,
             lasting_ms: lasting.map(|(p50, more)| (p50, p50 + more)),
             timeout_ms,
-            overlap: if forbids {
-                Overlap::Forbid
-            } else {
-                Overlap::Allow
-            },
+            overlap,
         }
     })
 }

@@ -197,6 +197,8 @@ fn overlap(one: &domain::ExpectedOverlap, names: &Names) -> ForecastOverlap {
     let (effect, alive_max) = match one.effect {
         domain::OverlapEffect::Skips => (OverlapEffect::Skips, None),
         domain::OverlapEffect::Doubles { alive_max } => (OverlapEffect::Doubles, Some(alive_max)),
+        domain::OverlapEffect::Waits => (OverlapEffect::Waits, None),
+        domain::OverlapEffect::Replaces => (OverlapEffect::Replaces, None),
     };
     ForecastOverlap {
         job_id: one.job.as_uuid(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::fleet::{AgentSet, Fleet, JobLoad, JobPlace};
 use super::instants::Instants;
 use super::tally::{Mark, Tally};
+use super::turns::Turns;
 use super::window::Window;
 use crate::id::GroupId;
 use crate::job::Overlap;
@@ -46,8 +47,28 @@ struct Cell {
     schedule: usize,
     /// How long a run is expected to last, rounded up to where it makes no difference; 0 if that is not known.
     lasting_ms: u64,
-    /// Whether a run does not start while the one before is alive.
-    is_exclusive: bool,
+    /// What becomes of a run that is due while the one before is alive.
+    meeting: Meeting,
+}
+
+/// [`Overlap`], in an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Meeting {
+    Skips,
+    Doubles,
+    Waits { max: u32 },
+    Replaces,
+}
+
+impl From<Overlap> for Meeting {
+    fn from(overlap: Overlap) -> Self {
+        match overlap {
+            Overlap::Forbid => Self::Skips,
+            Overlap::Allow => Self::Doubles,
+            Overlap::Queue { max } => Self::Waits { max },
+            Overlap::Replace => Self::Replaces,
+        }
+    }
 }
 
 /// What the jobs of one group start on each of their agents.
@@ -127,15 +148,16 @@ pub(super) fn blocks(
 
 fn cell(fleet: &Fleet, place: JobPlace, lasting_ms: u64) -> Cell {
     let schedule = fleet.schedule_of(place);
+    let meeting = Meeting::from(fleet.job(place).scheduled.overlap);
     // Who starts at a whole second is alive at as many of them whatever the fraction; so more jobs are alike.
-    let unit = match fleet.schedules()[schedule].kind() {
-        Kind::Cron => 1_000,
-        Kind::Every | Kind::At | Kind::Reboot => 1,
+    let unit = match (fleet.schedules()[schedule].kind(), meeting) {
+        (Kind::Cron, Meeting::Skips | Meeting::Doubles | Meeting::Replaces) => 1_000,
+        (Kind::Cron, Meeting::Waits { .. }) | (Kind::Every | Kind::At | Kind::Reboot, _) => 1,
     };
     Cell {
         schedule,
         lasting_ms: lasting_ms.div_ceil(unit) * unit,
-        is_exclusive: fleet.job(place).scheduled.overlap == Overlap::Forbid,
+        meeting,
     }
 }
 
@@ -221,16 +243,14 @@ impl Count<'_> {
         if cell.lasting_ms == 0 {
             return;
         }
-        let lasting = micros(cell.lasting_ms);
-        let mut free_at = i64::MIN;
-        for offset in before.into_iter().chain(offsets.iter().copied()) {
-            if cell.is_exclusive && offset < free_at {
-                continue;
-            }
-            free_at = offset.saturating_add(lasting);
-            self.alive(offset, free_at, signed);
-            if offset >= 0 {
-                self.add_busy(weight.busy_ms);
+        for life in lives(cell, before.into_iter().chain(offsets.iter().copied())) {
+            self.alive(life.from, life.until, signed);
+            if life.from >= 0 {
+                let ms = u64::try_from((life.until - life.from) / 1_000).unwrap_or(0);
+                // One that is cut short takes what it takes; a whole one what is known more exactly.
+                let cut_ms = weight.processes.saturating_mul(ms);
+                let is_whole = ms >= cell.lasting_ms;
+                self.add_busy(if is_whole { weight.busy_ms } else { cut_ms });
             }
         }
     }
@@ -257,7 +277,7 @@ impl Count<'_> {
         for (bucket, count) in per_bucket.iter().enumerate() {
             let starts = weight.processes.saturating_mul(*count);
             let mut busy_ms = weight.busy_ms.saturating_mul(*count);
-            if cell.is_exclusive {
+            if cell.meeting != Meeting::Doubles {
                 let (begin, end) = self.window.bucket(bucket);
                 let bucket_ms = u64::from(end - begin) * 1_000;
                 busy_ms = busy_ms.min(weight.processes.saturating_mul(bucket_ms));
@@ -272,6 +292,39 @@ impl Count<'_> {
     fn add_busy(&mut self, ms: u64) {
         self.busy_ms = self.busy_ms.saturating_add(ms);
     }
+}
+
+/// A run of a cell, from its start until its end.
+struct Life {
+    from: i64,
+    until: i64,
+}
+
+/// The runs that start of those that are due.
+fn lives(cell: Cell, dues: impl Iterator<Item = i64>) -> Vec<Life> {
+    let lasting = micros(cell.lasting_ms);
+    let max = match cell.meeting {
+        Meeting::Waits { max } => max,
+        Meeting::Skips | Meeting::Doubles | Meeting::Replaces => 0,
+    };
+    let (mut lives, mut turns): (Vec<Life>, _) = (Vec::new(), Turns::new(max));
+    for due in dues {
+        let from = match cell.meeting {
+            Meeting::Skips | Meeting::Waits { .. } => turns.take(due, lasting),
+            Meeting::Doubles | Meeting::Replaces => Some(due),
+        };
+        let Some(from) = from else {
+            continue;
+        };
+        if let (Meeting::Replaces, Some(before)) = (cell.meeting, lives.last_mut()) {
+            before.until = before.until.min(due);
+        }
+        lives.push(Life {
+            from,
+            until: from.saturating_add(lasting),
+        });
+    }
+    lives
 }
 
 /// Microseconds of so many milliseconds.

@@ -25,6 +25,7 @@ mod load;
 mod overlap;
 mod suggestion;
 mod tally;
+mod turns;
 mod window;
 
 pub use self::answer::{AgentLoad, Forecast, GroupLoad, TOLD_MAX, forecast};

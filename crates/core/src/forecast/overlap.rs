@@ -9,6 +9,7 @@ use super::answer::TOLD_MAX;
 use super::block::{bounded, micros};
 use super::fleet::{Fleet, JobPlace};
 use super::instants::Instants;
+use super::turns::Turns;
 use super::window::Window;
 use crate::id::JobId;
 use crate::job::Overlap;
@@ -44,6 +45,10 @@ pub enum OverlapEffect {
         /// At least 2.
         alive_max: u64,
     },
+    /// It waits for its turn, or is skipped if as many as may wait do so already.
+    Waits,
+    /// It takes the place of the one before.
+    Replaces,
 }
 
 /// The jobs of a fleet with such instants, those first that last longest measured by their shortest gap; and how many there are.
@@ -82,6 +87,8 @@ pub(super) fn overlap(
     let found = match job.scheduled.overlap {
         Overlap::Forbid => skips(instants.known(), lasting),
         Overlap::Allow => doubles(instants.known(), lasting),
+        Overlap::Queue { max } => waits(instants.known(), lasting, max),
+        Overlap::Replace => replaces(instants.known(), lasting),
     };
     let (first, due_count) = (found.first?, instants.count());
     let is_approximate = matches!(instants, Instants::Counted { .. });
@@ -103,6 +110,8 @@ pub(super) fn overlap(
             Overlap::Allow => OverlapEffect::Doubles {
                 alive_max: found.alive_max,
             },
+            Overlap::Queue { .. } => OverlapEffect::Waits,
+            Overlap::Replace => OverlapEffect::Replaces,
         },
         is_approximate,
     })
@@ -165,6 +174,24 @@ fn doubles(instants: impl Iterator<Item = i64>, lasting: i64) -> Found {
         found.see(offset, !alive.is_empty());
         alive.push_back(offset.saturating_add(lasting));
         found.alive_max = found.alive_max.max(alive.len() as u64);
+    }
+    found
+}
+
+fn waits(instants: impl Iterator<Item = i64>, lasting: i64, max: u32) -> Found {
+    let (mut found, mut turns) = (Found::default(), Turns::new(max));
+    for offset in instants {
+        found.see(offset, !turns.is_free(offset));
+        turns.take(offset, lasting);
+    }
+    found
+}
+
+fn replaces(instants: impl Iterator<Item = i64>, lasting: i64) -> Found {
+    let (mut found, mut free_at) = (Found::default(), i64::MIN);
+    for offset in instants {
+        found.see(offset, offset < free_at);
+        free_at = offset.saturating_add(lasting);
     }
     found
 }

@@ -15,6 +15,7 @@ export const forecast = {
   onlyMine: 'Counts jobs of groups that you may see.',
   peak_one: 'At most {{count}} start in one second',
   peak_other: 'At most {{count}} starts in one second',
+  replaces: 'Runs last up to {{lasting}}: {{count}} of {{all}} would stop the one before.',
   skips: 'Runs last up to {{lasting}}: {{count}} of {{all}} would be skipped.',
   spread:
     '{{count}} jobs start by “{{expression}}” at once; with “{{suggested}}” it would be {{after}} instead of {{before}}.',
@@ -22,4 +23,6 @@ export const forecast = {
   starts_other: '{{count}} starts',
   title: 'Next 24 hours',
   unknown: 'How long its runs last is not known yet.',
+  waits:
+    'Runs last up to {{lasting}}: {{count}} of {{all}} would wait for their turn, or be skipped when enough others wait.',
 }

@@ -14,10 +14,12 @@ export const forecast: Translation<typeof en> = {
   nothing: '没有到点的运行。',
   onlyMine: '只计入你可以查看的分组的作业。',
   peak_other: '一秒内最多启动 {{count}} 次',
+  replaces: '一次运行最长约 {{lasting}}：{{all}} 次中有 {{count}} 次会停止前一次。',
   skips: '一次运行最长约 {{lasting}}：{{all}} 次中有 {{count}} 次会被跳过。',
   spread:
     '{{count}} 个作业按“{{expression}}”同时启动；改用“{{suggested}}”后，最多同时启动 {{after}} 次，而不是 {{before}} 次。',
   starts_other: '启动 {{count}} 次',
   title: '未来 24 小时',
   unknown: '尚不知道它的运行需要多长时间。',
+  waits: '一次运行最长约 {{lasting}}：{{all}} 次中有 {{count}} 次需要排队，等待已满时会被跳过。',
 }
