@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::definitions::{Apply, Diff, Export};
 use crate::failure::Failure;
+use crate::forecast::Forecast;
 use crate::screen::Screen;
 use crate::server::{Center, Db, Up};
 use crate::{
@@ -91,6 +92,8 @@ enum Command {
     Diff(Diff),
     /// Make jobs what files of definitions say
     Apply(Apply),
+    /// Tell the load of the next hours, or what definitions would make of it
+    Forecast(Forecast),
     /// What a schedule expression means, without a center
     #[command(subcommand)]
     Schedule(schedule::Command),
@@ -139,6 +142,7 @@ impl Cli {
             Command::Export(export) => wait(export.run(options, screen)),
             Command::Diff(diff) => wait(diff.run(options, screen)),
             Command::Apply(apply) => wait(apply.run(options, screen)),
+            Command::Forecast(forecast) => wait(forecast.run(options, screen)),
             Command::Setup(setup) => wait(setup.run(options, screen)),
             Command::Login(login) => wait(login.run(options, screen)),
             Command::Logout => wait(session::logout(options, screen)),

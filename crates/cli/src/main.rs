@@ -11,6 +11,7 @@ mod completions;
 mod confirm;
 mod definitions;
 mod failure;
+mod forecast;
 mod group;
 mod job;
 mod openapi;

@@ -33,6 +33,7 @@ fn help_of_every_noun() {
         "export",
         "diff",
         "apply",
+        "forecast",
     ] {
         let mut arguments: Vec<&str> = noun.split_whitespace().collect();
         arguments.push("-h");

@@ -6,7 +6,6 @@ use clap::Args;
 use cronfleet_api::definition::{ChangeAction, DefinitionPlan, DefinitionSet, DefinitionsApply};
 use reqwest::Method;
 
-use super::files;
 use super::set::LoadedSet;
 use super::show;
 use crate::args::Options;
@@ -54,7 +53,7 @@ pub(crate) struct Apply {
 
 impl Files {
     fn load(self) -> Result<(LoadedSet, DefinitionSet), Failure> {
-        let loaded = LoadedSet::read(&files::read(&self.files)?)?;
+        let loaded = LoadedSet::of_paths(&self.files)?;
         let request = loaded.to_request(self.group, self.prune);
         Ok((loaded, request))
     }

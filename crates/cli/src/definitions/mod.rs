@@ -20,3 +20,4 @@ mod yaml;
 pub(crate) use apply::{Apply, Diff};
 pub(crate) use export::Export;
 pub(crate) use problem::Problems;
+pub(crate) use set::LoadedSet;

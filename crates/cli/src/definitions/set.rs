@@ -1,5 +1,7 @@
 //! Files and documents become one set of definitions, of which every part knows where it was written.
 
+use std::path::PathBuf;
+
 use cronfleet_api::definition::{
     DEFINITIONS_MAX, DEFINITIONS_VERSION, Definition, DefinitionSet, PROBLEMS_MAX,
 };
@@ -7,7 +9,7 @@ use cronfleet_api::error::{ErrorDetail, Problem};
 use cronfleet_api::job::JobSpec;
 use serde::Deserialize;
 
-use super::files::SourceFile;
+use super::files::{self, SourceFile};
 use super::mistake::Mistake;
 use super::node::{Key, Node, Place, Value};
 use super::problem::{Located, Problems};
@@ -22,8 +24,8 @@ const JOB_KEYS: [&str; 3] = ["id", "group", "paused"];
 
 /// A set, and where each of its jobs was written.
 #[derive(Debug, Default)]
-pub(super) struct LoadedSet {
-    pub(super) jobs: Vec<Definition>,
+pub(crate) struct LoadedSet {
+    pub(crate) jobs: Vec<Definition>,
     sources: Vec<Source>,
 }
 
@@ -34,6 +36,14 @@ struct Source {
 }
 
 impl LoadedSet {
+    /// Reads the files at these places as one set.
+    ///
+    /// # Errors
+    /// What cannot be read; see [`LoadedSet::read`].
+    pub(crate) fn of_paths(paths: &[PathBuf]) -> Result<Self, Failure> {
+        Self::read(&files::read(paths)?)
+    }
+
     /// Reads files as one set.
     ///
     /// # Errors
@@ -141,7 +151,7 @@ impl LoadedSet {
     }
 
     /// Turns what a center says about places in a request into places in files; a failure that is about nothing in them stays.
-    pub(super) fn located(&self, failure: Failure) -> Failure {
+    pub(crate) fn located(&self, failure: Failure) -> Failure {
         let Failure::Server { status, detail } = failure else {
             return failure;
         };

@@ -4,6 +4,7 @@
 mod client;
 mod definitions;
 mod demo;
+mod forecast;
 mod machine;
 mod people;
 mod rig;
