@@ -70,7 +70,7 @@ export interface paths {
         delete: operations["revoke_agent"];
         options?: never;
         head?: never;
-        /** Renames an agent, or changes the groups that it serves or the limits on its runs. */
+        /** Renames an agent or changes the groups that it serves. */
         patch: operations["update_agent"];
         trace?: never;
     };
@@ -177,6 +177,46 @@ export interface paths {
         get: operations["stream_events"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/forecast": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tells the load of the next hours, from the schedules of the jobs of my groups and from how long their past runs took: starts, peaks,
+         *     expected overlaps, and what would be better spread.
+         */
+        get: operations["get_forecast"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/forecast/change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tells what saving a definition would make of the load, before it is saved: the peaks of its agents before and after, and whether its
+         *     runs will come while the one before is alive. The definition is checked as when it is saved.
+         */
+        post: operations["forecast_change"];
         delete?: never;
         options?: never;
         head?: never;
@@ -826,8 +866,6 @@ export interface components {
              * @description Round trip of the last heartbeat in microseconds.
              */
             round_trip_us?: number | null;
-            /** @description Limits on all of its runs together. */
-            run_limits: components["schemas"]["RunLimits"];
             /**
              * Format: int32
              * @description Processes of runs and slots alive now.
@@ -848,7 +886,6 @@ export interface components {
             state: components["schemas"]["AgentState"];
             /** @description Version of the agent. */
             version: string;
-            waiting?: components["schemas"]["WaitingRuns"] | null;
         };
         /** @description `POST /agents/{id}/approve` (administrator). */
         AgentApprove: {
@@ -907,7 +944,6 @@ export interface components {
             group_ids?: string[] | null;
             /** @description New name, 1 to 64 characters. */
             name?: string | null;
-            run_limits?: components["schemas"]["RunLimits"] | null;
         };
         /**
          * @description What became of a due instant.
@@ -1393,6 +1429,314 @@ export interface components {
             new?: unknown;
             /** @description Value before; absent where there was none. */
             old?: unknown;
+        };
+        /**
+         * @description What is to be expected of a stretch of time. Jobs that are paused, daemons, retries, restarts of hosts and runs that people ask for are
+         *     not part of it.
+         */
+        Forecast: {
+            /**
+             * Format: int32
+             * @description Agents with anything to start.
+             */
+            agent_count: number;
+            /** @description The agents with the highest peaks, the highest first, at most 50. */
+            agents: components["schemas"]["ForecastAgent"][];
+            /**
+             * Format: int32
+             * @description Jobs that are due so often that they were taken as evenly spread within a bucket.
+             */
+            approximate_job_count: number;
+            /**
+             * Format: int32
+             * @description Length of each bucket in seconds.
+             */
+            bucket_seconds: number;
+            /**
+             * Format: date-time
+             * @description Where the first bucket begins, at or before `from`.
+             */
+            first_bucket: string;
+            /**
+             * Format: date-time
+             * @description Where it begins; a whole second.
+             */
+            from: string;
+            /**
+             * Format: int32
+             * @description Groups with anything to start.
+             */
+            group_count: number;
+            /** @description The groups with the highest peaks, the highest first, at most 50. */
+            groups: components["schemas"]["ForecastGroup"][];
+            /** @description Whether the jobs of all groups were taken into account; if not, only those of groups that I may see. */
+            is_everything: boolean;
+            /**
+             * Format: int32
+             * @description Jobs that were taken into account.
+             */
+            job_count: number;
+            /**
+             * Format: int32
+             * @description How many such jobs there are.
+             */
+            overlap_count: number;
+            /** @description Jobs whose runs are expected to last longer than the next due instant is away, the worst first, at most 50. */
+            overlaps: components["schemas"]["ForecastOverlap"][];
+            /** @description Jobs of one fixed time that `H` would spread, those with the most starts first, at most 10. */
+            suggestions: components["schemas"]["SpreadSuggestion"][];
+            /** @description Everything together. */
+            total: components["schemas"]["ForecastLoad"];
+            /**
+             * Format: int32
+             * @description Jobs of which no duration is known: they count as starts, not as processes alive.
+             */
+            unknown_duration_count: number;
+            /**
+             * Format: int32
+             * @description Jobs that were left out because their definition cannot be read; they are not planned either.
+             */
+            unreadable_job_count: number;
+            /**
+             * Format: date-time
+             * @description Where it ends; that instant is not part of it.
+             */
+            until: string;
+        };
+        /** @description What is to be expected of an agent. */
+        ForecastAgent: {
+            /**
+             * Format: uuid
+             * @description Agent.
+             */
+            agent_id: string;
+            /** @description Its name. */
+            agent_name: string;
+            /** @description Its load. */
+            load: components["schemas"]["ForecastLoad"];
+        };
+        /** @description What a change makes of the load of an agent, all jobs together. */
+        ForecastAgentChange: {
+            /** @description Starts that come in each bucket, less those that go. */
+            added_per_bucket: number[];
+            after?: components["schemas"]["ForecastPeak"] | null;
+            /**
+             * Format: uuid
+             * @description Agent.
+             */
+            agent_id: string;
+            /** @description Its name. */
+            agent_name: string;
+            before?: components["schemas"]["ForecastPeak"] | null;
+        };
+        /** @description What saving a definition would make of the load. A job that is paused counts as if the change resumed it. */
+        ForecastChange: {
+            /** @description The difference for each bucket, over all agents. */
+            added_per_bucket: number[];
+            /**
+             * Format: int32
+             * @description How many agents it is about.
+             */
+            agent_count: number;
+            /** @description The agents that it is about, those with the highest peaks afterwards first, at most 10. */
+            agents: components["schemas"]["ForecastAgentChange"][];
+            /**
+             * Format: int32
+             * @description Length of each bucket in seconds.
+             */
+            bucket_seconds: number;
+            durations?: components["schemas"]["ForecastDurations"] | null;
+            /**
+             * Format: date-time
+             * @description Where the first bucket begins, at or before `from`.
+             */
+            first_bucket: string;
+            /**
+             * Format: date-time
+             * @description Where the stretch of time begins; a whole second.
+             */
+            from: string;
+            /** @description Whether something is due so often that it was taken as evenly spread within a bucket. */
+            is_approximate: boolean;
+            /** @description Whether the jobs of all groups were taken into account; if not, only those of groups that I may see. */
+            is_everything: boolean;
+            overlap?: components["schemas"]["ForecastOverlap"] | null;
+            /**
+             * Format: int64
+             * @description The same as it would be.
+             */
+            starts_after: number;
+            /**
+             * Format: int64
+             * @description Runs of the job that will be planned as it is now, over all agents.
+             */
+            starts_before: number;
+            /**
+             * Format: date-time
+             * @description Where it ends; that instant is not part of it.
+             */
+            until: string;
+        };
+        /** @description `POST /forecast/change`: what saving a definition would make of the load. */
+        ForecastChangeRequest: {
+            /**
+             * Format: date-time
+             * @description Where the stretch of time begins; now when absent.
+             */
+            from?: string | null;
+            /**
+             * Format: uuid
+             * @description Group that would own a new job; of a job that exists, its own.
+             */
+            group_id?: string | null;
+            /**
+             * Format: int32
+             * @description How long it is: 24 or 168 hours; 24 when absent.
+             */
+            hours?: number | null;
+            /**
+             * Format: uuid
+             * @description Job that would be saved; absent for a new one (then `H` resolves with a zero seed).
+             */
+            job_id?: string | null;
+            /** @description The whole definition. */
+            spec: components["schemas"]["JobSpec"];
+        };
+        /** @description How long past runs of a job took: of the newest that ran to their end, at most 100. */
+        ForecastDurations: {
+            /**
+             * Format: int64
+             * @description Half of them took at most so many milliseconds.
+             */
+            p50_ms: number;
+            /**
+             * Format: int64
+             * @description Nine of ten took at most so many milliseconds.
+             */
+            p90_ms: number;
+            /**
+             * Format: int32
+             * @description How many they are.
+             */
+            run_count: number;
+        };
+        /** @description What is to be expected of a group. */
+        ForecastGroup: {
+            /**
+             * Format: uuid
+             * @description Group.
+             */
+            group_id: string;
+            /** @description Its name. */
+            group_name: string;
+            /** @description Its load, on all agents together. */
+            load: components["schemas"]["ForecastLoad"];
+        };
+        /** @description A job by name. */
+        ForecastJob: {
+            /**
+             * Format: uuid
+             * @description Job.
+             */
+            job_id: string;
+            /** @description Its name. */
+            job_name: string;
+        };
+        /** @description Starts and processes of a stretch of time. */
+        ForecastLoad: {
+            alive_peak?: components["schemas"]["ForecastPeak"] | null;
+            /**
+             * Format: int64
+             * @description How long the processes of these runs are expected to be alive, added up, in milliseconds.
+             */
+            busy_ms: number;
+            peak?: components["schemas"]["ForecastPeak"] | null;
+            /**
+             * Format: int32
+             * @description How many they are.
+             */
+            peak_job_count: number;
+            /** @description The jobs that start in that second, those with the most starts first, at most 10. */
+            peak_jobs: components["schemas"]["ForecastPeakJob"][];
+            /**
+             * Format: int64
+             * @description Runs that will be planned; those that an overlap will skip are among them.
+             */
+            starts: number;
+            /** @description The same for each bucket. */
+            starts_per_bucket: number[];
+        };
+        /** @description A job that is due again before its run is expected to have ended. */
+        ForecastOverlap: {
+            /**
+             * Format: int64
+             * @description For `doubles`: how many are alive at the same time at most.
+             */
+            alive_max?: number | null;
+            /**
+             * Format: int64
+             * @description How many such due instants there are, for each agent and copy.
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description How many due instants there are altogether.
+             */
+            due_count: number;
+            /** @description What becomes of them. */
+            effect: components["schemas"]["OverlapEffect"];
+            /**
+             * Format: date-time
+             * @description The first due instant at which the run before is expected to be alive.
+             */
+            first: string;
+            /** @description Whether the counts are estimates. */
+            is_approximate: boolean;
+            /**
+             * Format: uuid
+             * @description Job.
+             */
+            job_id: string;
+            /** @description Its name. */
+            job_name: string;
+            /**
+             * Format: int64
+             * @description How long a run is expected to last, in milliseconds: nine of ten past ones took no longer.
+             */
+            lasting_ms: number;
+            /**
+             * Format: int64
+             * @description The shortest time from one due instant to the next, in milliseconds.
+             */
+            shortest_gap_ms: number;
+        };
+        /** @description The highest of many counts, and when it is reached first. */
+        ForecastPeak: {
+            /**
+             * Format: date-time
+             * @description When; a whole second.
+             */
+            at: string;
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+        };
+        /** @description A job's part of a peak. */
+        ForecastPeakJob: {
+            /**
+             * Format: uuid
+             * @description Job.
+             */
+            job_id: string;
+            /** @description Its name. */
+            job_name: string;
+            /**
+             * Format: int64
+             * @description Runs of it that start in that second.
+             */
+            starts: number;
         };
         /**
          * @description What becomes of times that clocks skip.
@@ -1886,10 +2230,15 @@ export interface components {
          */
         OutputStream: "stdout" | "stderr" | "gap";
         /**
-         * @description What to do when the previous run of the same agent and copy is still alive.
+         * @description Overlap policy.
          * @enum {string}
          */
-        Overlap: "forbid" | "allow" | "queue" | "replace";
+        Overlap: "forbid" | "allow";
+        /**
+         * @description What becomes of a run that is due while the one before is alive.
+         * @enum {string}
+         */
+        OverlapEffect: "skips" | "doubles";
         /** @description One page of a list. */
         Page_Agent: {
             /** @description The rows, in the order the list documents. */
@@ -1957,8 +2306,6 @@ export interface components {
                  * @description Round trip of the last heartbeat in microseconds.
                  */
                 round_trip_us?: number | null;
-                /** @description Limits on all of its runs together. */
-                run_limits: components["schemas"]["RunLimits"];
                 /**
                  * Format: int32
                  * @description Processes of runs and slots alive now.
@@ -1979,7 +2326,6 @@ export interface components {
                 state: components["schemas"]["AgentState"];
                 /** @description Version of the agent. */
                 version: string;
-                waiting?: components["schemas"]["WaitingRuns"] | null;
             }[];
             /** @description Pass as `cursor` to get the next page; absent on the last page. Opaque. */
             next_cursor?: string | null;
@@ -2981,22 +3327,6 @@ export interface components {
              */
             user_time_us?: number | null;
         };
-        /**
-         * @description Limits of an agent on all of its runs together. What finds no room waits, in the order of the due times, until its start
-         *     deadline, and is then `missed(agent_limit)`. Daemons do not count.
-         */
-        RunLimits: {
-            /**
-             * Format: int32
-             * @description Runs alive at the same time, 1 to 100,000; no limit when absent.
-             */
-            running_max?: number | null;
-            /**
-             * Format: int32
-             * @description Starts in any second, 1 to 1,000, spread evenly; no limit when absent.
-             */
-            starts_per_second?: number | null;
-        };
         /** @description `POST /jobs/{id}/run`: runs a scheduled job now. Idempotent by `Idempotency-Key`. */
         RunNow: {
             /** @description Only on these of the job's agents; all of them when absent. */
@@ -3042,16 +3372,11 @@ export interface components {
             expression: string;
             /** @description What to do when the previous run of the same agent and copy is still alive. */
             overlap?: components["schemas"]["Overlap"];
-            /**
-             * Format: int32
-             * @description Runs that may wait while the previous one is alive, 1 to 100; only with overlap `queue`, and 1 there when absent.
-             */
-            queue_max?: number | null;
             /** @description When to try again. */
             retry?: components["schemas"]["RetryPolicy"];
             /**
              * Format: int64
-             * @description How late a run may start, in milliseconds, 1,000 to 604,800,000; when absent 60,000, and 3,600,000 with overlap `queue`.
+             * @description How late a run may start, in milliseconds, 1,000 to 604,800,000; 60,000 when absent.
              */
             start_deadline_ms?: number | null;
             /** @description IANA time zone name; the center's default when absent. */
@@ -3270,6 +3595,35 @@ export interface components {
              */
             max_bytes: number;
         };
+        /** @description Jobs that start in the same second, and a schedule that would spread them: just as often, within the same hour, never earlier. */
+        SpreadSuggestion: {
+            /**
+             * Format: date-time
+             * @description A second in which they start.
+             */
+            at: string;
+            /** @description Their schedule expression. */
+            expression: string;
+            /**
+             * Format: int32
+             * @description How many there are.
+             */
+            job_count: number;
+            /** @description The jobs, at most 20. */
+            jobs: components["schemas"]["ForecastJob"][];
+            /**
+             * Format: int64
+             * @description The most that would start in any second of the time over which they would be spread.
+             */
+            peak_after: number;
+            /**
+             * Format: int64
+             * @description Runs of all jobs that start in that second.
+             */
+            peak_before: number;
+            /** @description The expression that each of them would have. */
+            suggested: string;
+        };
         /** @description How a process is stopped: signal, grace, then KILL for all that is left. */
         StopPolicy: {
             /**
@@ -3351,19 +3705,6 @@ export interface components {
             is_disabled?: boolean | null;
             /** @description New password, 12 to 128 characters. */
             password?: string | null;
-        };
-        /** @description Runs that are due and wait on their agent. */
-        WaitingRuns: {
-            /**
-             * Format: int64
-             * @description How many.
-             */
-            count: number;
-            /**
-             * Format: date-time
-             * @description Since when the first of them could have started; absent if there is none.
-             */
-            since?: string | null;
         };
         /**
          * @description What happens when output comes faster than it can be put away.
@@ -4059,6 +4400,149 @@ export interface operations {
             };
             /** @description Nobody is signed in */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_forecast: {
+        parameters: {
+            query?: {
+                /** @description Only jobs of this group. */
+                group?: string;
+                /** @description Only what runs on this agent. */
+                agent?: string;
+                /** @description Where it begins; now when absent. */
+                from?: string;
+                /** @description How long it is: 24 (in quarters of an hour) or 168 (in hours); 24 when absent. */
+                hours?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is to be expected */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Forecast"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such group or agent, or it is not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another forecast is being worked out; Retry-After says when to ask again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    forecast_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForecastChangeRequest"];
+            };
+        };
+        responses: {
+            /** @description What the change would make of the load */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ForecastChange"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Your role in the group is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or it is not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A value breaks a rule; field and hint say which */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another forecast is being worked out; Retry-After says when to ask again */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
