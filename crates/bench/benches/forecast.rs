@@ -53,7 +53,10 @@ fn main() -> Result<()> {
         "{} jobs on {} agents\n",
         arguments.jobs, arguments.agents
     )?;
-    writeln!(out, "| time | reading schedules ms | forecast ms | starts | taken as even |")?;
+    writeln!(
+        out,
+        "| time | reading schedules ms | forecast ms | starts | taken as even |"
+    )?;
     writeln!(out, "|---|---|---|---|---|")?;
     let from: Timestamp = "2026-11-23T10:07:00Z".parse()?;
     for (name, window) in [("24 h", Window::day(from)), ("7 d", Window::week(from))] {

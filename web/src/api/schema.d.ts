@@ -70,7 +70,7 @@ export interface paths {
         delete: operations["revoke_agent"];
         options?: never;
         head?: never;
-        /** Renames an agent or changes the groups that it serves. */
+        /** Renames an agent, or changes the groups that it serves or the limits on its runs. */
         patch: operations["update_agent"];
         trace?: never;
     };
@@ -866,6 +866,8 @@ export interface components {
              * @description Round trip of the last heartbeat in microseconds.
              */
             round_trip_us?: number | null;
+            /** @description Limits on all of its runs together. */
+            run_limits: components["schemas"]["RunLimits"];
             /**
              * Format: int32
              * @description Processes of runs and slots alive now.
@@ -886,6 +888,7 @@ export interface components {
             state: components["schemas"]["AgentState"];
             /** @description Version of the agent. */
             version: string;
+            waiting?: components["schemas"]["WaitingRuns"] | null;
         };
         /** @description `POST /agents/{id}/approve` (administrator). */
         AgentApprove: {
@@ -944,6 +947,7 @@ export interface components {
             group_ids?: string[] | null;
             /** @description New name, 1 to 64 characters. */
             name?: string | null;
+            run_limits?: components["schemas"]["RunLimits"] | null;
         };
         /**
          * @description What became of a due instant.
@@ -2230,15 +2234,15 @@ export interface components {
          */
         OutputStream: "stdout" | "stderr" | "gap";
         /**
-         * @description Overlap policy.
+         * @description What to do when the previous run of the same agent and copy is still alive.
          * @enum {string}
          */
-        Overlap: "forbid" | "allow";
+        Overlap: "forbid" | "allow" | "queue" | "replace";
         /**
          * @description What becomes of a run that is due while the one before is alive.
          * @enum {string}
          */
-        OverlapEffect: "skips" | "doubles";
+        OverlapEffect: "skips" | "doubles" | "waits" | "replaces";
         /** @description One page of a list. */
         Page_Agent: {
             /** @description The rows, in the order the list documents. */
@@ -2306,6 +2310,8 @@ export interface components {
                  * @description Round trip of the last heartbeat in microseconds.
                  */
                 round_trip_us?: number | null;
+                /** @description Limits on all of its runs together. */
+                run_limits: components["schemas"]["RunLimits"];
                 /**
                  * Format: int32
                  * @description Processes of runs and slots alive now.
@@ -2326,6 +2332,7 @@ export interface components {
                 state: components["schemas"]["AgentState"];
                 /** @description Version of the agent. */
                 version: string;
+                waiting?: components["schemas"]["WaitingRuns"] | null;
             }[];
             /** @description Pass as `cursor` to get the next page; absent on the last page. Opaque. */
             next_cursor?: string | null;
@@ -3327,6 +3334,22 @@ export interface components {
              */
             user_time_us?: number | null;
         };
+        /**
+         * @description Limits of an agent on all of its runs together. What finds no room waits, in the order of the due times, until its start
+         *     deadline, and is then `missed(agent_limit)`. Daemons do not count.
+         */
+        RunLimits: {
+            /**
+             * Format: int32
+             * @description Runs alive at the same time, 1 to 100,000; no limit when absent.
+             */
+            running_max?: number | null;
+            /**
+             * Format: int32
+             * @description Starts in any second, 1 to 1,000, spread evenly; no limit when absent.
+             */
+            starts_per_second?: number | null;
+        };
         /** @description `POST /jobs/{id}/run`: runs a scheduled job now. Idempotent by `Idempotency-Key`. */
         RunNow: {
             /** @description Only on these of the job's agents; all of them when absent. */
@@ -3372,11 +3395,16 @@ export interface components {
             expression: string;
             /** @description What to do when the previous run of the same agent and copy is still alive. */
             overlap?: components["schemas"]["Overlap"];
+            /**
+             * Format: int32
+             * @description Runs that may wait while the previous one is alive, 1 to 100; only with overlap `queue`, and 1 there when absent.
+             */
+            queue_max?: number | null;
             /** @description When to try again. */
             retry?: components["schemas"]["RetryPolicy"];
             /**
              * Format: int64
-             * @description How late a run may start, in milliseconds, 1,000 to 604,800,000; 60,000 when absent.
+             * @description How late a run may start, in milliseconds, 1,000 to 604,800,000; when absent 60,000, and 3,600,000 with overlap `queue`.
              */
             start_deadline_ms?: number | null;
             /** @description IANA time zone name; the center's default when absent. */
@@ -3705,6 +3733,19 @@ export interface components {
             is_disabled?: boolean | null;
             /** @description New password, 12 to 128 characters. */
             password?: string | null;
+        };
+        /** @description Runs that are due and wait on their agent. */
+        WaitingRuns: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+            /**
+             * Format: date-time
+             * @description Since when the first of them could have started; absent if there is none.
+             */
+            since?: string | null;
         };
         /**
          * @description What happens when output comes faster than it can be put away.

@@ -198,8 +198,8 @@ async fn a_change_is_told_before_it_is_saved() {
         .update_agent(
             ours.agent,
             &cronfleet_store::AgentUpdate {
-                name: None,
                 groups: Some(vec![ours.group, world.theirs.group]),
+                ..cronfleet_store::AgentUpdate::default()
             },
             crate::world::now(),
         )

@@ -193,6 +193,8 @@ pub(super) fn effect(one: &ForecastOverlap) -> String {
             "{of} start beside another, up to {} at once",
             one.alive_max.unwrap_or(2)
         ),
+        OverlapEffect::Waits => format!("{of} wait for their turn"),
+        OverlapEffect::Replaces => format!("{of} stop the one before"),
     }
 }
 

@@ -98,7 +98,7 @@ async fn known(client: &Client, definition: &Definition) -> Result<Option<Uuid>,
     match find::<Job>(client, &name).await {
         Ok(job) => Ok(Some(job.id)),
         Err(Failure::NoSuch { .. }) => Ok(None),
-        Err(Failure::Server { status, .. }) if status == 404 => Ok(None),
+        Err(Failure::Server { status: 404, .. }) => Ok(None),
         Err(failure) => Err(failure),
     }
 }
