@@ -106,6 +106,7 @@ fn scheduled_spec(
         },
         calendar: spec.calendar.map(calendar_rule).transpose()?,
         overlap,
+        jitter: Duration::from_millis(spec.jitter_ms),
         start_deadline: spec
             .start_deadline_ms
             .map_or(overlap.start_deadline_default(), Duration::from_millis),
@@ -323,6 +324,7 @@ impl From<&domain::ScheduledSpec> for ScheduledSpec {
             calendar: spec.calendar.as_ref().map(CalendarRule::from),
             overlap,
             queue_max,
+            jitter_ms: millis(spec.jitter),
             start_deadline_ms: Some(millis(spec.start_deadline)),
             catch_up: spec.catch_up.into(),
             timeout_ms: spec.timeout.map(millis),

@@ -131,7 +131,11 @@ pub struct ScheduledSpec {
     /// Runs that may wait while the previous one is alive, 1 to 100; only with overlap `queue`, and 1 there when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue_max: Option<u32>,
-    /// How late a run may start, in milliseconds, 1,000 to 604,800,000; when absent 60,000, and 3,600,000 with overlap `queue`.
+    /// Longest wait after a due instant in milliseconds, 0 to 3,600,000: each agent and copy waits for its own part of it, always
+    /// the same, so that not all start at once. Default 0.
+    #[serde(default)]
+    pub jitter_ms: u64,
+    /// How late after that a run may start, in milliseconds, 1,000 to 604,800,000; when absent 60,000, and 3,600,000 with overlap `queue`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_deadline_ms: Option<u64>,
     /// What becomes of due instants whose start deadline passed while no center was up to plan them.

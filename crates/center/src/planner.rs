@@ -245,6 +245,7 @@ impl Planner {
                 job: job.job,
                 job_version: job.version,
                 schedule,
+                jitter: job.scheduled.jitter,
                 start_deadline: job.scheduled.start_deadline,
                 catch_up: job.scheduled.catch_up,
                 agents: &job.agents,

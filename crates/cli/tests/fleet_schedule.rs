@@ -7,6 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use cronfleet_api::job::Job;
 use cronfleet_api::run::{Outcome, Run};
+use cronfleet_core::id::{AgentId, JobId};
+use cronfleet_core::jitter::wait;
 use cronfleet_testkit::{Fleet, RunQuery, eventually, sleep_until};
 use jiff::{Span, Timestamp, ToSpan};
 
@@ -103,6 +105,41 @@ async fn every_second_and_every_quarter_second_for_a_minute() -> Result<()> {
             );
         }
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn with_jitter_a_target_keeps_its_distance_from_the_due_instant() -> Result<()> {
+    let fleet = fleet().await?;
+    let mut spec = Fleet::scheduled("spread", "* * * * * *", "echo \"$CRONFLEET_DUE\"")?;
+    let jitter = Duration::from_secs(3);
+    spec.scheduled
+        .as_mut()
+        .context("a scheduled job")?
+        .jitter_ms = 3_000;
+    spec.processes = 3;
+    let job = fleet.api.create(fleet.group, spec).await?;
+    let from = full_second(4.seconds())?;
+    let until = from + 6.seconds();
+    sleep_until(until + jitter).await;
+    let runs = ended_runs(&fleet, &job, from, until).await?;
+    ensure!(runs.len() == 18, "{runs:?}\n{}", fleet.logs());
+    let mut waits = BTreeSet::new();
+    for run in &runs {
+        let (job, agent) = (
+            JobId::from_uuid(run.job_id),
+            AgentId::from_uuid(run.agent_id),
+        );
+        let wait = wait(jitter, job, agent, run.copy);
+        waits.insert(wait);
+        ensure!(run.not_before == run.due + wait, "waits {wait:?}: {run:?}");
+        let lag = run.lag_us.context("it has a start")? - i64::try_from(wait.as_micros())?;
+        ensure!(
+            (0..LAG_MAX_US).contains(&lag),
+            "started {lag} µs after its wait: {run:?}"
+        );
+    }
+    ensure!(waits.len() == 3, "{waits:?}");
     Ok(())
 }
 

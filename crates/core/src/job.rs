@@ -490,6 +490,7 @@ mod tests {
                 active: ActiveSpan::default(),
                 calendar: None,
                 overlap: Overlap::Forbid,
+                jitter: Duration::ZERO,
                 start_deadline: START_DEADLINE_DEFAULT,
                 catch_up: CatchUp::None,
                 timeout: None,

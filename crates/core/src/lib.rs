@@ -12,6 +12,7 @@ pub mod clock_estimate;
 pub mod elector;
 pub mod forecast;
 pub mod id;
+pub mod jitter;
 pub mod job;
 pub mod life;
 pub mod limits;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::id::{JobId, ProcessId, RunId};
 use crate::job::{DaemonSpec, Launch, Overlap};
+use crate::plan::later;
 use crate::run::Reason;
 
 /// What a center sends an agent for one run. All times are on the center's clock.
@@ -28,6 +29,8 @@ pub struct Order {
     pub attempt: u32,
     /// Due instant.
     pub due: Timestamp,
+    /// How long after a due instant this target of the job waits by the job's jitter.
+    pub jitter: Duration,
     /// Start not before this.
     pub not_before: Timestamp,
     /// Start not after this.
@@ -41,10 +44,10 @@ pub struct Order {
 }
 
 impl Order {
-    /// Whether the run was planned after its due instant because its job is caught up. Such runs come several at once, so where
+    /// Whether the run was planned after it was to start because its job is caught up. Such runs come several at once, so where
     /// overlap is forbidden each waits within its window for the one before it, instead of being skipped.
     pub fn is_planned_late(&self) -> bool {
-        self.attempt == 1 && self.not_before > self.due
+        self.attempt == 1 && self.not_before > later(self.due, self.jitter)
     }
 }
 

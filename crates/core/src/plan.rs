@@ -7,6 +7,10 @@
 //! What is past its start deadline is decided by the job's [`CatchUp`]. A run that is caught up keeps its due instant and may
 //! start from the moment of its planning until a start deadline later. Runs of such a job that are planned late for any reason do
 //! not start before that moment either: so the order of starts is that of the due instants.
+//!
+//! Where a job has [`jitter`], each target waits for its own time after the due instant, and the start deadline counts from
+//! there. A due instant is too late only once all targets are past their deadlines; a run that is planned after its own may
+//! start until then. What is caught up does not wait.
 
 use std::time::Duration;
 
@@ -14,6 +18,7 @@ use jiff::Timestamp;
 
 use crate::catch_up::{CatchUp, last_until};
 use crate::id::{AgentId, JobId, RunId};
+use crate::jitter;
 use crate::run::{Cause, Reason, RunKey};
 use crate::schedule::Schedule;
 
@@ -32,7 +37,9 @@ pub struct Planning<'a> {
     pub job_version: u32,
     /// Its schedule.
     pub schedule: &'a Schedule,
-    /// How late a run may start.
+    /// The longest wait of a target after a due instant.
+    pub jitter: Duration,
+    /// How late after that a run may start.
     pub start_deadline: Duration,
     /// What becomes of what is later than that.
     pub catch_up: CatchUp,
@@ -130,7 +137,14 @@ pub fn plan(job: &Planning<'_>, now: Timestamp, plan_ahead: Duration) -> Plan {
     if job.agents.is_empty() {
         plan_without_agents(job, now, &mut plan);
     } else if !plan.has_more {
-        plan_runs(job, horizon, &mut plan, |due| Window::of(job, due, now));
+        plan_runs(job, horizon, &mut plan, |due, agent, copy| {
+            Window::of(
+                job,
+                due,
+                jitter::wait(job.jitter, job.job, agent, copy),
+                now,
+            )
+        });
     }
     plan.next_due = job.schedule.next_after(plan.watermark);
     plan
@@ -138,7 +152,7 @@ pub fn plan(job: &Planning<'_>, now: Timestamp, plan_ahead: Duration) -> Plan {
 
 /// Decides what is too late to start.
 fn plan_overdue(job: &Planning<'_>, now: Timestamp, plan: &mut Plan) {
-    let last_overdue = earlier(now, job.start_deadline);
+    let last_overdue = earlier(now, job.jitter.saturating_add(job.start_deadline));
     if last_overdue <= plan.watermark {
         return;
     }
@@ -154,7 +168,7 @@ fn plan_overdue(job: &Planning<'_>, now: Timestamp, plan: &mut Plan) {
     lapse(job, until, reason, plan);
     plan.watermark = until;
     if first.is_some() {
-        plan_runs(job, last_overdue, plan, |_| Window {
+        plan_runs(job, last_overdue, plan, |_, _, _| Window {
             is_caught_up: true,
             not_before: now,
             not_after: later(now, job.start_deadline),
@@ -193,16 +207,23 @@ struct Window {
 }
 
 impl Window {
-    /// Of a run that is planned in time, or late within its start deadline.
-    fn of(job: &Planning<'_>, due: Timestamp, now: Timestamp) -> Self {
+    /// Of a run that is planned in time, or late within the start deadline of some target; `wait` is its own target's.
+    fn of(job: &Planning<'_>, due: Timestamp, wait: Duration, now: Timestamp) -> Self {
+        let begin = later(due, wait);
         let not_before = match job.catch_up {
-            CatchUp::All { .. } => due.max(now),
-            CatchUp::None | CatchUp::Latest => due,
+            CatchUp::All { .. } => begin.max(now),
+            CatchUp::None | CatchUp::Latest => begin,
+        };
+        let own_end = later(begin, job.start_deadline);
+        let not_after = if own_end < now {
+            later(later(due, job.jitter), job.start_deadline)
+        } else {
+            own_end
         };
         Self {
             is_caught_up: false,
             not_before,
-            not_after: later(due, job.start_deadline),
+            not_after,
         }
     }
 }
@@ -212,7 +233,7 @@ fn plan_runs(
     job: &Planning<'_>,
     until: Timestamp,
     plan: &mut Plan,
-    window: impl Fn(Timestamp) -> Window,
+    window: impl Fn(Timestamp, AgentId, u32) -> Window,
 ) {
     let runs_per_due = job.agents.len() * job.copies as usize;
     let room = RUNS_PER_PLAN_MAX.saturating_sub(plan.runs.len());
@@ -222,13 +243,13 @@ fn plan_runs(
     plan.has_more = dues.len() > dues_max;
     dues.truncate(dues_max);
     for &due in &dues {
-        let Window {
-            is_caught_up,
-            not_before,
-            not_after,
-        } = window(due);
         for &agent in job.agents {
             for copy in 0..job.copies {
+                let Window {
+                    is_caught_up,
+                    not_before,
+                    not_after,
+                } = window(due, agent, copy);
                 let key = RunKey {
                     job: job.job,
                     job_version: job.job_version,

@@ -1,11 +1,12 @@
 //! Planning: every due instant is decided exactly once, however often and whenever it is called.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cronfleet_core::catch_up::CatchUp;
 use cronfleet_core::id::{AgentId, JobId, RunId};
+use cronfleet_core::jitter;
 use cronfleet_core::plan::{PLAN_AHEAD, Plan, Planning, RUNS_PER_PLAN_MAX, plan};
 use cronfleet_core::run::Reason;
 use cronfleet_core::schedule::{Context, Schedule};
@@ -45,6 +46,7 @@ fn planning<'a>(
         job: JobId::from_u128(9),
         job_version: 1,
         schedule,
+        jitter: Duration::ZERO,
         start_deadline: Duration::from_secs(60),
         catch_up: CatchUp::None,
         agents,
@@ -254,6 +256,77 @@ fn decided(schedule: &Schedule, plan: &Plan) -> Vec<Timestamp> {
     due
 }
 
+/// A plan for five agents of a job that is due each minute, with jitter of up to twenty seconds.
+fn with_jitter(catch_up: CatchUp, watermark_ms: i64, now_ms: i64) -> Plan {
+    let (schedule, agents) = (schedule("@every 60s"), agents(5));
+    let planning = Planning {
+        jitter: JITTER,
+        catch_up,
+        ..planning(&schedule, &agents, 2, at(watermark_ms))
+    };
+    plan(&planning, at(now_ms), PLAN_AHEAD)
+}
+
+const JITTER: Duration = Duration::from_secs(20);
+
+#[test]
+fn each_target_waits_for_its_own_time_and_its_deadline_counts_from_there() {
+    let first = with_jitter(CatchUp::None, 0, 59_000);
+    assert_eq!(first.runs.len(), 10);
+    let mut waits = BTreeSet::new();
+    for run in &first.runs {
+        let wait = jitter::wait(JITTER, run.key.job, run.key.agent, run.key.copy);
+        waits.insert(wait);
+        assert_eq!(run.key.due, at(60_000));
+        assert_eq!(run.not_before, at(60_000) + wait);
+        assert_eq!(run.not_after, run.not_before + Duration::from_secs(60));
+    }
+    assert_eq!(waits.len(), 10, "{waits:?}");
+    let again = with_jitter(CatchUp::None, 0, 60_500);
+    assert_eq!(again.runs, first.runs, "planning anew finds the same");
+    let next = with_jitter(CatchUp::None, 60_000, 119_000);
+    for (run, before) in next.runs.iter().zip(&first.runs) {
+        assert_eq!(run.not_before, before.not_before + Duration::from_secs(60));
+    }
+}
+
+#[test]
+fn a_due_instant_is_too_late_once_it_is_so_for_every_target() {
+    let all = CatchUp::All {
+        max: 100,
+        window: Duration::from_secs(3_600),
+    };
+    let (due, end) = (at(60_000), at(140_000));
+    for catch_up in [CatchUp::None, all] {
+        let late = with_jitter(catch_up, 0, 139_999);
+        let runs: Vec<_> = late.runs.iter().filter(|run| run.key.due == due).collect();
+        assert_eq!((runs.len(), late.lapses.len()), (10, 0));
+        for run in runs {
+            let wait = jitter::wait(JITTER, run.key.job, run.key.agent, run.key.copy);
+            let begin = if catch_up == all {
+                at(139_999)
+            } else {
+                due + wait
+            };
+            assert!(!run.is_caught_up);
+            assert_eq!(
+                (run.not_before, run.not_after),
+                (begin, end),
+                "past its own end"
+            );
+        }
+    }
+    let lapsed = with_jitter(CatchUp::None, 0, 140_000);
+    assert_eq!(lapsed.lapses[0].due_to, due);
+    let now = at(140_000);
+    let caught_up = with_jitter(all, 0, 140_000);
+    for run in caught_up.runs.iter().filter(|run| run.key.due == due) {
+        assert!(run.is_caught_up);
+        let window = (now, now + Duration::from_secs(60));
+        assert_eq!((run.not_before, run.not_after), window, "without jitter");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -263,6 +336,7 @@ proptest! {
             "* * * * * *", "*/7 * * * * *", "3,50 * * * * *", "@every 700ms", "*/2 * * * *", "@every 11s",
         ]),
         deadline_s in 1..120_u64,
+        jitter_ms in prop_oneof![Just(0), 0..90_000_u64],
         catch_up in prop_oneof![
             Just(CatchUp::None),
             Just(CatchUp::Latest),
@@ -281,10 +355,11 @@ proptest! {
             // Now and then so many that one call does not plan them all.
             let agents = agents(if is_outage { agent_count * 30 } else { agent_count });
             let mut caught_up = BTreeSet::new();
-            let mut starts = Vec::new();
+            let mut starts: BTreeMap<_, Vec<_>> = BTreeMap::new();
             loop {
                 let mut planning = planning(&schedule, &agents, 2, watermark);
                 planning.start_deadline = Duration::from_secs(deadline_s);
+                planning.jitter = Duration::from_millis(jitter_ms);
                 planning.catch_up = catch_up;
                 let plan = plan(&planning, now, PLAN_AHEAD);
                 prop_assert!(plan.watermark >= watermark);
@@ -293,9 +368,15 @@ proptest! {
                 for run in &plan.runs {
                     prop_assert!(run.not_after >= now, "planned too late to start");
                     prop_assert!(run.not_before >= run.key.due);
-                    starts.push((run.not_before, run.key.due));
+                    let target = (run.key.agent, run.key.copy);
+                    starts.entry(target).or_default().push((run.not_before, run.key.due));
+                    if !run.is_caught_up {
+                        let wait = jitter::wait(planning.jitter, run.key.job, run.key.agent, run.key.copy);
+                        prop_assert!(run.not_before >= run.key.due + wait);
+                        prop_assert!(run.not_after >= run.key.due + wait + planning.start_deadline);
+                    }
                     if run.is_caught_up {
-                        prop_assert!(run.key.due + Duration::from_secs(deadline_s) <= now);
+                        prop_assert!(run.key.due + planning.jitter + planning.start_deadline <= now);
                         prop_assert_eq!(run.not_before, now);
                         caught_up.insert(run.key.due);
                     }
@@ -306,8 +387,10 @@ proptest! {
                     break;
                 }
             }
-            prop_assert!(starts.is_sorted_by_key(|(_, due)| *due));
-            prop_assert!(starts.is_sorted(), "starts in the order of due instants: {starts:?}");
+            for starts in starts.into_values() {
+                prop_assert!(starts.is_sorted_by_key(|(_, due)| *due));
+                prop_assert!(starts.is_sorted(), "starts in the order of due instants: {starts:?}");
+            }
             match catch_up {
                 CatchUp::None => prop_assert!(caught_up.is_empty()),
                 CatchUp::Latest => prop_assert!(caught_up.len() <= 1),

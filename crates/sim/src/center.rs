@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use cronfleet_core::catch_up::CatchUp;
 use cronfleet_core::elector::Elector;
 use cronfleet_core::id::{AgentId, JobId, RunId};
+use cronfleet_core::jitter;
 use cronfleet_core::job::Overlap;
 use cronfleet_core::order::{Claim, Order};
 use cronfleet_core::plan::{PLAN_AHEAD, Plan, PlannedRun, Planning, earlier, later, plan};
@@ -18,7 +20,7 @@ use jiff::Timestamp;
 use crate::database::{Change, JobRow, LapseRow, Row, Session};
 use crate::mutant::Mutant;
 use crate::swarm::Commit;
-use crate::time::{MS, Micros, SECOND, duration, timestamp};
+use crate::time::{MS, Micros, SECOND, duration, micros, span, timestamp};
 use crate::world::{Event, ToAgent, ToCenter, TroubleKind, World};
 
 /// Time between two rounds of the planner.
@@ -339,6 +341,11 @@ impl World {
             job: id,
             job_version: job.version(),
             schedule: unbounded.as_ref().unwrap_or(schedule),
+            jitter: if self.is(Mutant::IgnoresJitter) {
+                Duration::ZERO
+            } else {
+                draw.jitter
+            },
             start_deadline: draw.start_deadline,
             catch_up: if is_unbounded {
                 CatchUp::All {
@@ -352,7 +359,16 @@ impl World {
             copies: draw.copies,
             watermark: job.watermark,
         };
-        plan(&planning, now, PLAN_AHEAD)
+        let mut plan = plan(&planning, now, PLAN_AHEAD);
+        if self.is(Mutant::DrawsJitterAnew) && draw.jitter > Duration::ZERO {
+            for run in plan.runs.iter_mut().filter(|run| !run.is_caught_up) {
+                let drawn = micros(run.key.due) ^ micros(now);
+                let wait = duration(drawn.rem_euclid(span(draw.jitter)));
+                run.not_before = later(run.key.due, wait);
+                run.not_after = later(run.not_before, draw.start_deadline);
+            }
+        }
+        plan
     }
 
     /// A planned run; what older versions' runs of the same due instant mean for it. All of them count: the last version may
@@ -547,6 +563,7 @@ impl World {
             copies: *copies,
             attempt: key.attempt,
             due: key.due,
+            jitter: jitter::wait(draw.jitter, key.job, key.agent, key.copy),
             not_before: *not_before,
             not_after: if is_wide {
                 later(*not_after, duration(3_600 * SECOND))

@@ -63,11 +63,15 @@ pub enum Mutant {
     ForgetsRetries,
     /// Jobs are planned also outside of the time in which they are active.
     IgnoresActiveSpan,
+    /// Jobs are planned as if they had no jitter.
+    IgnoresJitter,
+    /// How long a target waits by its job's jitter is drawn anew each time.
+    DrawsJitterAnew,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 32] = [
         Self::WatermarkFirst,
         Self::PlansFromNow,
         Self::SendsBeforeCommit,
@@ -98,5 +102,7 @@ impl Mutant {
         Self::RetriesEveryFailure,
         Self::ForgetsRetries,
         Self::IgnoresActiveSpan,
+        Self::IgnoresJitter,
+        Self::DrawsJitterAnew,
     ];
 }

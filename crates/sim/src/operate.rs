@@ -112,12 +112,16 @@ impl World {
             .filter(|row| row.planned.key.job == job)
         {
             let is_scheduled = row.planned.cause == Cause::Schedule;
-            let is_paused_retry = reason == Reason::Paused && row.planned.cause == Cause::Retry;
+            let is_paused = reason == Reason::Paused;
+            let is_paused_retry = is_paused && row.planned.cause == Cause::Retry;
+            // Due, and waiting by the job's jitter: a pause withdraws it, a new version leaves it to the one before.
+            let is_left_over = !is_paused && row.planned.key.due <= now;
+            let waits = row.planned.not_before > now;
             match row.state {
                 RunState::Planned if is_scheduled && row.planned.key.due > now => {
                     changes.push(Change::Delete(row.planned.id));
                 }
-                RunState::Planned if is_paused_retry => {
+                RunState::Planned if is_paused_retry || is_paused && is_scheduled && waits => {
                     let event = RunEvent::Withdraw(reason);
                     if let Step::Moved { next, reason } = step(row.state, row.is_refined, &event) {
                         let mut row = row.clone();
@@ -126,7 +130,7 @@ impl World {
                     }
                 }
                 RunState::Dispatched | RunState::Accepted
-                    if (is_scheduled || is_paused_retry) && row.planned.not_before > now =>
+                    if (is_scheduled && !is_left_over || is_paused_retry) && waits =>
                 {
                     let mut row = row.clone();
                     row.revoke_reason = Some(reason);

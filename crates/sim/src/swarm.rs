@@ -22,6 +22,7 @@ pub(crate) struct JobDraw {
     pub(crate) agents: Vec<AgentId>,
     pub(crate) copies: u32,
     pub(crate) overlap: Overlap,
+    pub(crate) jitter: Duration,
     pub(crate) start_deadline: Duration,
     pub(crate) catch_up: CatchUp,
     pub(crate) timeout: Option<Duration>,
@@ -280,6 +281,7 @@ impl Swarm {
         let long = &mut self.jobs[0].1;
         long.rhythm = Rhythm::Seconds(5);
         long.active = ActiveSpan::default();
+        long.jitter = Duration::ZERO;
         long.runs_for = (10 * SECOND, length / 2);
         long.timeout = None;
         self
@@ -404,6 +406,12 @@ impl JobDraw {
             agents: chosen,
             copies: if rng.chance(0.2) { 2 } else { 1 },
             overlap,
+            // Shorter and longer than the distance of due instants, and than the time by which runs are planned ahead.
+            jitter: if rng.chance(0.3) {
+                duration(rng.range(100, 25_000) * MS)
+            } else {
+                Duration::ZERO
+            },
             // Centers learn of each other's plans within a second.
             start_deadline: duration(rng.range(2, 15) * SECOND),
             timeout: rng

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use cronfleet_core::id::{AgentId, JobId, RunId};
+use cronfleet_core::jitter;
 use cronfleet_core::job::{JobKind, JobSpec};
 use cronfleet_core::order::{DaemonOrder, Order};
 use cronfleet_core::run::{Reason, RunEvent, RunState};
@@ -307,6 +308,7 @@ async fn with_specs(
                 copies: row.copies,
                 attempt: row.attempt,
                 due: row.due,
+                jitter: jitter::wait(scheduled.jitter, row.job, row.agent, row.copy),
                 not_before: row.not_before,
                 not_after: row.not_after,
                 overlap: scheduled.overlap,

@@ -2,7 +2,8 @@
 //!
 //! One rule for all. Let `t` be the moment of the edit. Scheduled runs that were never sent and are due after `t` are
 //! deleted; those that an agent may have and that start after `t` are asked back (the reason is stored in the row until the
-//! agent has answered); the watermark becomes `t`, so that planning begins anew there. What an agent started all the same
+//! agent has answered); the watermark becomes `t`, so that planning begins anew there. A run that was due before `t` and waits by
+//! its job's jitter is withdrawn by a pause; a new version leaves it alone, for it has no run of that due instant. What an agent started all the same
 //! stands: the planner then records the new version's run of that due instant as `skipped(superseded)`.
 
 use std::collections::{BTreeSet, HashMap};

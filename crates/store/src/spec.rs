@@ -92,6 +92,8 @@ enum StoredKind {
         is_overlap_allowed: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         overlap: Option<StoredOverlap>,
+        #[serde(default, skip_serializing_if = "is_default")]
+        jitter_us: u64,
         start_deadline_us: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         catch_up: Option<StoredCatchUp>,
@@ -209,6 +211,7 @@ impl From<&JobKind> for StoredKind {
                 calendar: scheduled.calendar.as_ref().map(StoredCalendar::from),
                 is_overlap_allowed: scheduled.overlap == Overlap::Allow,
                 overlap: StoredOverlap::of(scheduled.overlap),
+                jitter_us: micros(scheduled.jitter),
                 start_deadline_us: micros(scheduled.start_deadline),
                 catch_up: StoredCatchUp::of(scheduled.catch_up),
                 timeout_us: scheduled.timeout.map(micros),
@@ -294,6 +297,7 @@ impl TryFrom<StoredKind> for JobKind {
                 calendar,
                 is_overlap_allowed,
                 overlap,
+                jitter_us,
                 start_deadline_us,
                 catch_up,
                 timeout_us,
@@ -310,6 +314,7 @@ impl TryFrom<StoredKind> for JobKind {
                 },
                 calendar: calendar.map(CalendarRule::try_from).transpose()?,
                 overlap: StoredOverlap::read(overlap, is_overlap_allowed),
+                jitter: Duration::from_micros(jitter_us),
                 start_deadline: Duration::from_micros(start_deadline_us),
                 catch_up: catch_up.map_or(CatchUp::None, CatchUp::from),
                 timeout: timeout_us.map(Duration::from_micros),
@@ -382,6 +387,7 @@ mod tests {
                 active: ActiveSpan::default(),
                 calendar: None,
                 overlap: Overlap::Allow,
+                jitter: Duration::ZERO,
                 start_deadline: Duration::from_secs(60),
                 catch_up: CatchUp::None,
                 timeout: Some(Duration::from_millis(1_500)),

@@ -98,14 +98,20 @@ impl Withdrawal {
         t: Timestamp,
     ) -> Verdict {
         let is_edit = self != Self::AgentRemoved;
+        let is_scheduled = cause == Cause::Schedule;
+        // What was due before the edit stays with its version, also while it waits by the job's jitter.
+        let is_left_over = self == Self::Superseded && is_scheduled && due <= t;
         match state {
-            RunState::Planned if is_edit && cause == Cause::Schedule && due > t => Verdict::Delete,
+            RunState::Planned if is_edit && is_scheduled && due > t => Verdict::Delete,
             RunState::Planned => match self {
                 Self::Deleted | Self::AgentRemoved => Verdict::End,
                 Self::Paused if cause == Cause::Retry => Verdict::End,
+                Self::Paused if is_scheduled && not_before > t => Verdict::End,
                 Self::Superseded | Self::Paused => Verdict::Keep,
             },
-            RunState::Dispatched | RunState::Accepted if self.concerns(cause) && not_before > t => {
+            RunState::Dispatched | RunState::Accepted
+                if self.concerns(cause) && !is_left_over && not_before > t =>
+            {
                 Verdict::Revoke
             }
             RunState::Dispatched | RunState::Accepted | RunState::Running | RunState::Ended(_) => {
@@ -198,12 +204,18 @@ mod tests {
                 [Delete, Delete, Delete, End],
             ),
             ((Schedule, Planned, past, past), [Keep, Keep, End, End]),
+            // Due, and waiting by its job's jitter.
+            ((Schedule, Planned, past, future), [Keep, End, End, End]),
             ((Retry, Planned, past, future), [Keep, End, End, End]),
             ((Manual, Planned, past, past), [Keep, Keep, End, End]),
             ((Reboot, Planned, past, past), [Keep, Keep, End, End]),
             ((Schedule, Dispatched, future, future), [Revoke; 4]),
             ((Schedule, Accepted, future, future), [Revoke; 4]),
             ((Schedule, Accepted, past, past), [Keep; 4]),
+            (
+                (Schedule, Accepted, past, future),
+                [Keep, Revoke, Revoke, Revoke],
+            ),
             (
                 (Retry, Accepted, past, future),
                 [Keep, Revoke, Revoke, Revoke],

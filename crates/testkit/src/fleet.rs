@@ -230,6 +230,7 @@ impl Fleet {
                 calendar: None,
                 overlap: Default::default(),
                 queue_max: None,
+                jitter_ms: 0,
                 start_deadline_ms: None,
                 catch_up: Default::default(),
                 timeout_ms: None,

@@ -252,6 +252,7 @@ pub fn order(order: &Order, session_epoch: u64) -> v1::Order {
         timeout_us: order.timeout.map(duration_us),
         launch: Some((&order.launch).into()),
         session_epoch,
+        jitter_us: duration_us(order.jitter),
     }
 }
 
@@ -277,6 +278,7 @@ impl TryFrom<v1::Order> for Order {
             copies: order.copies,
             attempt: order.attempt,
             due: time("order.due_us", order.due_us)?,
+            jitter: duration("order.jitter_us", order.jitter_us)?,
             not_before: time("order.not_before_us", order.not_before_us)?,
             not_after: time("order.not_after_us", order.not_after_us)?,
             overlap,

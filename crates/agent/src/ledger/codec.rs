@@ -331,6 +331,7 @@ mod tests {
             copies: 1,
             attempt: 1,
             due: Timestamp::UNIX_EPOCH,
+            jitter: Duration::ZERO,
             not_before: Timestamp::UNIX_EPOCH,
             not_after: Timestamp::UNIX_EPOCH + Duration::from_secs(60),
             overlap: Overlap::Allow,

@@ -317,6 +317,7 @@ pub(crate) fn order(launch: Launch, due: Timestamp) -> Order {
         copies: 1,
         attempt: 1,
         due,
+        jitter: Duration::ZERO,
         not_before: due,
         not_after: due + Duration::from_secs(60),
         overlap: Overlap::Forbid,

@@ -73,6 +73,14 @@ pub(super) fn check(
                     "leave the calendar out",
                 ));
             }
+            if !scheduled.jitter.is_zero() && schedule.kind() == Kind::Reboot {
+                return Err(ApiError::invalid(
+                    "spec.scheduled.jitter_ms",
+                    "job.jitter_reboot",
+                    "a boot of a host is no due instant from which a run could wait",
+                    "leave the jitter out",
+                ));
+            }
             let timing = timing(&schedule, now);
             let is_old = before.is_some_and(|before| has_same_schedule(before, scheduled));
             let is_over = scheduled.active.until.is_some_and(|until| until <= now);

@@ -31,6 +31,7 @@ async fn all_that_says_when_a_job_is_due_reads_back_and_is_followed() {
         "active_from": "2090-03-11T00:00:00Z",
         "active_until": "2090-06-01T00:00:00Z",
         "calendar": { "name": "weekdays", "mode": "shift_next" },
+        "jitter_ms": 30_000,
     });
     let (status, job) = create(&world, timing.clone()).await;
     assert_eq!(status, 201, "{job}");
@@ -108,6 +109,16 @@ async fn what_is_wrong_with_it_is_named() {
             calendar("@reboot", "weekdays", "include"),
             "spec.scheduled.calendar",
             "job.calendar_reboot",
+        ),
+        (
+            daily("jitter_ms", json!(3_600_001)),
+            "spec.scheduled.jitter_ms",
+            "job.out_of_range",
+        ),
+        (
+            json!({ "expression": "@reboot", "jitter_ms": 1 }),
+            "spec.scheduled.jitter_ms",
+            "job.jitter_reboot",
         ),
         (
             calendar("0 9 * * SAT,SUN", "weekdays", "include"),

@@ -116,6 +116,7 @@ fn scheduled() -> BoxedStrategy<Value> {
                 json!("replace"),
             ]),
         ),
+        ("jitter_ms", maybe(&[json!(0), json!(30_000)])),
         ("start_deadline_ms", maybe(&[json!(60_000), json!(1_000)])),
         (
             "catch_up",

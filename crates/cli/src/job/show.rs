@@ -137,6 +137,11 @@ fn lines(job: &Job, target: String) -> Vec<(&'static str, String)> {
     if let Some(scheduled) = &spec.scheduled {
         lines.extend(timing_flags::in_words(scheduled));
         lines.push(("overlap", overlap_flags::in_words(scheduled)));
+        let spread = (scheduled.jitter_ms > 0).then(|| {
+            let most = shown::duration_ms(scheduled.jitter_ms);
+            format!("starts up to {most} after the due time")
+        });
+        lines.extend(spread.map(|said| ("jitter", said)));
         let caught_up = catch_up_flags::in_words(&scheduled.catch_up);
         lines.extend(caught_up.map(|said| ("catch-up", said)));
         let timeout = scheduled

@@ -44,6 +44,9 @@ pub(crate) struct SpecFlags {
     tz: Option<String>,
     #[command(flatten, next_help_heading = "When")]
     overlap: OverlapFlags,
+    /// Longest wait after a due time, up to 1h: each agent waits for its own part of it, always the same
+    #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "When")]
+    jitter: Option<Millis>,
     /// How late a run may start, e.g. 60s
     #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "When")]
     start_deadline: Option<Millis>,
@@ -368,6 +371,7 @@ impl SpecFlags {
                 calendar: None,
                 overlap: Overlap::Forbid,
                 queue_max: None,
+                jitter_ms: 0,
                 start_deadline_ms: None,
                 catch_up: CatchUp::default(),
                 timeout_ms: None,
@@ -392,6 +396,7 @@ impl SpecFlags {
     fn apply_scheduled(&self, scheduled: &mut ScheduledSpec) -> Result<(), Failure> {
         set_maybe(&mut scheduled.time_zone, self.tz.clone());
         self.overlap.apply(scheduled);
+        set_ms(&mut scheduled.jitter_ms, self.jitter);
         set_maybe(
             &mut scheduled.start_deadline_ms,
             self.start_deadline.map(|Millis(ms)| ms),
@@ -420,6 +425,7 @@ impl SpecFlags {
     fn scheduled_flags(&self) -> impl Iterator<Item = (&'static str, bool)> {
         let others = [
             ("--tz", self.tz.is_some()),
+            ("--jitter", self.jitter.is_some()),
             ("--start-deadline", self.start_deadline.is_some()),
             ("--catch-up", !self.catch_up.is_empty()),
             ("--timeout", self.timeout.is_some()),

@@ -60,6 +60,11 @@ fn lines(run: &Run) -> Vec<(&'static str, String)> {
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(" ");
+    let not_before = if run.not_before == run.due {
+        NONE.to_owned()
+    } else {
+        shown::instant(run.not_before)
+    };
     vec![
         ("id", run.id.to_string()),
         ("outcome", outcome(run)),
@@ -71,6 +76,7 @@ fn lines(run: &Run) -> Vec<(&'static str, String)> {
         ("attempt", run.attempt.to_string()),
         ("other", shown::maybe_plain(Some(&others))),
         ("due", shown::instant(run.due)),
+        ("not before", not_before),
         ("planned", shown::instant(run.planned_at)),
         ("dispatched", shown::maybe_instant(run.dispatched_at)),
         ("accepted", shown::maybe_instant(run.accepted_at)),

@@ -144,6 +144,7 @@ fn scheduled(expression: &str, time_zone: &str, attempts_max: u32) -> JobKind {
         active: ActiveSpan::default(),
         calendar: None,
         overlap: Overlap::Forbid,
+        jitter: Duration::ZERO,
         start_deadline: START_DEADLINE_DEFAULT,
         catch_up: CatchUp::None,
         timeout: Some(Duration::from_secs(300)),

@@ -30,7 +30,9 @@ pub struct ScheduledSpec {
     pub calendar: Option<CalendarRule>,
     /// What to do when the previous run of the same target is still alive.
     pub overlap: Overlap,
-    /// How late a run may start, 1 s to 7 days.
+    /// The longest time that a target waits after a due instant, up to an hour; see [`crate::jitter`].
+    pub jitter: Duration,
+    /// How late after that a run may start, 1 s to 7 days.
     pub start_deadline: Duration,
     /// What becomes of due instants whose start deadline passed while no center planned.
     pub catch_up: CatchUp,
@@ -141,6 +143,7 @@ pub fn check_active(field: &str, active: ActiveSpan) -> Result<(), SpecError> {
 }
 
 pub(super) fn check_scheduled(spec: &ScheduledSpec) -> Result<(), SpecError> {
+    range_ms("scheduled.jitter_ms", spec.jitter, 0, 3_600_000)?;
     range_ms(
         "scheduled.start_deadline_ms",
         spec.start_deadline,

@@ -361,6 +361,7 @@ mod tests {
             copies: 1,
             attempt,
             due,
+            jitter: Duration::ZERO,
             not_before: due,
             not_after: later(due, Duration::from_secs(60)),
             overlap: Overlap::Allow,

@@ -17,8 +17,8 @@ use crate::run::Reason;
 /// Time between two attempts to write what the ledger could not take.
 const LEDGER_RETRY: Duration = Duration::from_secs(1);
 
-/// Longest window of a run: the longest start deadline.
-const WINDOW_MAX: Duration = Duration::from_secs(7 * 86_400);
+/// Longest window of a run: the longest start deadline, after the longest jitter.
+const WINDOW_MAX: Duration = Duration::from_secs(7 * 86_400 + 3_600);
 
 impl OrderBook {
     /// Refuses a run that was not released.

@@ -45,6 +45,7 @@ fn order(run: RunId, due_ms: u64) -> Order {
         copies: 1,
         attempt: 1,
         due,
+        jitter: Duration::ZERO,
         not_before: due,
         not_after: due + Duration::from_secs(10),
         overlap: Overlap::Forbid,
@@ -288,6 +289,30 @@ fn what_is_caught_up_waits_for_its_turn_while_its_window_lasts() {
     bench.feed(11_001, Input::Tick);
     bench.feed(11_002, Input::Synced { run: B });
     assert_eq!(bench.refused(B), Some(Reason::StartDeadlineExceeded));
+}
+
+#[test]
+fn who_waits_by_jitter_is_not_late_and_is_skipped_while_another_is_alive() {
+    let mut bench = Bench::new();
+    for (run, due_ms) in [(A, 700), (B, 1_200)] {
+        let window = order(run, due_ms + 300);
+        let (due, jitter) = (now(due_ms).center, Duration::from_millis(300));
+        bench.accept(
+            0,
+            Order {
+                due,
+                jitter,
+                ..window
+            },
+        );
+    }
+    bench.feed(10, Input::Armed { run: A });
+    assert_eq!(bench.feed(999, Input::Tick), [], "due, and waiting");
+    assert_eq!(bench.feed(1_000, Input::Tick), [Effect::Go { run: A }]);
+    bench.start(1_001, A);
+    bench.feed(1_500, Input::Tick);
+    bench.feed(1_505, Input::Synced { run: B });
+    assert_eq!(bench.refused(B), Some(Reason::Overlap));
 }
 
 #[test]

@@ -91,6 +91,7 @@ pub(crate) fn order(
         copies: 2,
         attempt: 1,
         due,
+        jitter: Duration::ZERO,
         not_before: due,
         not_after: due + Duration::from_millis(u64::from(window)),
         overlap,

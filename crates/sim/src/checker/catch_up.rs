@@ -83,9 +83,14 @@ fn is_wanted(draw: &JobDraw, dues: &[Timestamp], at: Timestamp) -> bool {
             let before = earlier(*first, Duration::from_micros(1));
             dues.len() <= max as usize
                 && *first > earlier(at, window)
-                && due_between(draw, before, earlier(at, draw.start_deadline)) == dues
+                && due_between(draw, before, last_overdue(draw, at)) == dues
         }
     }
+}
+
+/// Up to here a due instant is too late for every target.
+fn last_overdue(draw: &JobDraw, at: Timestamp) -> Timestamp {
+    earlier(at, draw.jitter + draw.start_deadline)
 }
 
 /// Whether the policy leaves out what lies in a lapse.
@@ -95,7 +100,7 @@ fn is_left_out(draw: &JobDraw, row: &LapseRow) -> bool {
         (CatchUp::None, Reason::CenterDown) => true,
         (CatchUp::Latest, Reason::Coalesced) => !due_between(draw, last, at).is_empty(),
         (CatchUp::All { max, window }, Reason::CatchUpExceeded) => {
-            let newer = due_between(draw, last, earlier(at, draw.start_deadline));
+            let newer = due_between(draw, last, last_overdue(draw, at));
             last <= earlier(at, window) || newer.len() >= max as usize
         }
         _ => false,

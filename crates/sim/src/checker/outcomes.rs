@@ -124,8 +124,14 @@ fn is_plausible(world: &World, run: RunId, row: &Row, reason: Reason) -> bool {
             let planned = row.history.first().map_or(from, |(at, ..)| micros(*at));
             let is_late = planned + WAY_MAX > to
                 && was_troubled(world, TroubleKind::CenterDown, None, since, to);
+            // What an edit has planned is handed out in the planner's next round, and its last one may still be under way.
+            let is_of_edit = planned + WAY_MAX + SECOND > to
+                && world
+                    .reigns
+                    .iter()
+                    .any(|r| r.job == row.planned.key.job && micros(r.from) == planned);
             // A plan that took longer to the database than its runs had time could not be sent either.
-            row.has_waited || happened(TroubleKind::Offline, to) || is_late
+            row.has_waited || happened(TroubleKind::Offline, to) || is_late || is_of_edit
         }
         Reason::StartDeadlineExceeded => {
             !world.swarm.faults.is_empty()

@@ -1,12 +1,15 @@
 //! At most one start, and within its window, on the true clock.
 
 use cronfleet_core::id::{AgentId, JobId, RunId};
+use cronfleet_core::jitter;
+use cronfleet_core::plan::later;
 use cronfleet_core::run::Cause;
 use jiff::Timestamp;
 
 use super::{ByKey, tolerance};
+use crate::database::Row;
 use crate::report::Violation;
-use crate::time::micros;
+use crate::time::{micros, span};
 use crate::world::World;
 
 pub(super) fn check(world: &World, found: &mut Vec<Violation>) {
@@ -55,7 +58,47 @@ pub(super) fn check(world: &World, found: &mut Vec<Violation>) {
             }
         }
     }
+    check_jitter(world, found);
     check_versions(world, found);
+}
+
+/// What the schedule asked for starts not before its target has waited by the job's jitter, always for the same time, and not
+/// later than its deadline after that; what was planned too late for that, while some target of its due instant could start.
+fn check_jitter(world: &World, found: &mut Vec<Violation>) {
+    let is_first = |row: &Row| {
+        let is_of_schedule = row.planned.cause == Cause::Schedule && row.planned.key.attempt == 1;
+        is_of_schedule && !row.planned.is_caught_up
+    };
+    for (run, stamps) in &world.stamps {
+        let Some(row) = world.db.runs.get(run).filter(|row| is_first(row)) else {
+            continue;
+        };
+        let key = &row.planned.key;
+        let draw = world.db.jobs[&key.job].draw(key.job_version);
+        let wait = jitter::wait(draw.jitter, key.job, key.agent, key.copy);
+        let begin = micros(later(key.due, wait));
+        let deadline = span(draw.start_deadline);
+        let planned_at = row.history.first().map_or(begin, |(at, ..)| micros(*at));
+        let end = if planned_at > begin + deadline {
+            micros(later(key.due, draw.jitter)) + deadline
+        } else {
+            begin + deadline
+        };
+        let window = begin - tolerance(world)..=end + tolerance(world);
+        if let Some(stamp) = stamps.iter().find(|stamp| !window.contains(&stamp.start)) {
+            let detail = format!(
+                "due {}, waits {wait:?}, started {} µs after that, may until {} µs after it",
+                key.due,
+                stamp.start - begin,
+                end - begin
+            );
+            found.push(Violation {
+                promise: "P3 in its window",
+                run: Some(*run),
+                detail,
+            });
+        }
+    }
 }
 
 /// Of two versions' runs of one due instant only one may start.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use cronfleet_core::id::{AgentId, JobId};
+use cronfleet_core::jitter;
 use cronfleet_core::job::Overlap;
+use cronfleet_core::plan::later;
 use cronfleet_core::run::{RunKey, RunState};
 
 use super::{ByKey, tolerance, was_troubled};
@@ -50,13 +52,13 @@ fn check_queue(
     rows: &[&Row],
     found: &mut Vec<Violation>,
 ) {
-    let Some(due) = came_due(row).filter(|_| !is_late(row)) else {
+    let Some(due) = came_due(row).filter(|_| !is_late(world, row)) else {
         return;
     };
     let waited = due + tolerance(world)..start;
     let ahead = rows.iter().filter(|other| {
         rank(other) < rank(row)
-            && !is_late(other)
+            && !is_late(world, other)
             && accepted(other).is_some_and(|at| at <= due)
             && start_of(world, other).is_some_and(|start| waited.contains(&start))
     });
@@ -193,8 +195,10 @@ fn accepted(row: &Row) -> Option<Micros> {
 }
 
 /// Whether it was planned after its due instant because its job is caught up.
-fn is_late(row: &Row) -> bool {
-    row.planned.key.attempt == 1 && row.planned.not_before > row.planned.key.due
+fn is_late(world: &World, row: &Row) -> bool {
+    let key = &row.planned.key;
+    let wait = jitter::wait(draw(world, row).jitter, key.job, key.agent, key.copy);
+    key.attempt == 1 && row.planned.not_before > later(key.due, wait)
 }
 
 /// Its place among others of its lane.

@@ -150,7 +150,7 @@ fn check_lapses(world: &World, found: &mut Vec<Violation>) {
                 TroubleKind::CenterDown,
                 None,
                 from,
-                micros(lapse.due_to) + span(draw.start_deadline),
+                micros(lapse.due_to) + span(draw.jitter + draw.start_deadline),
             );
         if count != lapse.count || !is_plausible {
             let detail =

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use cronfleet_core::access::Reach;
 use cronfleet_core::id::AgentId;
+use cronfleet_core::jitter;
 use cronfleet_core::job::{JobKind, JobSpec, Overlap, Target};
 use cronfleet_core::order::{Claim, Order};
 use cronfleet_core::run::{Outcome, Reason, RunState};
@@ -31,6 +32,7 @@ async fn orders_carry_what_the_agent_needs(w: World) {
     if let JobKind::Scheduled(scheduled) = &mut spec.kind {
         scheduled.overlap = Overlap::Queue { max: 3 };
         scheduled.timeout = Some(Duration::from_secs(5));
+        scheduled.jitter = Duration::from_secs(600);
     }
     let job = w.job(1, group, spec.clone()).await;
     let run = run_at(job, 1, at(60), agent);
@@ -54,6 +56,11 @@ async fn orders_carry_what_the_agent_needs(w: World) {
     assert_eq!(
         (order.overlap, order.timeout),
         (Overlap::Queue { max: 3 }, Some(Duration::from_secs(5)))
+    );
+    let wait = jitter::wait(Duration::from_secs(600), job, agent, 0);
+    assert_eq!(
+        order.jitter, wait,
+        "so that the agent knows that it is not late"
     );
     assert_eq!(order.launch, spec.launch);
     let row = w.run(run.id).await;

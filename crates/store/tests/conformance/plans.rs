@@ -441,6 +441,7 @@ async fn what_is_caught_up_is_recorded_as_such(w: World) {
         job,
         job_version: 1,
         schedule: &schedule,
+        jitter: due[0].scheduled.jitter,
         start_deadline: due[0].scheduled.start_deadline,
         catch_up: due[0].scheduled.catch_up,
         agents: &due[0].agents,

@@ -70,6 +70,7 @@ pub(crate) fn scheduled(name: &str) -> JobSpec {
             active: Default::default(),
             calendar: None,
             overlap: Overlap::Forbid,
+            jitter: Duration::ZERO,
             start_deadline: DEADLINE,
             catch_up: CatchUp::None,
             timeout: None,

@@ -50,6 +50,7 @@ export interface Draft {
   calendar: CalendarRule | undefined
   overlap: Overlap
   queueMax: number
+  jitterMs: number
   startDeadlineMs: number
   catchUp: Required<CatchUp>
   timeoutMs: number | undefined
@@ -95,6 +96,7 @@ export function emptyDraft(groupId: string, kind: JobKind, timeZone: string, run
     overlap: 'forbid',
     queueMax: QUEUE_MAX,
     startDeadlineMs: startDeadlineDefault('forbid'),
+    jitterMs: 0,
     catchUp: catchUpDefaults,
     timeoutMs: undefined,
     retry: retryDefaults,
@@ -141,6 +143,7 @@ export function draftOf(groupId: string, given: JobSpec, timeZone: string): Draf
     calendar: spec.scheduled?.calendar ?? undefined,
     overlap: spec.scheduled?.overlap ?? base.overlap,
     queueMax: spec.scheduled?.queue_max ?? base.queueMax,
+    jitterMs: spec.scheduled?.jitter_ms ?? base.jitterMs,
     startDeadlineMs: spec.scheduled?.start_deadline_ms ?? base.startDeadlineMs,
     catchUp: { ...base.catchUp, ...spec.scheduled?.catch_up },
     timeoutMs: spec.scheduled?.timeout_ms ?? undefined,
@@ -196,6 +199,7 @@ export function specOf(draft: Draft): JobSpec {
             expression: draft.expression.trim(),
             overlap: draft.overlap,
             queue_max: draft.overlap === 'queue' ? draft.queueMax : null,
+            jitter_ms: draft.jitterMs,
             start_deadline_ms: draft.startDeadlineMs,
             catch_up: draft.catchUp,
             timeout_ms: draft.timeoutMs ?? null,

@@ -12,6 +12,7 @@ const INPUTS = [
   'scheduled.active_until',
   'scheduled.calendar',
   'scheduled.queue_max',
+  'scheduled.jitter_ms',
   'scheduled.start_deadline_ms',
   'scheduled.catch_up.policy',
   'scheduled.catch_up.max',

@@ -118,6 +118,7 @@ function completeSchedule(scheduled: ScheduledSpec): ScheduledSpec {
     overlap,
     queue_max: overlap === 'queue' ? (scheduled.queue_max ?? QUEUE_MAX) : null,
     start_deadline_ms: scheduled.start_deadline_ms ?? startDeadlineDefault(overlap),
+    jitter_ms: scheduled.jitter_ms ?? 0,
     catch_up: { ...catchUpDefaults, ...scheduled.catch_up },
     timeout_ms: scheduled.timeout_ms ?? null,
     retry: { ...retryDefaults, ...scheduled.retry },

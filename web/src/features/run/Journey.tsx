@@ -14,6 +14,8 @@ export function Journey({ run, zone }: { run: Run; zone?: string | null }) {
     { key: 'sent', at: run.dispatched_at },
     { key: 'accepted', at: run.accepted_at },
     { key: 'due', at: run.due },
+    // Where nothing makes it wait, that is the due instant.
+    ...(run.not_before === run.due ? [] : [{ key: 'ready', at: run.not_before } as const]),
     { key: 'started', at: run.started_at },
     { key: 'ended', at: run.ended_at },
   ] as const

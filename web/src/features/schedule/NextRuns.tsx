@@ -2,13 +2,14 @@ import { IconAlertTriangle, IconArrowsExchange } from '@tabler/icons-react'
 import { useTranslation } from 'react-i18next'
 import type { Preview } from '../../api/types'
 import { useNow } from '../../lib/now'
+import { formatSpan } from '../../lib/span'
 import { offsetName, relative, viewerZone, weekday } from '../../lib/time'
 import { Mark } from '../../ui/Mark'
 import { At } from '../../ui/Time'
 import classes from './NextRuns.module.css'
 
 /** The next due instants as the job's zone says them, and when that is here. Days with a clock change are marked. */
-export function NextRuns({ preview, zone }: { preview: Preview; zone: string }) {
+export function NextRuns({ preview, zone, jitterMs }: { preview: Preview; zone: string; jitterMs: number }) {
   const { t, i18n } = useTranslation()
   const now = useNow()
   const isElsewhere = zone !== viewerZone()
@@ -32,6 +33,11 @@ export function NextRuns({ preview, zone }: { preview: Preview; zone: string }) 
             <td className="dim">{weekday(instant.due, i18n.language, zone)}</td>
             <td>
               {localClock(instant.local)} {hasChange && <span className="faint">{offsets[nth]}</span>}
+              {jitterMs > 0 && (
+                <span className="faint" title={t('schedule.jitterText')}>
+                  {t('schedule.jitter', { time: formatSpan(jitterMs) })}
+                </span>
+              )}
               {instant.dst && (
                 <span className={classes.dst}>
                   <Mark tone="missed" icon={<IconArrowsExchange size={13} />}>

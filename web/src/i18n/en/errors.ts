@@ -41,6 +41,7 @@ export const errors = {
   agent_state: 'The agent is not in a state that allows this.',
   agent_group_unknown: 'One of the groups no longer exists.',
   agent_out_of_range: 'The number is out of range.',
+  job_jitter_reboot: 'A boot of a host is no due instant from which a run could wait.',
   job_name_length: 'Use 1 to 128 characters.',
   job_name_characters: 'The name holds characters that are not allowed.',
   job_name_taken: 'Another job of the group has this name.',

@@ -43,6 +43,7 @@ export const jobs = {
   savedDone: '“{{job}}” is saved as version {{version}}.',
   schedule: 'Schedule',
   search: 'Search jobs',
+  jitter: 'starts up to {{time}} after the due time',
   startWithin: 'starts within {{time}}',
   started_one: 'One run is on its way.',
   started_other: '{{count}} runs are on their way.',

@@ -140,6 +140,7 @@ export const runs = {
     sent: 'Sent',
     accepted: 'Accepted',
     due: 'Due',
+    ready: 'May start',
     started: 'Started',
     ended: 'Ended',
   },

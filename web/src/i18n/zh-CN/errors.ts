@@ -39,6 +39,7 @@ export const errors = {
   agent_state: '代理当前的状态不允许此操作。',
   agent_group_unknown: '其中一个分组已不存在。',
   agent_out_of_range: '数值超出范围。',
+  job_jitter_reboot: '主机启动不是到期时间，运行无从等待，不能设置抖动。',
   job_name_length: '请使用 1 到 128 个字符。',
   job_name_characters: '名称含有不允许的字符。',
   job_name_taken: '该分组中已有同名作业。',

@@ -40,6 +40,7 @@ export const jobs = {
   savedDone: '“{{job}}”已保存为版本 {{version}}。',
   schedule: '调度',
   search: '搜索作业',
+  jitter: '在到期后最多 {{time}} 内分散启动',
   startWithin: '须在 {{time}} 内启动',
   started_other: '已发起 {{count}} 次运行。',
   stopAfter: '{{time}} 后停止',

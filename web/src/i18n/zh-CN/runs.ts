@@ -137,6 +137,7 @@ export const runs = {
     sent: '下发',
     accepted: '接收',
     due: '到点',
+    ready: '可启动',
     started: '启动',
     ended: '结束',
   },

@@ -67,7 +67,7 @@ export function PreviewPanel({ draft, jobId, live }: PreviewPanelProps) {
               <h2 className={classes.panelTitle}>
                 {t('schedule.next')} <span className="faint">· {draft.timeZone}</span>
               </h2>
-              <NextRuns preview={preview} zone={draft.timeZone} />
+              <NextRuns preview={preview} zone={draft.timeZone} jitterMs={draft.jitterMs} />
             </div>
           )}
           <ChangeLines draft={draft} jobId={jobId} isOn={!live.isStale} titleClass={classes.panelTitle} />

@@ -73,6 +73,12 @@ export function ScheduleFields({
             error={errorAt('processes')}
           />
           <SpanInput
+            label={t('field.scheduled_jitter_ms')}
+            value={draft.jitterMs}
+            onChange={(ms) => ms !== undefined && set({ jitterMs: ms })}
+            error={errorAt('scheduled.jitter_ms')}
+          />
+          <SpanInput
             label={t('field.scheduled_start_deadline_ms')}
             value={draft.startDeadlineMs}
             onChange={(ms) => ms !== undefined && set({ startDeadlineMs: ms })}

@@ -89,7 +89,11 @@ function Next({ job, zone, preview }: { job: Job; zone: string; preview: Preview
             {preview.next.length === 0 ? (
               <p className="dim">{t('schedule.noneLeft')}</p>
             ) : (
-              <NextRuns preview={{ ...preview, next: preview.next.slice(0, 8) }} zone={zone} />
+              <NextRuns
+                preview={{ ...preview, next: preview.next.slice(0, 8) }}
+                zone={zone}
+                jitterMs={job.spec.scheduled?.jitter_ms ?? 0}
+              />
             )}
           </>
         )
@@ -144,6 +148,7 @@ function Definition({ job, zone }: { job: Job; zone: string }) {
             [
               t(`overlap.${scheduled.overlap ?? 'forbid'}`),
               scheduled.queue_max && t('overlap.atMost', { count: scheduled.queue_max }),
+              scheduled.jitter_ms ? t('jobs.jitter', { time: formatSpan(scheduled.jitter_ms) }) : undefined,
               t('jobs.startWithin', { time: formatSpan(scheduled.start_deadline_ms ?? 0) }),
               catchUpText(scheduled.catch_up, t),
               scheduled.timeout_ms
