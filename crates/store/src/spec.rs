@@ -78,32 +78,35 @@ enum StoredGiven {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum StoredKind {
-    Scheduled {
-        expression: String,
-        time_zone: String,
-        #[serde(default, skip_serializing_if = "is_default")]
-        dst: StoredDst,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        active_from_us: Option<i64>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        active_until_us: Option<i64>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        calendar: Option<StoredCalendar>,
-        is_overlap_allowed: bool,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        overlap: Option<StoredOverlap>,
-        #[serde(default, skip_serializing_if = "is_default")]
-        jitter_us: u64,
-        start_deadline_us: u64,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        catch_up: Option<StoredCatchUp>,
-        timeout_us: Option<u64>,
-        attempts_max: u32,
-        backoff: StoredBackoff,
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        retry_failures: Vec<String>,
-    },
+    Scheduled(Box<StoredScheduled>),
     Daemon(Box<StoredDaemon>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredScheduled {
+    expression: String,
+    time_zone: String,
+    #[serde(default, skip_serializing_if = "is_default")]
+    dst: StoredDst,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    active_from_us: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    active_until_us: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    calendar: Option<StoredCalendar>,
+    is_overlap_allowed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    overlap: Option<StoredOverlap>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    jitter_us: u64,
+    start_deadline_us: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    catch_up: Option<StoredCatchUp>,
+    timeout_us: Option<u64>,
+    attempts_max: u32,
+    backoff: StoredBackoff,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    retry_failures: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -202,7 +205,7 @@ impl From<StoredSecret> for SecretUse {
 impl From<&JobKind> for StoredKind {
     fn from(kind: &JobKind) -> Self {
         match kind {
-            JobKind::Scheduled(scheduled) => Self::Scheduled {
+            JobKind::Scheduled(scheduled) => Self::Scheduled(Box::new(StoredScheduled {
                 expression: scheduled.expression.clone(),
                 time_zone: scheduled.time_zone.clone(),
                 dst: scheduled.dst.into(),
@@ -223,7 +226,7 @@ impl From<&JobKind> for StoredKind {
                     .iter()
                     .map(Failure::to_string)
                     .collect(),
-            },
+            })),
             JobKind::Daemon(daemon) => Self::Daemon(Box::new((&**daemon).into())),
         }
     }
@@ -288,42 +291,45 @@ impl TryFrom<StoredKind> for JobKind {
 
     fn try_from(stored: StoredKind) -> Result<Self, StoreError> {
         Ok(match stored {
-            StoredKind::Scheduled {
-                expression,
-                time_zone,
-                dst,
-                active_from_us,
-                active_until_us,
-                calendar,
-                is_overlap_allowed,
-                overlap,
-                jitter_us,
-                start_deadline_us,
-                catch_up,
-                timeout_us,
-                attempts_max,
-                backoff,
-                retry_failures,
-            } => Self::Scheduled(Box::new(ScheduledSpec {
-                expression,
-                time_zone,
-                dst: dst.into(),
-                active: ActiveSpan {
-                    from: instant(active_from_us)?,
-                    until: instant(active_until_us)?,
-                },
-                calendar: calendar.map(CalendarRule::try_from).transpose()?,
-                overlap: StoredOverlap::read(overlap, is_overlap_allowed),
-                jitter: Duration::from_micros(jitter_us),
-                start_deadline: Duration::from_micros(start_deadline_us),
-                catch_up: catch_up.map_or(CatchUp::None, CatchUp::from),
-                timeout: timeout_us.map(Duration::from_micros),
-                retry: RetryPolicy {
+            StoredKind::Scheduled(stored) => {
+                let StoredScheduled {
+                    expression,
+                    time_zone,
+                    dst,
+                    active_from_us,
+                    active_until_us,
+                    calendar,
+                    is_overlap_allowed,
+                    overlap,
+                    jitter_us,
+                    start_deadline_us,
+                    catch_up,
+                    timeout_us,
                     attempts_max,
-                    backoff: backoff.into(),
-                    failures: failures(&retry_failures)?,
-                },
-            })),
+                    backoff,
+                    retry_failures,
+                } = *stored;
+                Self::Scheduled(Box::new(ScheduledSpec {
+                    expression,
+                    time_zone,
+                    dst: dst.into(),
+                    active: ActiveSpan {
+                        from: instant(active_from_us)?,
+                        until: instant(active_until_us)?,
+                    },
+                    calendar: calendar.map(CalendarRule::try_from).transpose()?,
+                    overlap: StoredOverlap::read(overlap, is_overlap_allowed),
+                    jitter: Duration::from_micros(jitter_us),
+                    start_deadline: Duration::from_micros(start_deadline_us),
+                    catch_up: catch_up.map_or(CatchUp::None, CatchUp::from),
+                    timeout: timeout_us.map(Duration::from_micros),
+                    retry: RetryPolicy {
+                        attempts_max,
+                        backoff: backoff.into(),
+                        failures: failures(&retry_failures)?,
+                    },
+                }))
+            }
             StoredKind::Daemon(daemon) => Self::Daemon(Box::new((*daemon).into())),
         })
     }

@@ -3393,6 +3393,12 @@ export interface components {
             dst?: components["schemas"]["DstPolicy"];
             /** @description Schedule expression, e.g. `*\/5 * * * *`, `0 30 2 * * *`, `@every 250ms`, `@daily`, `@at 2026-12-01T02:30:00`. */
             expression: string;
+            /**
+             * Format: int64
+             * @description Longest wait after a due instant in milliseconds, 0 to 3,600,000: each agent and copy waits for its own part of it, always
+             *     the same, so that not all start at once. Default 0.
+             */
+            jitter_ms?: number;
             /** @description What to do when the previous run of the same agent and copy is still alive. */
             overlap?: components["schemas"]["Overlap"];
             /**
@@ -3404,7 +3410,7 @@ export interface components {
             retry?: components["schemas"]["RetryPolicy"];
             /**
              * Format: int64
-             * @description How late a run may start, in milliseconds, 1,000 to 604,800,000; when absent 60,000, and 3,600,000 with overlap `queue`.
+             * @description How late after that a run may start, in milliseconds, 1,000 to 604,800,000; when absent 60,000, and 3,600,000 with overlap `queue`.
              */
             start_deadline_ms?: number | null;
             /** @description IANA time zone name; the center's default when absent. */
