@@ -2,7 +2,7 @@
 //!
 //! A [`Fleet`] is told its jobs, each with its schedule, the agents it runs on and how long its runs took. [`forecast`] answers how many runs
 //! start when (as planning would make them), how many processes are alive at the same time if runs take as long as they used to, which
-//! runs will come while the one before is still alive, and which jobs of one fixed time would be better spread. [`change`] answers what one
+//! runs will come while the one before is still alive, and which jobs of one fixed time would be better spread. [`change()`] answers what one
 //! more job, or another definition of one, makes of it.
 //!
 //! How it stays quick: equal schedules are worked out once; jobs of one group on the same agents are one *block*, whose starts are counted
