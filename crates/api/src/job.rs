@@ -16,6 +16,7 @@ use crate::limits::{Limits, Stragglers};
 pub use crate::overlap::Overlap;
 use crate::run::Outcome;
 use crate::secret::SecretUse;
+use crate::window::{Frozen, Snooze};
 
 /// Kind of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -327,13 +328,20 @@ pub struct Job {
     pub spec: JobSpec,
     /// Whether it is paused.
     pub is_paused: bool,
+    /// Its snooze; absent unless it goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snooze: Option<Snooze>,
+    /// The window in which nothing of it starts now; absent unless there is one, and while it is snoozed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<Frozen>,
     /// Sentence of the schedule in English; absent for daemons.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sentence_en: Option<String>,
     /// Sentence of the schedule in Simplified Chinese; absent for daemons.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sentence_zh: Option<String>,
-    /// Next due instant; absent when paused, for daemons, or when none is left.
+    /// Next due instant at which it runs: not one that is snoozed or in a window. Absent when paused, for daemons, or when none
+    /// is left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_due: Option<Timestamp>,
     /// The last runs, newest first, at most 20; empty for daemons.
@@ -389,6 +397,9 @@ pub struct RunNow {
     /// Only on these of the job's agents; all of them when absent.
     #[serde(default)]
     pub agent_ids: Option<Vec<Uuid>>,
+    /// Also within a window in which nothing starts.
+    #[serde(default)]
+    pub ignore_windows: bool,
 }
 
 /// The runs that `run now` made.

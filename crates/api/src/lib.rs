@@ -29,3 +29,4 @@ pub mod secret;
 pub mod session;
 pub mod slot;
 pub mod why;
+pub mod window;

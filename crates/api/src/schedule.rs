@@ -69,6 +69,19 @@ pub struct DueInstant {
     /// What that change does to this very due instant, if anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dst_effect: Option<DstEffect>,
+    /// Set if the job of the request would not run: it is snoozed until later, or a window holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<Skipped>,
+}
+
+/// Why a due instant is going to be skipped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Skipped {
+    /// Stable word: `snoozed` or `frozen`.
+    pub reason: String,
+    /// What the window is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<String>,
 }
 
 /// What a change of clocks does to a due instant.

@@ -328,6 +328,7 @@ impl Center {
             sealer: self.sealer,
             heartbeats: heartbeats.clone(),
             clock: clock.clone(),
+            windows: state.windows(),
             addresses: self.registry.addresses(),
             center: self.id,
         });

@@ -20,6 +20,7 @@ mod relay;
 pub mod seal;
 pub mod setup;
 mod shared_files;
+mod windows;
 
 pub use center::{Center, CenterError, DEFAULT_GROUP, take_file};
 pub use config::Config;

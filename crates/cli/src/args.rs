@@ -11,6 +11,7 @@ use crate::screen::Screen;
 use crate::server::{Center, Db, Up};
 use crate::{
     agent, completions, group, job, openapi, run, schedule, secret, session, slot, user, version,
+    window,
 };
 
 /// Scheduled commands and worker processes for a whole fleet of machines.
@@ -66,7 +67,7 @@ pub(crate) struct Options {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Jobs: list, show, create, edit, pause, resume, run, delete
+    /// Jobs: list, show, create, edit, pause, resume, snooze, run, delete
     #[command(subcommand)]
     Job(job::Command),
     /// Runs: list, show, read their output, kill
@@ -80,6 +81,9 @@ enum Command {
     /// Groups and their members
     #[command(subcommand)]
     Group(group::Command),
+    /// Windows in which nothing starts: list, create, edit, end
+    #[command(subcommand)]
+    Window(window::Command),
     /// Secrets of a group: list, set, delete
     #[command(subcommand)]
     Secret(secret::Command),
@@ -137,6 +141,7 @@ impl Cli {
             Command::Db(command) => wait(command.run(screen)),
             Command::Openapi => openapi::run(screen),
             Command::Group(command) => wait(command.run(options, screen)),
+            Command::Window(command) => wait(command.run(options, screen)),
             Command::Secret(command) => wait(command.run(options, screen)),
             Command::User(command) => wait(command.run(options, screen)),
             Command::Export(export) => wait(export.run(options, screen)),

@@ -28,6 +28,7 @@ mod slot;
 mod timing_flags;
 mod user;
 mod version;
+mod window;
 
 use std::process::ExitCode;
 

@@ -8,6 +8,7 @@ use crate::job::{SpecError, range, range_ms};
 use crate::plan::earlier;
 use crate::run::Reason;
 use crate::schedule::Schedule;
+use crate::window::Hold;
 
 /// What becomes of due instants whose start deadline passed while no center planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,11 +56,12 @@ impl CatchUp {
         )
     }
 
-    /// Among the due instants in (`watermark`, `last_overdue`], which are too late to start, the first one to catch up: all
-    /// after it are caught up, too, and all before it lapse for the reason.
+    /// Among the due instants in (`watermark`, `last_overdue`] that are too late to start and not held, the first one to catch
+    /// up: all after it are caught up, too, and all before it lapse for the reason.
     pub(crate) fn first(
         self,
         schedule: &Schedule,
+        hold: &Hold<'_>,
         watermark: Timestamp,
         last_overdue: Timestamp,
         now: Timestamp,
@@ -67,23 +69,56 @@ impl CatchUp {
         match self {
             Self::None => (None, Reason::CenterDown),
             Self::Latest => {
-                let is_made_up_for = schedule
-                    .next_after(last_overdue)
+                let is_made_up_for = hold
+                    .next_free(schedule, last_overdue)
                     .is_some_and(|due| due <= now);
                 let latest = (!is_made_up_for)
-                    .then(|| nth_last(schedule, watermark, last_overdue, 1))
+                    .then(|| nth_last_free(schedule, hold, watermark, last_overdue, 1))
                     .flatten();
                 (latest, Reason::Coalesced)
             }
             Self::All { max, window } => {
                 let after = watermark.max(earlier(now, window));
                 (
-                    nth_last(schedule, after, last_overdue, max),
+                    nth_last_free(schedule, hold, after, last_overdue, max),
                     Reason::CatchUpExceeded,
                 )
             }
         }
     }
+}
+
+/// Of the due instants in (`after`, `until`] that are not held the `count`-th from the end, or the first if there are fewer.
+fn nth_last_free(
+    schedule: &Schedule,
+    hold: &Hold<'_>,
+    after: Timestamp,
+    until: Timestamp,
+    count: u32,
+) -> Option<Timestamp> {
+    let mut free = Vec::new();
+    let mut done = after;
+    while done < until {
+        let stretch = hold.stretch(done, until);
+        if stretch.reason.is_none() {
+            free.push((done, stretch.until));
+        }
+        done = stretch.until;
+    }
+    let (mut found, mut left) = (None, count);
+    for (after, until) in free.into_iter().rev() {
+        let first = nth_last(schedule, after, until, left);
+        let Some(first) = first else {
+            continue;
+        };
+        found = Some(first);
+        let here = schedule.count_between(after, until, u64::from(left));
+        left = left.saturating_sub(u32::try_from(here).unwrap_or(u32::MAX));
+        if left == 0 {
+            break;
+        }
+    }
+    found
 }
 
 /// Of the due instants in (`after`, `until`] the `count`-th from the end, or the first if there are fewer; `None` if there is none.

@@ -72,6 +72,10 @@ id!(
     JobId, "job"
 );
 id!(
+    /// A window in which nothing starts.
+    WindowId, "window"
+);
+id!(
     /// A run: one attempt of one due instant on one target.
     RunId, "run"
 );

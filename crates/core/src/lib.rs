@@ -29,3 +29,4 @@ pub mod secret;
 pub mod slot_book;
 mod stop;
 pub mod why;
+pub mod window;

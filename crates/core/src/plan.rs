@@ -4,6 +4,9 @@
 //! horizon (`now` + plan-ahead): each due instant on the way becomes one run per target, or lies inside a lapse. The caller
 //! commits runs, lapses and the new watermark in one transaction; so a crash repeats the whole or nothing.
 //!
+//! Due instants that are held ([`Hold`]) become no runs. They are decided only once they are due: until then whatever holds them
+//! may be taken back. So lapses never lie ahead of time, and planning stops before a due instant that is held and still to come.
+//!
 //! What is past its start deadline is decided by the job's [`CatchUp`]. A run that is caught up keeps its due instant and may
 //! start from the moment of its planning until a start deadline later. Runs of such a job that are planned late for any reason do
 //! not start before that moment either: so the order of starts is that of the due instants.
@@ -21,12 +24,16 @@ use crate::id::{AgentId, JobId, RunId};
 use crate::jitter;
 use crate::run::{Cause, Reason, RunKey};
 use crate::schedule::Schedule;
+use crate::window::{Hold, Stretch};
 
 /// How far ahead of its due instant a run is recorded and handed to its agent.
 pub const PLAN_AHEAD: Duration = Duration::from_secs(15);
 
 /// Most runs that one call of [`plan`] makes; the rest follows in the next call.
 pub const RUNS_PER_PLAN_MAX: usize = 2_000;
+
+/// Most stretches, held and not held by turns, that one call of [`plan`] goes through; the rest follows in the next call.
+pub const STRETCHES_PER_PLAN_MAX: usize = 1_000;
 
 /// What planning needs to know about a job.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +54,8 @@ pub struct Planning<'a> {
     pub agents: &'a [AgentId],
     /// Processes per agent and due instant.
     pub copies: u32,
+    /// What may hold its due instants.
+    pub hold: Hold<'a>,
     /// Every due instant up to here is decided.
     pub watermark: Timestamp,
 }
@@ -117,13 +126,16 @@ pub struct Plan {
     pub next_due: Option<Timestamp>,
     /// Whether the horizon was not reached because the call would have made too many runs: call again.
     pub has_more: bool,
+    /// Set if the horizon was not reached because this due instant is held: until then there is nothing to do, unless what holds
+    /// it changes.
+    pub held_until: Option<Timestamp>,
 }
 
 /// Decides every due instant in (watermark, now + `plan_ahead`].
 ///
 /// Instants whose start deadline has passed at `now` are caught up or become one lapse, as the job's catch-up says; without any
 /// agent they are a lapse with reason `center_down`, and the rest becomes one with reason `no_target`, decided only once they are
-/// due (an agent may come in time).
+/// due (an agent may come in time). Instants that are held are lapses of their own, and nothing is caught up while `now` is held.
 pub fn plan(job: &Planning<'_>, now: Timestamp, plan_ahead: Duration) -> Plan {
     let horizon = later(now, plan_ahead).max(job.watermark);
     let mut plan = Plan {
@@ -132,18 +144,19 @@ pub fn plan(job: &Planning<'_>, now: Timestamp, plan_ahead: Duration) -> Plan {
         watermark: job.watermark,
         next_due: None,
         has_more: false,
+        held_until: None,
     };
     plan_overdue(job, now, &mut plan);
     if job.agents.is_empty() {
-        plan_without_agents(job, now, &mut plan);
-    } else if !plan.has_more {
-        plan_runs(job, horizon, &mut plan, |due, agent, copy| {
-            Window::of(
-                job,
-                due,
-                jitter::wait(job.jitter, job.job, agent, copy),
-                now,
-            )
+        walk(job, now, now, &mut plan, |until, plan| {
+            lapse(job, until, Reason::NoTarget, plan);
+        });
+    } else {
+        walk(job, horizon, now, &mut plan, |until, plan| {
+            plan_runs(job, until, plan, |due, agent, copy| {
+                let wait = jitter::wait(job.jitter, job.job, agent, copy);
+                Window::of(job, due, wait, now)
+            });
         });
     }
     plan.next_due = job.schedule.next_after(plan.watermark);
@@ -156,45 +169,83 @@ fn plan_overdue(job: &Planning<'_>, now: Timestamp, plan: &mut Plan) {
     if last_overdue <= plan.watermark {
         return;
     }
-    let catch_up = if job.agents.is_empty() {
+    let catch_up = if job.agents.is_empty() || job.hold.reason_at(now).is_some() {
         CatchUp::None
     } else {
         job.catch_up
     };
-    let (first, reason) = catch_up.first(job.schedule, plan.watermark, last_overdue, now);
+    let (first, reason) =
+        catch_up.first(job.schedule, &job.hold, plan.watermark, last_overdue, now);
     let until = first.map_or(last_overdue, |first| {
         earlier(first, Duration::from_micros(1)).max(plan.watermark)
     });
-    lapse(job, until, reason, plan);
-    plan.watermark = until;
+    walk(job, until, now, plan, |until, plan| {
+        lapse(job, until, reason, plan);
+    });
     if first.is_some() {
-        plan_runs(job, last_overdue, plan, |_, _, _| Window {
-            is_caught_up: true,
-            not_before: now,
-            not_after: later(now, job.start_deadline),
+        walk(job, last_overdue, now, plan, |until, plan| {
+            plan_runs(job, until, plan, |_, _, _| Window {
+                is_caught_up: true,
+                not_before: now,
+                not_after: later(now, job.start_deadline),
+            });
         });
     }
 }
 
-fn plan_without_agents(job: &Planning<'_>, now: Timestamp, plan: &mut Plan) {
-    if now > plan.watermark {
-        lapse(job, now, Reason::NoTarget, plan);
-        plan.watermark = now;
+/// Goes on to `until`, stretch by stretch: what is held lapses once it is due, `decide` sees to what is not.
+fn walk(
+    job: &Planning<'_>,
+    until: Timestamp,
+    now: Timestamp,
+    plan: &mut Plan,
+    decide: impl Fn(Timestamp, &mut Plan),
+) {
+    let mut stretches = 0;
+    while plan.watermark < until && !plan.has_more {
+        if stretches == STRETCHES_PER_PLAN_MAX {
+            plan.has_more = true;
+            return;
+        }
+        stretches += 1;
+        let Stretch { until, reason } = job.hold.stretch(plan.watermark, until);
+        let Some(reason) = reason else {
+            decide(until, plan);
+            continue;
+        };
+        let next = job.schedule.next_after(plan.watermark);
+        match next.filter(|due| *due <= until) {
+            Some(due) if due > now => {
+                plan.held_until = Some(due);
+                return;
+            }
+            Some(_) => lapse(job, until.min(now), reason, plan),
+            None => plan.watermark = until,
+        }
     }
 }
 
+/// Moves the watermark to `until`; what is due on the way lapses. A lapse goes on where the one before it has the same reason.
 fn lapse(job: &Planning<'_>, until: Timestamp, reason: Reason, plan: &mut Plan) {
-    let Some(due_from) = job
-        .schedule
-        .next_after(plan.watermark)
-        .filter(|due| *due <= until)
-    else {
+    let after = std::mem::replace(&mut plan.watermark, until);
+    let Some(due_from) = job.schedule.next_after(after).filter(|due| *due <= until) else {
         return;
     };
+    let due_to = last_until(job.schedule, until).unwrap_or(due_from);
+    let count = job.schedule.count_between(after, until, u64::MAX);
+    let last_run = plan.runs.last().map(|run| run.key.due);
+    if let Some(last) = plan.lapses.last_mut()
+        && last.reason == reason
+        && last_run.is_none_or(|due| due < last.due_from)
+    {
+        last.due_to = due_to;
+        last.count = last.count.saturating_add(count);
+        return;
+    }
     plan.lapses.push(Lapse {
         due_from,
-        due_to: last_until(job.schedule, until).unwrap_or(due_from),
-        count: job.schedule.count_between(plan.watermark, until, u64::MAX),
+        due_to,
+        count,
         reason,
     });
 }

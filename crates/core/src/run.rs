@@ -228,6 +228,10 @@ reasons! {
     QueueFull = "queue_full" => Skipped,
     /// The job was paused before it was due.
     Paused = "paused" => Skipped,
+    /// The job was snoozed when it was due.
+    Snoozed = "snoozed" => Skipped,
+    /// It was due in a window in which nothing starts.
+    Frozen = "frozen" => Skipped,
     /// A newer version of the job took its place before it was due.
     Superseded = "superseded" => Skipped,
     /// The job was deleted before it was due.

@@ -10,6 +10,7 @@ use cronfleet_core::jitter;
 use cronfleet_core::plan::{PLAN_AHEAD, Plan, Planning, RUNS_PER_PLAN_MAX, plan};
 use cronfleet_core::run::Reason;
 use cronfleet_core::schedule::{Context, Schedule};
+use cronfleet_core::window::Hold;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
@@ -51,6 +52,7 @@ fn planning<'a>(
         catch_up: CatchUp::None,
         agents,
         copies,
+        hold: Hold::default(),
         watermark,
     }
 }

@@ -15,10 +15,12 @@ use cronfleet_core::retry::Attempt;
 use cronfleet_core::run::{Outcome, Reason, RunEvent, RunKey, RunState, Step, step};
 use cronfleet_core::run_limits::RunLimits;
 use cronfleet_core::schedule::ActiveSpan;
+use cronfleet_core::window::{Hold, Snooze};
 use jiff::Timestamp;
 
 use crate::database::{Change, JobRow, LapseRow, Row, Session};
 use crate::mutant::Mutant;
+use crate::rest::is_held_as_before;
 use crate::swarm::Commit;
 use crate::time::{MS, Micros, SECOND, duration, micros, span, timestamp};
 use crate::world::{Event, ToAgent, ToCenter, TroubleKind, World};
@@ -44,6 +46,8 @@ pub(crate) struct Center {
     pub(crate) elector: Elector,
     /// The last term in which it planned, and when that began.
     pub(crate) term: Option<(u64, Timestamp)>,
+    /// The term and the version of windows for which everything that was planned or held has been looked at.
+    pub(crate) swept: Option<(u64, u64)>,
     /// Sessions by agent, with their epochs.
     pub(crate) sessions: BTreeMap<usize, u64>,
     /// It does nothing until then.
@@ -63,6 +67,7 @@ impl Center {
             life: 0,
             elector: Elector::Over,
             term: None,
+            swept: None,
             sessions: BTreeMap::new(),
             frozen_until: 0,
             freeze_with_plan: None,
@@ -75,6 +80,7 @@ impl Center {
         self.is_up = false;
         self.life += 1;
         self.elector = Elector::Over;
+        self.swept = None;
         self.sessions.clear();
     }
 
@@ -88,11 +94,16 @@ impl Center {
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
     pub(crate) epoch: u64,
+    /// Of the windows it knows.
+    windows_version: u64,
     /// The moment at which it decided.
     decided_at: Timestamp,
     /// Jobs, what they were when the plan was made, and the plan.
-    jobs: Vec<(JobId, u32, Timestamp, Plan)>,
+    jobs: Vec<(JobId, Basis, Plan)>,
 }
+
+/// What a job was: version, watermark, snooze.
+type Basis = (u32, Timestamp, Option<Snooze>);
 
 /// Rows and changes of one transaction: reads see its own writes.
 struct Transaction {
@@ -194,29 +205,36 @@ impl World {
 
     /// Decides about every job up to the horizon; what was decided takes its time to the database.
     fn draft_plans(&mut self, center: usize, life: u32, epoch: u64) {
+        let windows_version = self.db.windows_version;
+        let swept = Some((epoch, windows_version));
+        let is_changed = self.centers[center].swept != swept;
+        if is_changed && !self.sweep(center, epoch) {
+            if self.is_alive(center, life) {
+                self.finish_round(center, life);
+            }
+            return;
+        }
         let now = self.planner_now(center);
         let horizon = later(now, PLAN_AHEAD);
         let due = self
             .db
             .jobs
             .iter()
-            .filter(|(_, job)| job.next_due.is_some_and(|due| due <= horizon));
-        let jobs: Vec<(JobId, u32, Timestamp, Plan)> = due
-            .map(|(id, job)| {
-                (
-                    *id,
-                    job.version(),
-                    job.watermark,
-                    self.decide(*id, job, now),
-                )
-            })
+            .filter(|(_, job)| job.next_due.is_some_and(|due| due <= horizon))
+            .filter(|(_, job)| is_changed || job.held_until.is_none_or(|held| held <= now));
+        let jobs: Vec<(JobId, Basis, Plan)> = due
+            .map(|(id, job)| (*id, job, self.decide(*id, job, now)))
+            .filter(|(_, job, plan)| !is_held_as_before(job, plan))
+            .map(|(id, job, plan)| (id, (job.version(), job.watermark, job.snooze), plan))
             .collect();
         if jobs.is_empty() {
+            self.centers[center].swept = swept;
             return self.end_planning(center, life, epoch);
         }
         let wait = self.way_to_database(WAY_MAX);
         let draft = Draft {
             epoch,
+            windows_version,
             decided_at: now,
             jobs,
         };
@@ -249,11 +267,15 @@ impl World {
         if !self.has_database() || !self.passes_fence(center, draft.epoch) {
             return self.finish_round(center, life);
         }
+        let is_stale = self.db.windows_version != draft.windows_version;
+        if is_stale && !self.is(Mutant::CommitsWithoutWindow) {
+            return self.draft_plans(center, life, draft.epoch);
+        }
         let now = self.center_now();
         let (mut watermarks, mut rows) = (Vec::new(), Vec::new());
-        for (id, version, watermark, plan) in draft.jobs {
+        for (id, basis, plan) in draft.jobs {
             let job = self.db.jobs[&id].clone();
-            let is_same = !job.is_paused && (job.version(), job.watermark) == (version, watermark);
+            let is_same = !job.is_paused && (job.version(), job.watermark, job.snooze) == basis;
             if is_same || self.is(Mutant::CommitsStalePlans) {
                 watermarks.push(self.record(id, job, plan, draft.decided_at, now, &mut rows));
             }
@@ -314,7 +336,10 @@ impl World {
         for planned in plan.runs {
             rows.push(Change::Insert(Box::new(self.new_row(planned, now))));
         }
-        for lapse in plan.lapses {
+        for mut lapse in plan.lapses {
+            if lapse.reason == Reason::Frozen && self.is(Mutant::HeldIsMissed) {
+                lapse.reason = Reason::CenterDown;
+            }
             self.note(|| format!("center: lapse {lapse:?}"));
             rows.push(Change::Lapse(LapseRow {
                 job: id,
@@ -325,6 +350,7 @@ impl World {
         let next = JobRow {
             watermark: plan.watermark,
             next_due: plan.next_due,
+            held_until: plan.held_until,
             ..job
         };
         Change::Job(id, Box::new(next))
@@ -357,9 +383,12 @@ impl World {
             },
             agents: &draw.agents,
             copies: draw.copies,
+            hold: Hold::default(),
             watermark: job.watermark,
         };
-        let mut plan = plan(&planning, now, PLAN_AHEAD);
+        let mut plan = self.with_hold(id, job, |hold| {
+            plan(&Planning { hold, ..planning }, now, PLAN_AHEAD)
+        });
         if self.is(Mutant::DrawsJitterAnew) && draw.jitter > Duration::ZERO {
             for run in plan.runs.iter_mut().filter(|run| !run.is_caught_up) {
                 let drawn = micros(run.key.due) ^ micros(now);
@@ -823,7 +852,13 @@ impl World {
         }
         let start_deadline = draw.start_deadline;
         let luck = self.rng.unit();
-        let planned = policy.next_attempt(&ended, start_deadline, now, luck)?;
+        let is_resting = |planned: &PlannedRun| {
+            let snooze = self.db.jobs[&key.job].snooze;
+            snooze.is_some_and(|snooze| planned.not_before < snooze.until)
+        };
+        let planned = policy
+            .next_attempt(&ended, start_deadline, now, luck)
+            .filter(|planned| !is_resting(planned))?;
         Some(Row::new(planned, now))
     }
 }

@@ -4,6 +4,7 @@ mod catch_up;
 mod lanes;
 mod limits;
 mod outcomes;
+mod rests;
 mod retries;
 mod starts;
 mod terms;
@@ -33,6 +34,7 @@ pub(crate) fn check(world: &World) -> Vec<Violation> {
     outcomes::check(world, &mut found);
     terms::check(world, &mut found);
     catch_up::check(world, &mut found);
+    rests::check(world, &mut found);
     found.truncate(VIOLATIONS_MAX);
     found
 }

@@ -7,8 +7,10 @@ use cronfleet_core::order::Start;
 use cronfleet_core::plan::{Lapse, PlannedRun};
 use cronfleet_core::run::{Reason, RunState};
 use cronfleet_core::schedule::Schedule;
+use cronfleet_core::window::Snooze;
 use jiff::Timestamp;
 
+use crate::rest::Rest;
 use crate::swarm::JobDraw;
 use crate::time::Micros;
 
@@ -67,6 +69,9 @@ pub(crate) struct JobRow {
     pub(crate) watermark: Timestamp,
     pub(crate) next_due: Option<Timestamp>,
     pub(crate) is_paused: bool,
+    pub(crate) snooze: Option<Snooze>,
+    /// What is due next is held: there is nothing to decide before.
+    pub(crate) held_until: Option<Timestamp>,
 }
 
 impl JobRow {
@@ -77,6 +82,11 @@ impl JobRow {
     /// The version in force.
     pub(crate) fn current(&self) -> &(JobDraw, Schedule) {
         &self.versions[self.versions.len() - 1]
+    }
+
+    /// Whether due instants up to `now` are not decided yet.
+    pub(crate) fn is_behind(&self, now: Timestamp) -> bool {
+        self.watermark < now && self.next_due.is_some_and(|due| due <= now)
     }
 
     /// What a run of this version was asked to be.
@@ -103,6 +113,10 @@ pub(crate) enum Change {
     Delete(RunId),
     Job(JobId, Box<JobRow>),
     Lapse(LapseRow),
+    /// A window or a snooze.
+    Rest(Rest),
+    /// The one for this reason and with this name, if there is one, is in force no longer.
+    RestOver(Reason, u64, Timestamp),
     /// A session with a center of this number in this life of it.
     Session(AgentId, Session),
     /// The session with this epoch is over.
@@ -138,6 +152,10 @@ pub(crate) struct Database {
     /// Runs that have not ended.
     pub(crate) active: BTreeSet<RunId>,
     pub(crate) lapses: Vec<LapseRow>,
+    /// Windows and snoozes, also those that are over.
+    pub(crate) rests: Vec<Rest>,
+    /// Grows with every change of a window.
+    pub(crate) windows_version: u64,
     pub(crate) sessions: BTreeMap<AgentId, Session>,
     pub(crate) lease: Lease,
     /// Epoch and holder of every transaction of a planner, in their order.
@@ -165,6 +183,19 @@ impl Database {
                     self.jobs.insert(job, *row);
                 }
                 Change::Lapse(lapse) => self.lapses.push(lapse),
+                Change::Rest(rest) => {
+                    self.windows_version += u64::from(rest.reason == Reason::Frozen);
+                    self.rests.push(rest);
+                }
+                Change::RestOver(reason, name, at) => {
+                    self.windows_version += u64::from(reason == Reason::Frozen);
+                    let mut rests = self.rests.iter_mut();
+                    let found = rests
+                        .find(|rest| (rest.reason, rest.name, rest.ended) == (reason, name, None));
+                    if let Some(rest) = found {
+                        rest.ended = Some(at);
+                    }
+                }
                 Change::Session(agent, session) => {
                     self.sessions.insert(agent, session);
                 }

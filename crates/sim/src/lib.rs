@@ -20,6 +20,7 @@ mod mutant;
 mod operate;
 mod oracle;
 mod report;
+mod rest;
 mod rng;
 mod swarm;
 mod time;

@@ -67,11 +67,19 @@ pub enum Mutant {
     IgnoresJitter,
     /// How long a target waits by its job's jitter is drawn anew each time.
     DrawsJitterAnew,
+    /// Windows are made, and the planner does not look at them.
+    IgnoresWindows,
+    /// Jobs are snoozed, and the planner does not look at it.
+    IgnoresSnooze,
+    /// What was due in a window counts as missed.
+    HeldIsMissed,
+    /// A plan is committed whatever windows have been made since.
+    CommitsWithoutWindow,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 36] = [
         Self::WatermarkFirst,
         Self::PlansFromNow,
         Self::SendsBeforeCommit,
@@ -104,5 +112,9 @@ impl Mutant {
         Self::IgnoresActiveSpan,
         Self::IgnoresJitter,
         Self::DrawsJitterAnew,
+        Self::IgnoresWindows,
+        Self::IgnoresSnooze,
+        Self::HeldIsMissed,
+        Self::CommitsWithoutWindow,
     ];
 }

@@ -26,6 +26,8 @@ impl World {
             watermark: now,
             next_due,
             is_paused: false,
+            snooze: None,
+            held_until: None,
         };
         self.db.apply(vec![Change::Job(job, Box::new(row))]);
     }
@@ -47,6 +49,7 @@ impl World {
             }
             Op::Resume { job } => self.resume(center, *job),
             Op::Kill { luck } => self.request_kill(center, *luck),
+            Op::Rest(op) => self.rest(center, *op),
         };
         if !is_done {
             let wait = self.rng.range(50 * MS, 500 * MS);
@@ -68,12 +71,13 @@ impl World {
         if reason == Reason::Paused && row.is_paused {
             return true;
         }
-        if row.watermark < now && row.next_due.is_some_and(|due| due <= now) {
+        if row.is_behind(now) {
             return false;
         }
         change(id, &mut row);
         row.watermark = now;
         row.next_due = None;
+        row.held_until = None;
         let reign = reign(id, &row, now);
         let mut changes = Vec::new();
         let revocations = self.withdraw(id, reason, now, &mut changes);
@@ -169,6 +173,7 @@ impl World {
             return true;
         }
         row.is_paused = false;
+        row.held_until = None;
         row.watermark = now;
         let reign = reign(id, &row, now);
         let mut changes = Vec::new();

@@ -11,6 +11,7 @@ use cronfleet_core::retry::{Failure, RetryPolicy};
 use cronfleet_core::run_limits::RunLimits;
 use cronfleet_core::schedule::ActiveSpan;
 
+use crate::rest::{RestOp, RestTime};
 use crate::rng::Rng;
 use crate::time::{MS, Micros, SECOND, duration, timestamp};
 
@@ -74,6 +75,7 @@ pub(crate) enum Op {
     Kill {
         luck: u64,
     },
+    Rest(RestOp),
 }
 
 /// What a transaction of the center is for.
@@ -262,7 +264,34 @@ impl Swarm {
             jobs,
         };
         swarm.ops = swarm.draw_ops(rng);
+        let rests = swarm.draw_rests(rng);
+        swarm.ops.extend(rests);
         swarm
+    }
+
+    /// Windows and snoozes, which in half of all worlds there are none of.
+    fn draw_rests(&self, rng: &mut Rng) -> Vec<(Micros, Op)> {
+        let count = if rng.chance(0.5) { 0 } else { rng.range(1, 3) };
+        let mut ops = Vec::new();
+        for name in 0..count as u64 {
+            let at = rng.range(SECOND, self.check_until - SECOND);
+            let end = (at + rng.range(SECOND, 20 * SECOND)).min(self.check_until - 1);
+            let is_ended = rng.chance(0.4);
+            let job = rng.index(self.jobs.len());
+            let (begin, over) = if rng.chance(0.4) {
+                let length = rng.range(SECOND, 25 * SECOND);
+                (RestOp::Snooze { job, length }, RestOp::Wake { job })
+            } else {
+                let job = rng.chance(0.6).then_some(job);
+                let time = window_time(rng, at);
+                (RestOp::Freeze { name, job, time }, RestOp::Thaw { name })
+            };
+            ops.push((at, Op::Rest(begin)));
+            if is_ended {
+                ops.push((end, Op::Rest(over)));
+            }
+        }
+        ops
     }
 
     /// The same fleet with nothing wrong but that its agents are out of reach for so long, while a long job runs on them.
@@ -470,6 +499,23 @@ fn catch_up(rng: &mut Rng) -> CatchUp {
             window: duration(rng.range(5, 30) * SECOND),
         },
         _ => CatchUp::None,
+    }
+}
+
+/// When a window that is made then holds: soon, or again and again.
+fn window_time(rng: &mut Rng, at: Micros) -> RestTime {
+    if rng.chance(0.6) {
+        let from = at + rng.range(-5 * SECOND, 20 * SECOND);
+        RestTime::Once {
+            from: timestamp(from),
+            until: timestamp(from + rng.range(SECOND, 20 * SECOND)),
+        }
+    } else {
+        let seconds = rng.range(4, 30);
+        RestTime::Every {
+            seconds,
+            lasts: rng.range(SECOND, seconds * SECOND),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use cronfleet_core::id::{GroupId, JobId, UserId};
 use cronfleet_core::job::{JobSpec, Target};
+use cronfleet_core::run::Reason;
 use jiff::Timestamp;
 
 use crate::again::transaction;
@@ -103,7 +104,7 @@ impl Store {
                 let runs = active_of_jobs(&tx, jobs).await?;
                 withdrawn.add(withdraw(&tx, &runs, withdrawal, now).await?);
             }
-            want_again(&tx, &steps.resumed).await?;
+            want_again(&tx, &steps.resumed, Reason::Paused).await?;
             tx.commit().await?;
             Ok(withdrawn)
         })
@@ -201,6 +202,7 @@ async fn save(
         "is_reboot",
         "watermark",
         "next_due",
+        "held_until",
     ];
     let (mut rows, mut versions) = (Vec::new(), Vec::new());
     for change in &set.change {
@@ -219,7 +221,8 @@ async fn save(
             .with(spec.processes)
             .with(change.timing.is_reboot)
             .with(now)
-            .with(change.next_due());
+            .with(change.next_due())
+            .with(None::<Timestamp>);
         rows.push(row);
         versions.push(NewVersion {
             job: change.job,
@@ -238,7 +241,7 @@ async fn save(
 
 /// Pauses and resumes jobs that keep their version.
 async fn set_pauses(tx: &Tx, set: &ChangeSet, now: Timestamp) -> Result<(), StoreError> {
-    let columns = ["id", "is_paused", "watermark", "next_due"];
+    let columns = ["id", "is_paused", "watermark", "next_due", "held_until"];
     let kept = set.change.iter().filter(|change| change.spec.is_none());
     let rows: Vec<Given> = kept
         .map(|change| {
@@ -247,6 +250,7 @@ async fn set_pauses(tx: &Tx, set: &ChangeSet, now: Timestamp) -> Result<(), Stor
                 .with(change.is_paused)
                 .with(now)
                 .with(change.next_due())
+                .with(None::<Timestamp>)
         })
         .collect();
     for batch in rows.chunks(BATCH) {

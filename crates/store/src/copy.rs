@@ -34,6 +34,7 @@ const TABLES: &[(&str, &[&str])] = &[
     ("jobs", &["id"]),
     ("job_versions", &["job_id", "version"]),
     ("job_targets", &["job_id", "agent_id"]),
+    ("windows", &["id", "version"]),
     ("triggers", &["job_id", "trigger_key"]),
     ("runs", &["id"]),
     ("lapses", &["job_id", "due_from"]),

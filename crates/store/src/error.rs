@@ -95,6 +95,8 @@ pub enum Thing {
     Run,
     /// A secret.
     Secret,
+    /// A window.
+    Window,
 }
 
 impl std::fmt::Display for Thing {
@@ -107,6 +109,7 @@ impl std::fmt::Display for Thing {
             Self::JobVersion => "job version",
             Self::Run => "run",
             Self::Secret => "secret",
+            Self::Window => "window",
         })
     }
 }
@@ -162,6 +165,18 @@ pub enum Conflict {
     /// The center's term of planning is over.
     #[error("another center plans now")]
     StaleLease,
+    /// A window was changed since the plan was made.
+    #[error("windows were changed meanwhile")]
+    StaleWindows,
+    /// The window was changed by somebody else meanwhile, or was ended.
+    #[error("window is at version {current}")]
+    WindowChanged {
+        /// Its last version.
+        current: u32,
+    },
+    /// There are as many windows as may be.
+    #[error("no more windows can be made there")]
+    TooManyWindows,
     /// A row that the operation refers to was removed, or a unique value exists already.
     #[error("something that the operation refers to was changed meanwhile")]
     Reference,

@@ -215,6 +215,7 @@ impl Store {
                 "group_agents",
                 "join_token_groups",
                 "secrets",
+                "windows",
             ] {
                 Sql::new(format!("DELETE FROM {table} WHERE group_id = ?"))
                     .bind(id)

@@ -69,7 +69,7 @@ impl Store {
             .bind(spec.target == Target::All)
             .bind(spec.processes)
             .with(", is_reboot = ?", timing.is_reboot)
-            .with(", watermark = ?", now)
+            .with(", held_until = NULL, watermark = ?", now)
             .with(", next_due = ?", next_due)
             .with(" WHERE id = ?", job)
             .execute(&*tx)
@@ -128,14 +128,14 @@ impl Store {
             if !head.is_paused {
                 return Ok(edited);
             }
-            Sql::new("UPDATE jobs SET is_paused = 0, next_due = ?, watermark = ? WHERE id = ?")
+            Sql::new("UPDATE jobs SET is_paused = 0, held_until = NULL, next_due = ?, watermark = ? WHERE id = ?")
                 .bind(timing.next_due)
                 .bind(now)
                 .bind(job)
                 .execute(&*tx)
                 .await?;
             end_pauses(&tx, &[job], now).await?;
-            want_again(&tx, &[job]).await?;
+            want_again(&tx, &[job], Reason::Paused).await?;
             tx.commit().await?;
             Ok(edited)
         })
@@ -157,7 +157,7 @@ impl Store {
 }
 
 impl JobEdited {
-    fn unchanged(version: u32) -> Self {
+    pub(crate) fn unchanged(version: u32) -> Self {
         Self {
             version,
             ..Self::default()
@@ -261,14 +261,14 @@ pub(crate) async fn mark_deleted(
     Ok(())
 }
 
-/// Wants again what was asked back because of a pause, as far as it has not been given back yet.
-pub(crate) async fn want_again(tx: &Tx, jobs: &[JobId]) -> Result<(), StoreError> {
+/// Wants again what was asked back for this reason, as far as it has not been given back yet.
+pub(crate) async fn want_again(tx: &Tx, jobs: &[JobId], reason: Reason) -> Result<(), StoreError> {
     let index = tx.engine.index("runs_active");
     for batch in jobs.chunks(BATCH) {
         Sql::new(format!("UPDATE runs{index} SET revoke_reason = NULL"))
             .with(
                 " WHERE active_agent IS NOT NULL AND revoke_reason = ?",
-                Reason::Paused,
+                reason,
             )
             .and_in("job_id", batch.iter().copied())
             .execute(&**tx)

@@ -12,6 +12,7 @@ use sea_orm::ConnectionTrait;
 
 use crate::error::StoreError;
 use crate::page::{NameKey, Page};
+use crate::snooze::{SnoozeRow, read_snooze_row};
 use crate::spec::from_json;
 use crate::sql::{Row, Sql, stored_word};
 use crate::store::Store;
@@ -76,6 +77,8 @@ pub struct JobRow {
     pub created_at: Timestamp,
     /// When the version in force was saved.
     pub updated_at: Timestamp,
+    /// Its snooze, also one that is over.
+    pub snooze: Option<SnoozeRow>,
     /// The last runs, newest first, at most 20.
     pub recent: Vec<RecentRun>,
     /// Its daemon slots.
@@ -211,9 +214,9 @@ pub(crate) fn and_runs_on(sql: Sql, agent: AgentId) -> Sql {
 fn select_jobs(reach: &Reach) -> Sql {
     Sql::new(
         "SELECT j.id, j.group_id, g.name, j.version, v.spec, j.is_paused, j.next_due, j.watermark, u.login, \
-         j.created_at, v.created_at FROM jobs j JOIN job_groups g ON g.id = j.group_id \
+         j.created_at, v.created_at, j.snoozed_at, j.snoozed_until, s.login FROM jobs j JOIN job_groups g ON g.id = j.group_id \
          JOIN job_versions v ON v.job_id = j.id AND v.version = j.version LEFT JOIN users u ON u.id = v.author_id \
-         WHERE j.is_deleted = 0",
+         LEFT JOIN users s ON s.id = j.snoozed_by WHERE j.is_deleted = 0",
     )
     .and_reach("j.group_id", reach)
 }
@@ -232,6 +235,7 @@ fn read_job(row: &mut Row) -> Result<JobRow, StoreError> {
         updated_by: row.maybe()?.unwrap_or_default(),
         created_at: row.next()?,
         updated_at: row.next()?,
+        snooze: read_snooze_row(row)?,
         recent: Vec::new(),
         slots: SlotCounts::default(),
     })

@@ -100,7 +100,8 @@ fn read_lapse(row: &mut Row) -> Result<Lapse, StoreError> {
     })
 }
 
-/// Records a lapse. It extends the job's last one when that has the same reason, version and term, and no run was due in between.
+/// Records a lapse. It extends the job's last one when that has the same reason, version and term, and neither a run was due nor
+/// the job paused in between.
 pub(crate) async fn record_lapse(
     tx: &Tx,
     job: JobId,
@@ -123,7 +124,7 @@ pub(crate) async fn record_lapse(
         && (epoch, job_version) == (decision.epoch, decision.job_version)
         && last.reason == lapse.reason
         && last.due_to < lapse.due_from
-        && !has_run_between(tx, job, last.due_to, lapse.due_from).await?
+        && !is_parted(tx, job, last.due_to, lapse.due_from).await?
     {
         Sql::new("UPDATE lapses SET due_to = ?, due_count = ?, recorded_at = ? WHERE job_id = ? AND due_from = ?")
             .bind(lapse.due_to)
@@ -154,7 +155,8 @@ pub(crate) async fn record_lapse(
     Ok(())
 }
 
-async fn has_run_between(
+/// Whether a run was due, or a pause began, between two due instants.
+async fn is_parted(
     tx: &Tx,
     job: JobId,
     after: Timestamp,
@@ -166,6 +168,8 @@ async fn has_run_between(
         .bind(id_ceiling(before))
         .bind(after)
         .bind(before)
+        .with(" UNION ALL SELECT 1 FROM pauses WHERE job_id = ?", job)
+        .with(" AND paused_at > ?", after)
         .text(" LIMIT 1")
         .exists(&**tx)
         .await

@@ -173,6 +173,20 @@ impl Lease {
         }
     }
 
+    /// The same, and that no window has changed since version `windows`: nor does one before the end of the transaction.
+    pub(crate) async fn fence_with(&self, tx: &Tx, windows: u64) -> Result<(), StoreError> {
+        let passed = Sql::new("UPDATE leases SET seq = seq + 1 WHERE")
+            .append(self.guard(tx.engine))
+            .with(" AND windows_version = ?", windows)
+            .execute(&**tx)
+            .await?;
+        if passed == 1 {
+            return Ok(());
+        }
+        self.fence(tx).await?;
+        Err(Conflict::StaleWindows.into())
+    }
+
     /// The condition that this very term goes on.
     fn guard(&self, engine: Engine) -> Sql {
         Sql::new(" shard = ?")

@@ -54,6 +54,7 @@ mod secret;
 mod session;
 mod slot;
 mod slot_restart;
+mod snooze;
 mod spec;
 mod spec_limits;
 mod sql;
@@ -62,6 +63,8 @@ mod target;
 mod user;
 mod vault;
 mod why;
+mod window;
+mod window_sweep;
 mod withdraw;
 
 pub use agent::{
@@ -101,9 +104,14 @@ pub use run_list::{RunFilter, RunPhase};
 pub use secret::SecretHash;
 pub use session::{Membership, NewSession, SignedIn};
 pub use slot::{SlotChanged, SlotFilter, SlotRow};
+pub use snooze::SnoozeRow;
 pub use store::Store;
 pub use target::agents_among;
 pub use user::{Credentials, NewUser, UserRow, UserUpdate};
 pub use vault::{JobSecrets, Sealed, SealedSecret, SecretRow};
 pub use why::{TermHolder, WhyPage, WhyVersion};
+pub use window::{
+    NewWindow, WINDOWS_PER_SCOPE_MAX, WindowFilter, WindowRow, WindowScope, WindowSpec, WindowWhen,
+};
+pub use window_sweep::RunAhead;
 pub use withdraw::{Revocation, Withdrawn};

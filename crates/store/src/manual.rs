@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use cronfleet_core::id::{AgentId, JobId, RunId, UserId};
 use cronfleet_core::plan::PlannedRun;
+use cronfleet_core::run::Reason;
 use jiff::Timestamp;
 
 use crate::again::transaction;
@@ -28,6 +29,8 @@ pub struct ManualRuns {
     pub runs: Vec<PlannedRun>,
     /// Who asks.
     pub requested_by: Option<UserId>,
+    /// Set if they are not to start, only to be recorded as skipped.
+    pub skipped: Option<Reason>,
 }
 
 /// What became of it.
@@ -83,7 +86,7 @@ impl Store {
                     group: head.group,
                     requested_by: request.requested_by,
                     epoch: None,
-                    fate: Fate::Planned,
+                    fate: request.skipped.map_or(Fate::Planned, Fate::Skipped),
                 })
                 .collect();
             insert_runs(&tx, &new, now).await?;

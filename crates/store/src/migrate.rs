@@ -49,6 +49,7 @@ migrations! {
     12 "lists" "0012_lists.sql",
     13 "handing_out" "0013_handing_out.sql",
     14 "run_limits" "0014_run_limits.sql",
+    15 "windows" "0015_windows.sql",
 }
 
 const fn migrations(engine: Engine) -> &'static [Migration] {

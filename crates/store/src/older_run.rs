@@ -139,7 +139,7 @@ pub(crate) async fn settle_waiting(
     for moved in older {
         match fate_beside(moved.run, moved.state) {
             Some(Fate::Superseded) => started.insert(moved.run),
-            Some(Fate::After(_) | Fate::Planned) => continue,
+            Some(Fate::After(_) | Fate::Planned | Fate::Skipped(_)) => continue,
             None => not_started.insert(moved.run),
         };
     }

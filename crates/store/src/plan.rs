@@ -6,6 +6,7 @@ use cronfleet_core::id::{AgentId, GroupId, JobId};
 use cronfleet_core::job::{JobKind, JobSpec, ScheduledSpec};
 use cronfleet_core::plan::{Plan, PlannedRun};
 use cronfleet_core::run::{Reason, RunState};
+use cronfleet_core::window::Snooze;
 use jiff::Timestamp;
 
 use crate::again::transaction;
@@ -16,6 +17,7 @@ use crate::older_run::{Place, older_runs};
 use crate::plan_guard::{move_watermarks, unchanged_groups};
 use crate::run::RunMoved;
 use crate::run_state::{Fate, NewRun, insert_runs};
+use crate::snooze::read_snooze;
 use crate::spec::from_json;
 use crate::sql::{Row, Sql};
 use crate::store::Store;
@@ -34,10 +36,14 @@ pub struct JobToPlan {
     pub scheduled: ScheduledSpec,
     /// Processes per agent and due instant.
     pub processes: u32,
+    /// Its snooze, also one that is over.
+    pub snooze: Option<Snooze>,
     /// Every due instant up to here is decided.
     pub watermark: Timestamp,
     /// The next one; `None` if there is none, as for jobs that run when a host starts.
     pub next_due: Option<Timestamp>,
+    /// What is due next is held, and there is nothing to do before this.
+    pub held_until: Option<Timestamp>,
     /// Active agents of the group that the target selects, sorted.
     pub agents: Vec<AgentId>,
 }
@@ -51,6 +57,8 @@ pub struct JobPlan {
     pub expected_version: u32,
     /// Watermark it was made from.
     pub expected_watermark: Timestamp,
+    /// End of the snooze it was made with.
+    pub expected_snooze: Option<Timestamp>,
     /// What was decided.
     pub plan: Plan,
 }
@@ -58,7 +66,7 @@ pub struct JobPlan {
 /// What committing plans did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PlansCommitted {
-    /// Jobs that had changed (version, watermark, paused, deleted): nothing of their plans is stored.
+    /// Jobs that had changed (version, watermark, snoozed, paused, deleted): nothing of their plans is stored.
     pub left_out: Vec<JobId>,
     /// Agents with new runs, sorted, each once.
     pub agents: Vec<AgentId>,
@@ -82,13 +90,30 @@ impl Store {
         after: Option<(Timestamp, JobId)>,
         limit: u32,
     ) -> Result<Vec<JobToPlan>, StoreError> {
+        self.due_jobs_unless_held(lease, until, None, after, limit)
+            .await
+    }
+
+    /// The same without the jobs that are held at `now`, if one is given: nothing of them is to be decided then.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn due_jobs_unless_held(
+        &self,
+        lease: &Lease,
+        until: Timestamp,
+        now: Option<Timestamp>,
+        after: Option<(Timestamp, JobId)>,
+        limit: u32,
+    ) -> Result<Vec<JobToPlan>, StoreError> {
         let index = self.engine().index("jobs_due");
         let mut sql = Sql::new(format!(
             "SELECT {JOB_COLUMNS} FROM jobs j{index} JOIN job_versions v ON v.job_id = j.id AND v.version = j.version \
              WHERE j.shard = ? AND j.next_due <= ?"
         ))
         .bind(lease.shard)
-        .bind(until);
+        .bind(until)
+        .with_some(" AND (j.held_until IS NULL OR j.held_until <= ?)", now);
         if let Some((due, job)) = after {
             sql = sql
                 .with(" AND j.next_due >= ?", due)
@@ -137,14 +162,16 @@ impl Store {
         Ok(jobs)
     }
 
-    /// Stores runs, lapses and watermarks of many jobs in one transaction, if the lease's term goes on. A job that has changed since it was read is left
-    /// out; a run that is stored already is left as it is.
+    /// Stores runs, lapses and watermarks of many jobs in one transaction, if the lease's term goes on and no window has changed
+    /// since version `windows`. A job that has changed since it was read is left out; a run that is stored already is left as it is.
     ///
     /// # Errors
-    /// [`Conflict::StaleLease`](crate::Conflict::StaleLease), [`StoreError::Unavailable`].
+    /// [`Conflict::StaleLease`](crate::Conflict::StaleLease), [`Conflict::StaleWindows`](crate::Conflict::StaleWindows),
+    /// [`StoreError::Unavailable`].
     pub async fn commit_plans(
         &self,
         lease: &Lease,
+        windows: u64,
         plans: &[JobPlan],
         now: Timestamp,
     ) -> Result<PlansCommitted, StoreError> {
@@ -154,7 +181,7 @@ impl Store {
                 return Ok(committed);
             }
             let tx = self.begin().await?;
-            lease.fence(&tx).await?;
+            lease.fence_with(&tx, windows).await?;
             let groups = unchanged_groups(&tx, plans).await?;
             let mut accepted = Vec::new();
             for plan in plans {
@@ -183,7 +210,7 @@ impl Store {
                         Fate::Planned => {
                             agents.insert(planned.key.agent);
                         }
-                        Fate::After(_) => {}
+                        Fate::After(_) | Fate::Skipped(_) => {}
                         Fate::Superseded => committed.moved.push(superseded(planned, *group)),
                     }
                 }
@@ -267,8 +294,10 @@ impl Store {
                 version: job.version,
                 scheduled,
                 processes,
+                snooze: job.snooze,
                 watermark: job.watermark,
                 next_due: job.next_due,
+                held_until: job.held_until,
                 agents: agents.remove(&job.id).unwrap_or_default(),
             })
             .collect();
@@ -282,11 +311,14 @@ struct FoundJob {
     version: u32,
     watermark: Timestamp,
     next_due: Option<Timestamp>,
+    snooze: Option<Snooze>,
+    held_until: Option<Timestamp>,
     /// Its definition as it is stored.
     spec: String,
 }
 
-const JOB_COLUMNS: &str = "j.id, j.group_id, j.version, j.watermark, j.next_due, v.spec";
+const JOB_COLUMNS: &str = "j.id, j.group_id, j.version, j.watermark, j.next_due, j.snoozed_at, j.snoozed_until, \
+    j.held_until, v.spec";
 
 fn read_job(row: &mut Row) -> Result<FoundJob, StoreError> {
     Ok(FoundJob {
@@ -295,6 +327,8 @@ fn read_job(row: &mut Row) -> Result<FoundJob, StoreError> {
         version: row.next()?,
         watermark: row.next()?,
         next_due: row.maybe()?,
+        snooze: read_snooze(row)?,
+        held_until: row.maybe()?,
         spec: row.next()?,
     })
 }

@@ -20,17 +20,26 @@ pub(crate) async fn unchanged_groups(
 ) -> Result<HashMap<JobId, GroupId>, StoreError> {
     let mut groups = HashMap::new();
     for batch in plans.chunks(BATCH) {
-        let expected: HashMap<JobId, (u32, Timestamp)> = batch
+        let expected: HashMap<JobId, (u32, Timestamp, Option<Timestamp>)> = batch
             .iter()
-            .map(|plan| (plan.job, (plan.expected_version, plan.expected_watermark)))
+            .map(|plan| {
+                let made_from = (
+                    plan.expected_version,
+                    plan.expected_watermark,
+                    plan.expected_snooze,
+                );
+                (plan.job, made_from)
+            })
             .collect();
-        let found = Sql::new("SELECT id, group_id, version, watermark FROM jobs WHERE is_deleted = 0 AND is_paused = 0")
+        let found = Sql::new(
+            "SELECT id, group_id, version, watermark, snoozed_until FROM jobs WHERE is_deleted = 0 AND is_paused = 0",
+        )
             .and_in("id", batch.iter().map(|plan| plan.job))
             .text(" ORDER BY id")
             .text(tx.engine.for_update())
             .all(&**tx, |row| {
                 let place: (JobId, GroupId) = (row.next()?, row.next()?);
-                Ok((place, (row.next::<u32>()?, row.next::<Timestamp>()?)))
+                Ok((place, (row.next()?, row.next()?, row.maybe()?)))
             })
             .await?;
         groups.extend(
@@ -56,12 +65,13 @@ pub(crate) async fn move_watermarks(
                     .with(plan.job)
                     .with(plan.plan.watermark)
                     .with(plan.plan.next_due)
+                    .with(plan.plan.held_until)
             })
             .collect();
         update_each(
             tx.engine,
             "jobs",
-            &["id", "watermark", "next_due"],
+            &["id", "watermark", "next_due", "held_until"],
             &[],
             &rows,
         )

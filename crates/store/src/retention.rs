@@ -80,7 +80,7 @@ impl Store {
     }
 
     /// Deletes lapses that end before `before`, at most `limit`, and what else explains only what is older: idempotency keys,
-    /// pauses that were over, and terms of planning that another one had followed.
+    /// pauses and windows that were over, and terms of planning that another one had followed.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -108,6 +108,10 @@ impl Store {
                 .execute(&*tx)
                 .await?;
             Sql::new("DELETE FROM pauses WHERE resumed_at < ?")
+                .bind(before)
+                .execute(&*tx)
+                .await?;
+            Sql::new("DELETE FROM windows WHERE ends_at < ?")
                 .bind(before)
                 .execute(&*tx)
                 .await?;

@@ -1,6 +1,6 @@
 //! Retries: the next attempt of runs that failed or timed out.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use cronfleet_core::id::{AgentId, JobId};
 use cronfleet_core::job::JobKind;
@@ -53,9 +53,9 @@ pub(crate) async fn insert_retries(
         let JobKind::Scheduled(scheduled) = &spec.kind else {
             continue;
         };
-        if !served.contains(&(key.job, key.agent)) {
+        let Some(&snoozed_until) = served.get(&(key.job, key.agent)) else {
             continue;
-        }
+        };
         let ended = Attempt {
             key,
             copies: run.head.copies,
@@ -65,6 +65,7 @@ pub(crate) async fn insert_retries(
         let next = scheduled
             .retry
             .next_attempt(&ended, scheduled.start_deadline, now, run.draw);
+        let next = next.filter(|planned| snoozed_until.is_none_or(|end| end <= planned.not_before));
         retries.extend(next.map(|planned| (planned, run.head)));
     }
     let new: Vec<NewRun<'_>> = retries
@@ -84,12 +85,13 @@ pub(crate) async fn insert_retries(
         .collect())
 }
 
-/// The (job, agent) pairs whose job is neither paused nor deleted and whose agent serves its group.
+/// The (job, agent) pairs whose job is neither paused nor deleted and whose agent serves its group, and until when the job is
+/// snoozed.
 async fn jobs_served(
     tx: &Tx,
     runs: &[FailedRun<'_>],
-) -> Result<HashSet<(JobId, AgentId)>, StoreError> {
-    let mut served = HashSet::new();
+) -> Result<HashMap<(JobId, AgentId), Option<Timestamp>>, StoreError> {
+    let mut served = HashMap::new();
     for batch in runs.chunks(BATCH) {
         let jobs: HashSet<JobId> = batch.iter().map(|run| run.head.key.job).collect();
         let agents: HashSet<AgentId> = batch.iter().map(|run| run.head.key.agent).collect();
@@ -102,12 +104,13 @@ async fn jobs_served(
                 .all(&**tx, Row::next)
                 .await?;
         let found = Sql::new(
-            "SELECT j.id, ga.agent_id FROM jobs j JOIN group_agents ga ON ga.group_id = j.group_id WHERE ",
+            "SELECT j.id, ga.agent_id, j.snoozed_until FROM jobs j JOIN group_agents ga ON ga.group_id = j.group_id WHERE ",
         )
         .one_of("j.id", jobs)
         .and_in("ga.agent_id", agents)
         .all(&**tx, |row| {
-            Ok((row.next::<JobId>()?, row.next::<AgentId>()?))
+            let pair: (JobId, AgentId) = (row.next()?, row.next()?);
+            Ok((pair, row.maybe()?))
         })
         .await?;
         served.extend(found);

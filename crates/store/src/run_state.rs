@@ -121,6 +121,8 @@ pub(crate) enum Fate {
     After(RunId),
     /// Not to be sent: an older version's run of the due instant was started.
     Superseded,
+    /// Not to be sent, for this reason.
+    Skipped(Reason),
 }
 
 /// Inserts runs; leaves those that exist as they are. Answers how many are new.
@@ -140,17 +142,15 @@ pub(crate) async fn insert_runs(
         for run in batch {
             let planned = run.planned;
             let key = &planned.key;
-            let is_ended = run.fate == Fate::Superseded;
-            let state = if is_ended {
-                RunState::Ended(Reason::Superseded.outcome())
-            } else {
-                RunState::Planned
+            let (after_run, reason) = match run.fate {
+                Fate::Planned => (None, None),
+                Fate::After(older) => (Some(older), None),
+                Fate::Superseded => (None, Some(Reason::Superseded)),
+                Fate::Skipped(reason) => (None, Some(reason)),
             };
-            let after_run = if let Fate::After(older) = run.fate {
-                Some(older)
-            } else {
-                None
-            };
+            let outcome = reason.map(Reason::outcome);
+            let state = outcome.map_or(RunState::Planned, RunState::Ended);
+            let is_ended = reason.is_some();
             sql = sql
                 .bind(planned.id)
                 .bind(key.job)
@@ -164,8 +164,8 @@ pub(crate) async fn insert_runs(
                 .bind(key.trigger.as_str())
                 .bind(run.requested_by)
                 .bind(state.word())
-                .bind(is_ended.then(|| Reason::Superseded.outcome()))
-                .bind(is_ended.then_some(Reason::Superseded))
+                .bind(outcome)
+                .bind(reason)
                 .bind(false)
                 .bind(key.due)
                 .bind(planned.not_before)

@@ -52,6 +52,10 @@ pub(crate) enum Withdrawal {
     Deleted,
     /// The agent no longer serves the group.
     AgentRemoved,
+    /// The job is snoozed.
+    Snoozed,
+    /// The runs are due in a window that was made after they were planned.
+    Frozen,
 }
 
 /// What becomes of one run.
@@ -74,6 +78,16 @@ impl Withdrawal {
             Self::Paused => Reason::Paused,
             Self::Deleted => Reason::Deleted,
             Self::AgentRemoved => Reason::AgentRemoved,
+            Self::Snoozed => Reason::Snoozed,
+            Self::Frozen => Reason::Frozen,
+        }
+    }
+
+    /// Whether what was withdrawn is planned anew, or was never due: then nothing need be kept of what was never sent.
+    const fn is_planned_anew(self) -> bool {
+        match self {
+            Self::Superseded | Self::Paused | Self::Deleted => true,
+            Self::AgentRemoved | Self::Snoozed | Self::Frozen => false,
         }
     }
 
@@ -81,10 +95,13 @@ impl Withdrawal {
     const fn concerns(self, cause: Cause) -> bool {
         match (self, cause) {
             (Self::Deleted | Self::AgentRemoved, _)
-            | (Self::Superseded | Self::Paused, Cause::Schedule)
-            | (Self::Paused, Cause::Retry) => true,
-            (Self::Superseded, Cause::Retry)
-            | (Self::Superseded | Self::Paused, Cause::Manual | Cause::Reboot) => false,
+            | (Self::Superseded | Self::Paused | Self::Snoozed | Self::Frozen, Cause::Schedule)
+            | (Self::Paused | Self::Snoozed, Cause::Retry) => true,
+            (Self::Superseded | Self::Frozen, Cause::Retry)
+            | (
+                Self::Superseded | Self::Paused | Self::Snoozed | Self::Frozen,
+                Cause::Manual | Cause::Reboot,
+            ) => false,
         }
     }
 
@@ -97,17 +114,19 @@ impl Withdrawal {
         not_before: Timestamp,
         t: Timestamp,
     ) -> Verdict {
-        let is_edit = self != Self::AgentRemoved;
         let is_scheduled = cause == Cause::Schedule;
         // What was due before the edit stays with its version, also while it waits by the job's jitter.
         let is_left_over = self == Self::Superseded && is_scheduled && due <= t;
         match state {
-            RunState::Planned if is_edit && is_scheduled && due > t => Verdict::Delete,
+            RunState::Planned if is_scheduled && due > t && self.is_planned_anew() => {
+                Verdict::Delete
+            }
             RunState::Planned => match self {
                 Self::Deleted | Self::AgentRemoved => Verdict::End,
-                Self::Paused if cause == Cause::Retry => Verdict::End,
-                Self::Paused if is_scheduled && not_before > t => Verdict::End,
-                Self::Superseded | Self::Paused => Verdict::Keep,
+                Self::Frozen if is_scheduled => Verdict::End,
+                Self::Paused | Self::Snoozed if is_scheduled && not_before > t => Verdict::End,
+                Self::Paused | Self::Snoozed if cause == Cause::Retry => Verdict::End,
+                Self::Superseded | Self::Paused | Self::Snoozed | Self::Frozen => Verdict::Keep,
             },
             RunState::Dispatched | RunState::Accepted
                 if self.concerns(cause) && !is_left_over && not_before > t =>
@@ -196,35 +215,52 @@ mod tests {
             Withdrawal::Paused,
             Withdrawal::Deleted,
             Withdrawal::AgentRemoved,
+            Withdrawal::Snoozed,
+            Withdrawal::Frozen,
         ];
         // One row per kind of run, one column per edit above.
         let table = [
             (
                 (Schedule, Planned, future, future),
-                [Delete, Delete, Delete, End],
+                [Delete, Delete, Delete, End, End, End],
             ),
-            ((Schedule, Planned, past, past), [Keep, Keep, End, End]),
+            (
+                (Schedule, Planned, past, past),
+                [Keep, Keep, End, End, Keep, End],
+            ),
             // Due, and waiting by its job's jitter.
-            ((Schedule, Planned, past, future), [Keep, End, End, End]),
-            ((Retry, Planned, past, future), [Keep, End, End, End]),
-            ((Manual, Planned, past, past), [Keep, Keep, End, End]),
-            ((Reboot, Planned, past, past), [Keep, Keep, End, End]),
-            ((Schedule, Dispatched, future, future), [Revoke; 4]),
-            ((Schedule, Accepted, future, future), [Revoke; 4]),
-            ((Schedule, Accepted, past, past), [Keep; 4]),
+            (
+                (Schedule, Planned, past, future),
+                [Keep, End, End, End, End, End],
+            ),
+            (
+                (Retry, Planned, past, future),
+                [Keep, End, End, End, End, Keep],
+            ),
+            (
+                (Manual, Planned, past, past),
+                [Keep, Keep, End, End, Keep, Keep],
+            ),
+            (
+                (Reboot, Planned, past, past),
+                [Keep, Keep, End, End, Keep, Keep],
+            ),
+            ((Schedule, Dispatched, future, future), [Revoke; 6]),
+            ((Schedule, Accepted, future, future), [Revoke; 6]),
+            ((Schedule, Accepted, past, past), [Keep; 6]),
             (
                 (Schedule, Accepted, past, future),
-                [Keep, Revoke, Revoke, Revoke],
+                [Keep, Revoke, Revoke, Revoke, Revoke, Revoke],
             ),
             (
                 (Retry, Accepted, past, future),
-                [Keep, Revoke, Revoke, Revoke],
+                [Keep, Revoke, Revoke, Revoke, Revoke, Keep],
             ),
             (
                 (Manual, Accepted, future, future),
-                [Keep, Keep, Revoke, Revoke],
+                [Keep, Keep, Revoke, Revoke, Keep, Keep],
             ),
-            ((Schedule, Running, future, future), [Keep; 4]),
+            ((Schedule, Running, future, future), [Keep; 6]),
         ];
         for ((cause, state, due, not_before), expected) in table {
             for (edit, expected) in edits.iter().zip(expected) {

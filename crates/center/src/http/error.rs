@@ -9,6 +9,7 @@ use cronfleet_core::job::SpecError;
 use cronfleet_core::schedule::ScheduleError;
 use cronfleet_store::{Conflict, StoreError};
 use http::{HeaderValue, StatusCode, header};
+use jiff::Timestamp;
 
 /// Longest message that is sent, and longest path of a field: both quote texts of requests.
 const MESSAGE_LEN_MAX: usize = 400;
@@ -75,6 +76,14 @@ pub enum ApiError {
         message: &'static str,
         /// What to do.
         hint: &'static str,
+    },
+    /// A window holds the job that shall run.
+    #[error("nothing of the job starts until {until}: {reason}")]
+    Frozen {
+        /// What the window is for.
+        reason: String,
+        /// Until when it holds.
+        until: Timestamp,
     },
     /// `If-Match` names another version than the one in force.
     #[error("the job was saved by somebody else meanwhile and is at version {current}")]
@@ -209,6 +218,7 @@ impl ApiError {
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "request.method"),
             Self::Conflict { code, .. } => (StatusCode::CONFLICT, *code),
+            Self::Frozen { .. } => (StatusCode::CONFLICT, "job.frozen"),
             Self::VersionStale { .. } => (StatusCode::PRECONDITION_FAILED, "job.version_stale"),
             Self::VersionRequired => (StatusCode::PRECONDITION_REQUIRED, "job.version_required"),
             Self::Problems { problems, .. } => status_of_all(problems),
@@ -238,6 +248,9 @@ impl ApiError {
             Self::Problems { problems, .. } => return problems.first()?.hint.clone(),
             Self::PlanStale => "make the plan again and look at it",
             Self::Conflict { hint, .. } => hint,
+            Self::Frozen { .. } => {
+                "wait until then, end the window, or run it all the same with ignore_windows"
+            }
             Self::SetupCodeWrong => "use the code that the center printed at its last start",
             Self::CrossOrigin => {
                 "call the interface with Authorization: Bearer instead of a cookie"
@@ -334,6 +347,18 @@ impl From<Conflict> for ApiError {
                 "the first administrator exists already",
                 "sign in instead",
             ),
+            Conflict::WindowChanged { .. } => (
+                "window.changed",
+                None,
+                "the window was changed or ended by somebody else meanwhile",
+                "read it again and repeat the change",
+            ),
+            Conflict::TooManyWindows => (
+                "window.too_many",
+                None,
+                "there are 100 windows there that are not over",
+                "end one that is not needed any more",
+            ),
             Conflict::LastAdmin => (
                 "user.last_admin",
                 None,
@@ -374,6 +399,7 @@ impl From<Conflict> for ApiError {
             | Conflict::AgentKeyTaken
             | Conflict::StaleSession
             | Conflict::StaleLease
+            | Conflict::StaleWindows
             | Conflict::Reference => (
                 "reference",
                 None,

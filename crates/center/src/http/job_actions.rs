@@ -84,7 +84,7 @@ pub(super) async fn resume_job(
     ),
     responses(
         (status = 202, description = "Recorded; the agents are told", body = RunNowAnswer),
-        (status = 409, description = "The job is a daemon, or none of its agents is active", body = ErrorBody),
+        (status = 409, description = "The job is a daemon, none of its agents is active, or a window holds it", body = ErrorBody),
         (status = 422, description = "An agent is not one of the job's", body = ErrorBody),
     )
 )]
@@ -107,6 +107,9 @@ pub(super) async fn run_job(
             request.agent_ids.as_deref(),
         )?;
         let now = state.clock.now();
+        if !request.ignore_windows {
+            refuse_in_window(&state, &job, now).await?;
+        }
         let runs = ManualRuns {
             job: id,
             version: job.version,
@@ -114,6 +117,7 @@ pub(super) async fn run_job(
             due: now,
             runs: planned(&job, start_deadline, &agents, &trigger, now),
             requested_by: Some(scope.user()),
+            skipped: None,
         };
         match state.store.insert_manual_runs(&runs, now).await {
             Err(StoreError::Conflict(Conflict::StaleVersion { .. })) if tries < RUN_TRIES => {}
@@ -123,6 +127,18 @@ pub(super) async fn run_job(
     state.nudges.runs_planned(runs.agents);
     let run_ids = runs.runs.iter().map(|run| run.as_uuid()).collect();
     Ok((StatusCode::ACCEPTED, Json(RunNowAnswer { run_ids })))
+}
+
+/// Refuses to run a job while a window holds it. A snooze is the job's own rest and refuses nothing.
+async fn refuse_in_window(state: &HttpState, job: &JobRow, now: Timestamp) -> Result<(), ApiError> {
+    let book = state.windows.book(now).await?;
+    match book.held(job.group, job.id, None, now) {
+        Some(held) => Err(ApiError::Frozen {
+            reason: held.window.map(|(_, reason)| reason).unwrap_or_default(),
+            until: held.until,
+        }),
+        None => Ok(()),
+    }
 }
 
 /// The trigger of runs asked for by people. The prefix keeps it apart from triggers that the center itself makes.
@@ -169,7 +185,8 @@ fn chosen(agents: &[AgentId], asked: Option<&[uuid::Uuid]>) -> Result<Vec<AgentI
     Ok(chosen)
 }
 
-fn scheduled(job: &JobRow) -> Result<&ScheduledSpec, ApiError> {
+/// What a scheduled job says; a daemon is refused.
+pub(super) fn scheduled(job: &JobRow) -> Result<&ScheduledSpec, ApiError> {
     match &job.spec.kind {
         JobKind::Scheduled(scheduled) => Ok(scheduled),
         JobKind::Daemon(_) => Err(ApiError::Conflict {

@@ -5,9 +5,11 @@ use axum::response::{IntoResponse, Response};
 use cronfleet_api::error::ErrorBody;
 use cronfleet_api::job::{Job, JobCreate, JobKind, JobReplace, JobVersion, RecentRun};
 use cronfleet_api::page::Page;
+use cronfleet_api::window::Snooze;
 use cronfleet_core::id::{AgentId, GroupId, JobId};
 use cronfleet_core::job as domain;
 use cronfleet_core::schedule::{Language, Schedule};
+use cronfleet_core::window::Hold;
 use cronfleet_store::{JobFilter, JobKindWord, JobRow, NewJob};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
@@ -24,7 +26,9 @@ use super::paging;
 use super::secrets;
 use super::state::HttpState;
 use super::tell;
+use super::windows;
 use crate::bus::Change;
+use crate::windows::WindowBook;
 
 /// Which jobs to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -88,7 +92,10 @@ pub(super) async fn list_jobs(
         .jobs(&scope.visible(), &filter, after.as_ref(), limit)
         .await?;
     let now = state.clock.now();
-    Ok(Json(paging::page(jobs, |job| shown(&scope, job, now))))
+    let book = state.windows.book(now).await?;
+    Ok(Json(paging::page(jobs, |job| {
+        shown(&scope, job, &book, now)
+    })))
 }
 
 /// Creates a job.
@@ -278,7 +285,9 @@ pub(super) async fn answer<P: GroupPermission>(
     id: JobId,
     status: StatusCode,
 ) -> Result<Response, ApiError> {
-    let job = shown(scope, find(scope, state, id).await?, state.clock.now());
+    let now = state.clock.now();
+    let book = state.windows.book(now).await?;
+    let job = shown(scope, find(scope, state, id).await?, &book, now);
     let tag = HeaderValue::from_str(&format!("\"{}\"", job.version)).ok();
     let mut response = (status, Json(job)).into_response();
     if let Some(tag) = tag {
@@ -288,7 +297,7 @@ pub(super) async fn answer<P: GroupPermission>(
 }
 
 /// Reads `If-Match: "3"`.
-fn if_match(headers: &HeaderMap) -> Result<u32, ApiError> {
+pub(super) fn if_match(headers: &HeaderMap) -> Result<u32, ApiError> {
     let value = headers
         .get(header::IF_MATCH)
         .ok_or(ApiError::VersionRequired)?;
@@ -306,8 +315,15 @@ fn if_match(headers: &HeaderMap) -> Result<u32, ApiError> {
     })
 }
 
-fn shown<P>(scope: &Scope<P>, job: JobRow, now: Timestamp) -> Job {
+fn shown<P>(scope: &Scope<P>, job: JobRow, book: &WindowBook, now: Timestamp) -> Job {
     let schedule = schedule_of(&job);
+    let windows = book.windows_of(job.group, job.id);
+    let hold = Hold {
+        snooze: job.snooze.as_ref().map(|row| row.snooze),
+        windows: &windows,
+    };
+    let is_scheduled = matches!(job.spec.kind, domain::JobKind::Scheduled(_));
+    let held = book.held(job.group, job.id, hold.snooze, now);
     let describe = |language| {
         schedule
             .as_ref()
@@ -324,9 +340,20 @@ fn shown<P>(scope: &Scope<P>, job: JobRow, now: Timestamp) -> Job {
         sentence_zh: describe(Language::ZhHans),
         next_due: schedule
             .filter(|_| !job.is_paused)
-            .and_then(|schedule| schedule.next_after(now)),
+            .and_then(|schedule| hold.next_free(&schedule, now)),
         spec: (&job.spec).into(),
         is_paused: job.is_paused,
+        snooze: job
+            .snooze
+            .filter(|row| row.snooze.until > now)
+            .map(|row| Snooze {
+                until: row.snooze.until,
+                by: row.by,
+                since: row.snooze.since,
+            }),
+        frozen: held
+            .filter(|_| is_scheduled)
+            .and_then(|held| windows::frozen(&held)),
         recent: job
             .recent
             .iter()

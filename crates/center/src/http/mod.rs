@@ -35,6 +35,7 @@ mod session;
 mod setup;
 mod signals;
 mod slots;
+mod snooze;
 mod state;
 mod streams;
 mod tell;
@@ -42,6 +43,7 @@ mod text;
 mod throttle;
 mod users;
 mod why;
+mod windows;
 
 pub mod guard;
 pub mod routes;
@@ -163,6 +165,13 @@ fn api() -> Api {
         .route(route!(job_actions::pause_job))
         .route(route!(job_actions::resume_job))
         .route(route!(job_actions::run_job))
+        .route(route!(snooze::snooze_job))
+        .route(route!(snooze::end_snooze))
+        .route(route!(windows::list_windows))
+        .route(route!(windows::create_window))
+        .route(route!(windows::get_window))
+        .route(route!(windows::replace_window))
+        .route(route!(windows::end_window))
         .route(route!(runs::list_job_lapses))
         .route(route!(why::why_job))
         .route(route!(schedules::preview_schedule))

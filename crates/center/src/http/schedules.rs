@@ -7,9 +7,10 @@ use cronfleet_api::calendar::calendar_rule;
 use cronfleet_api::error::ErrorBody;
 use cronfleet_api::schedule::{
     ClockChange, ClockChangeEffect, DstEffect, DstMark, DueInstant, Preview, PreviewRequest,
-    ScheduleWarning,
+    ScheduleWarning, Skipped,
 };
 use cronfleet_core::calendar::CalendarRule;
+use cronfleet_core::id::JobId;
 use cronfleet_core::job::{SpecError, check_active, too_dense_to_shift};
 use cronfleet_core::plan::later;
 use cronfleet_core::schedule::{
@@ -39,11 +40,26 @@ const CHANGES_WITHIN: Duration = Duration::from_secs(366 * 86_400);
     )
 )]
 pub(super) async fn preview_schedule(
-    _: Scope<SignedIn>,
+    scope: Scope<SignedIn>,
     State(state): State<HttpState>,
     Json(request): Json<PreviewRequest>,
 ) -> Answer<Preview> {
-    preview(&request, state.clock.now()).map(Json)
+    let now = state.clock.now();
+    let mut preview = preview(&request, now)?;
+    if let Some(id) = request.job_id.map(JobId::from_uuid)
+        && let Some(job) = state.store.job(&scope.visible(), id).await?
+    {
+        let book = state.windows.book(now).await?;
+        let snooze = job.snooze.map(|row| row.snooze);
+        for next in &mut preview.next {
+            let held = book.held(job.group, id, snooze, next.due);
+            next.skipped = held.map(|held| Skipped {
+                reason: held.reason.word().to_owned(),
+                window: held.window.map(|(_, reason)| reason),
+            });
+        }
+    }
+    Ok(Json(preview))
 }
 
 fn preview(request: &PreviewRequest, now: Timestamp) -> Result<Preview, ApiError> {
@@ -125,6 +141,7 @@ fn instant(schedule: &Schedule, zone: &TimeZone, due: Timestamp) -> DueInstant {
     DueInstant {
         due,
         local: due.display_with_offset(zone.to_offset(due)).to_string(),
+        skipped: None,
         dst: note.map(|note| mark(note.change)),
         dst_effect: note.and_then(|note| match note.effect {
             domain::DstEffect::None => None,

@@ -12,6 +12,7 @@ use crate::mint::Mint;
 use crate::nudge::Nudges;
 use crate::password::Passwords;
 use crate::seal::Sealer;
+use crate::windows::Windows;
 
 use super::forecast_basis::Forecasts;
 use super::streams::Streams;
@@ -62,6 +63,7 @@ pub struct HttpState {
     pub(super) mint: Mint,
     pub(super) sealer: Arc<Sealer>,
     pub(super) clock: FleetClock,
+    pub(super) windows: Windows,
     pub(super) leadership: Leadership,
     pub(super) settings: Arc<Settings>,
     pub(super) passwords: Passwords,
@@ -84,6 +86,7 @@ impl HttpState {
             leadership,
         } = services;
         Self {
+            windows: Windows::new(store.clone()),
             store,
             bus,
             nudges,
@@ -98,5 +101,10 @@ impl HttpState {
             forecasts: Forecasts::default(),
             stop,
         }
+    }
+
+    /// The windows, shared with this state.
+    pub(crate) fn windows(&self) -> Windows {
+        self.windows.clone()
     }
 }

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use axum::extract::State;
 use cronfleet_api::why::{Answer as WhyAnswer, Decider, Why, WhyItem};
+use cronfleet_core::access::Reach;
 use cronfleet_core::id::JobId;
 use cronfleet_core::job::JobKind;
 use cronfleet_core::plan::{earlier, later};
+use cronfleet_core::run::Reason;
 use cronfleet_core::schedule::Schedule;
 use cronfleet_core::why::{Answer as Found, History, Stretch, Version, neighbours};
 use cronfleet_store::{Decision, TermHolder, TimeKey, WhyPage, WhyVersion};
@@ -70,7 +72,9 @@ pub(super) async fn why_job(
         .why(&scope.reach(), id, (from, to), seen, limit)
         .await?
         .ok_or(ApiError::NotFound)?;
-    Ok(Json(told(id, page)))
+    let mut why = told(id, page);
+    name_windows(&state, id, &mut why).await?;
+    Ok(Json(why))
 }
 
 fn told(job: JobId, page: WhyPage) -> Why {
@@ -135,6 +139,7 @@ fn told(job: JobId, page: WhyPage) -> Why {
         count: 1,
         job_version: run.job_version,
         reason: None,
+        window: None,
         decider: Some(decider(
             &holders,
             Decision {
@@ -153,6 +158,24 @@ fn told(job: JobId, page: WhyPage) -> Why {
         due_after,
         next_cursor,
     }
+}
+
+/// Adds to what a window held what the window was for, as far as it is on record.
+async fn name_windows(state: &HttpState, id: JobId, why: &mut Why) -> Result<(), ApiError> {
+    let is_frozen = |item: &&mut WhyItem| item.reason.as_deref() == Some(Reason::Frozen.word());
+    let mut frozen = why.items.iter_mut().filter(is_frozen).peekable();
+    if frozen.peek().is_none() {
+        return Ok(());
+    }
+    let Some(job) = state.store.job(&Reach::Everything, id).await? else {
+        return Ok(());
+    };
+    let book = state.windows.book(state.clock.now()).await?;
+    for item in frozen {
+        let held = book.held(job.group, id, None, item.due_from);
+        item.window = held.and_then(|held| held.window).map(|(_, reason)| reason);
+    }
+    Ok(())
 }
 
 /// When a version is due; nothing if it is a daemon's, or cannot be read.
@@ -181,6 +204,7 @@ fn told_stretch(page: &WhyPage, stretch: Stretch) -> WhyItem {
         count: stretch.count,
         job_version: stretch.job_version,
         reason: lapse.map(|row| row.lapse.reason.word().to_owned()),
+        window: None,
         run: None,
         decider: lapse.map(|row| decider(&page.holders, row.decision)),
     }

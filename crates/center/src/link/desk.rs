@@ -349,11 +349,14 @@ impl Desk {
     /// Records the runs of jobs that run at the start of the agent's host; once per boot, by their trigger.
     async fn record_reboot(&self, boot_id: &str) -> Result<(), SessionEnd> {
         let now = self.parts.clock.now();
+        let book = self.parts.windows.book(now).await?;
         for job in self.parts.store.reboot_jobs(self.session.agent).await? {
             if !job.scheduled.active.contains(now) {
                 continue;
             }
-            let request = reboot_runs(&job, &self.session, boot_id, now);
+            let mut request = reboot_runs(&job, &self.session, boot_id, now);
+            let held = book.held(job.group, job.job, job.snooze, now);
+            request.skipped = held.map(|held| held.reason);
             match self.parts.store.insert_manual_runs(&request, now).await {
                 Ok(_) => {}
                 // The job was edited or deleted between the two statements.
@@ -586,5 +589,6 @@ fn reboot_runs(job: &JobToPlan, session: &Session, boot_id: &str, now: Timestamp
         due: now,
         runs,
         requested_by: None,
+        skipped: None,
     }
 }

@@ -36,6 +36,7 @@ use crate::nudge::Nudges;
 use crate::peers::AgentAddresses;
 use crate::pki::Pki;
 use crate::seal::Sealer;
+use crate::windows::Windows;
 
 /// What every session works with.
 pub(crate) struct Parts {
@@ -48,6 +49,7 @@ pub(crate) struct Parts {
     pub(crate) sealer: Arc<Sealer>,
     pub(crate) heartbeats: Heartbeats,
     pub(crate) clock: FleetClock,
+    pub(crate) windows: Windows,
     /// Where agents find the centers.
     pub(crate) addresses: AgentAddresses,
     /// Name of this center in the store.

@@ -14,4 +14,5 @@ mod streams;
 mod surface;
 mod timing;
 mod tls;
+mod windows;
 mod world;

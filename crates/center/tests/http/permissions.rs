@@ -2,11 +2,12 @@
 //! route without a row here fails.
 
 use cronfleet_core::access::Role;
-use cronfleet_core::id::{AgentId, GroupId, JobId, RunId};
+use cronfleet_core::id::{AgentId, GroupId, JobId, RunId, WindowId};
+use cronfleet_store::{NewWindow, WindowScope, WindowSpec, WindowWhen};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::world::{Side, Who, World, definition, user_id};
+use crate::world::{Side, Who, World, definition, later, now, user_id};
 
 /// Digest of the plan of a set without definitions.
 const EMPTY_DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -63,7 +64,8 @@ async fn row(world: &World, operation: &str, side: &Side) -> Row {
         "set_up" => Row::new("public", 400).body(json!({ "code": 1 })),
         "sign_in" => Row::new("public", 400).body(json!({ "login": 1 })),
         "me" | "about" | "list_groups" | "list_agents" | "list_jobs" | "list_runs"
-        | "list_lapses" | "list_slots" | "list_definitions" | "stream_events" | "get_forecast" => {
+        | "list_lapses" | "list_slots" | "list_definitions" | "list_windows" | "stream_events"
+        | "get_forecast" => {
             Row::new("signed_in", 200)
         }
         "sign_out" => Row::new("signed_in", 204),
@@ -144,6 +146,17 @@ async fn row(world: &World, operation: &str, side: &Side) -> Row {
             .header("If-Match", "\"1\""),
         "delete_job" => Row::new("owner", 204).id(fresh_job(world, side).await),
         "pause_job" | "resume_job" => Row::new("operator", 200).id(side.job),
+        "snooze_job" => Row::new("operator", 200)
+            .id(side.job)
+            .body(json!({ "until": later(3_600) })),
+        "end_snooze" => Row::new("operator", 200).id(side.job),
+        "create_window" => Row::new("editor", 201).body(window_of(side)),
+        "get_window" => Row::new("viewer", 200).id(fresh_window(world, side).await),
+        "replace_window" => Row::new("editor", 200)
+            .id(fresh_window(world, side).await)
+            .body(json!({ "reason": "changed", "once": tomorrow() }))
+            .header("If-Match", "\"1\""),
+        "end_window" => Row::new("editor", 204).id(fresh_window(world, side).await),
         "run_job" => Row::new("operator", 202).id(side.job),
         "get_run" => Row::new("viewer", 200).id(side.run),
         "kill_run" => Row::new("operator", 202).id(side.run),
@@ -163,6 +176,35 @@ fn empty_set(world: &World, side: &Side) -> Value {
         _ => "nowhere",
     };
     json!({ "cronfleet": 1, "jobs": [], "groups": [group] })
+}
+
+/// When nothing of the table runs.
+fn tomorrow() -> Value {
+    json!({ "from": later(86_400), "until": later(90_000) })
+}
+
+fn window_of(side: &Side) -> Value {
+    json!({ "group_id": side.group.as_uuid(), "reason": "x", "once": tomorrow() })
+}
+
+async fn fresh_window(world: &World, side: &Side) -> WindowId {
+    let id = WindowId::from_u128(u128::from(world.next()) + 1_000);
+    if side.group != nowhere().group {
+        let window = NewWindow {
+            id,
+            scope: WindowScope::Group(side.group),
+            spec: WindowSpec {
+                reason: "x".to_owned(),
+                when: WindowWhen::Once {
+                    from: later(86_400),
+                    until: later(90_000),
+                },
+            },
+            author: user_id("admin"),
+        };
+        world.store.create_window(&window, now()).await.unwrap();
+    }
+    id
 }
 
 async fn fresh_job(world: &World, side: &Side) -> JobId {

@@ -354,6 +354,7 @@ impl World {
             due,
             runs: vec![run],
             requested_by: None,
+            skipped: None,
         };
         self.store.insert_manual_runs(&runs, now()).await.unwrap();
         id

@@ -113,7 +113,11 @@ pub(super) fn schedule(job: &Job) -> String {
 pub(super) fn state(job: &Job) -> String {
     match job.kind {
         _ if job.is_paused => "paused".to_owned(),
-        JobKind::Scheduled => "active".to_owned(),
+        JobKind::Scheduled => match (&job.snooze, &job.frozen) {
+            (Some(snooze), _) => format!("snoozed until {}", shown::instant(snooze.until)),
+            (None, Some(frozen)) => format!("frozen until {}", shown::instant(frozen.until)),
+            (None, None) => "active".to_owned(),
+        },
         JobKind::Daemon if job.slots_crash_loop > 0 => {
             format!(
                 "{}/{} running, {} in crash loop",

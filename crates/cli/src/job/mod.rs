@@ -11,6 +11,7 @@ mod overlap_flags;
 mod retry_flags;
 mod run_now;
 mod show;
+mod snooze;
 mod spec_file;
 mod spec_flags;
 mod why;
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     Pause(manage::Jobs),
     /// Take up paused jobs again
     Resume(manage::Jobs),
+    /// Let scheduled jobs rest until an instant
+    Snooze(snooze::Snooze),
     /// Run a scheduled job now
     Run(run_now::RunNow),
     /// Delete jobs; their runs stay on record
@@ -60,6 +63,7 @@ impl Command {
             Self::Edit(edit) => edit.run(&client, screen).await,
             Self::Pause(jobs) => jobs.switch("pause", &client, screen).await,
             Self::Resume(jobs) => jobs.switch("resume", &client, screen).await,
+            Self::Snooze(snooze) => snooze.run(&client, screen).await,
             Self::Run(run) => run.run(&client, screen).await,
             Self::Delete(delete) => delete.run(&client, screen).await,
             Self::Versions(versions) => versions.run(&client, screen).await,

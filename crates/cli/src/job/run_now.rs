@@ -38,6 +38,9 @@ pub(crate) struct RunNow {
     /// Repeating the command with the same key makes no new runs
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
+    /// Also within a window in which nothing starts
+    #[arg(long)]
+    ignore_windows: bool,
 }
 
 impl RunNow {
@@ -53,7 +56,10 @@ impl RunNow {
                 .to_string()
         });
         let path = format!("/jobs/{id}/run");
-        let request = Request { agent_ids };
+        let request = Request {
+            agent_ids,
+            ignore_windows: self.ignore_windows,
+        };
         let header = ("Idempotency-Key", key.as_str());
         let answer = client
             .send_with::<RunNowAnswer>(Method::POST, &path, &request, header)

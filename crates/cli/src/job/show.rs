@@ -118,6 +118,7 @@ fn lines(job: &Job, target: String) -> Vec<(&'static str, String)> {
             .map(|sentence| ("", shown::plain(sentence))),
     );
     lines.push(("state", list::state(job)));
+    lines.extend(held_by(job).map(|said| ("", said)));
     if spec.scheduled.is_some() {
         lines.push(("next", shown::maybe_instant(job.next_due)));
     }
@@ -191,6 +192,23 @@ fn lines(job: &Job, target: String) -> Vec<(&'static str, String)> {
         format!("{}, saved {saved} by {author}", job.version),
     ));
     lines
+}
+
+/// Who asked for the snooze, or what the window is for.
+fn held_by(job: &Job) -> Option<String> {
+    match (&job.snooze, &job.frozen) {
+        (Some(snooze), _) => Some(format!(
+            "snoozed {} by {}",
+            shown::instant(snooze.since),
+            shown::plain(&snooze.by)
+        )),
+        (None, Some(frozen)) => Some(format!(
+            "by the window {:?} ({})",
+            shown::plain(&frozen.reason),
+            frozen.window_id
+        )),
+        (None, None) => None,
+    }
 }
 
 fn daemon_lines(daemon: &DaemonSpec) -> Vec<(&'static str, String)> {

@@ -103,7 +103,12 @@ fn sentence(item: &WhyItem) -> String {
         (Answer::Run, Some(run)) => ran(run),
         (Answer::Run | Answer::Lapse, _) => {
             let reason = shown::maybe_plain(item.reason.as_deref());
-            format!("no run came of {many}: {reason}")
+            let window = item.window.as_ref();
+            let window = window.map(|reason| format!(" by the window {:?}", shown::plain(reason)));
+            format!(
+                "no run came of {many}: {reason}{}",
+                window.unwrap_or_default()
+            )
         }
         (Answer::Paused, _) => format!("the job was paused, so nothing came of {many}"),
         (Answer::Calendar, _) => format!(
@@ -207,6 +212,7 @@ mod tests {
             count,
             job_version: 3,
             reason: None,
+            window: None,
             run: None,
             decider: None,
         }
@@ -218,7 +224,16 @@ mod tests {
             reason: Some("center_down".to_owned()),
             ..item(Answer::Lapse, 12)
         };
+        let frozen = WhyItem {
+            reason: Some("frozen".to_owned()),
+            window: Some("database upgrade".to_owned()),
+            ..item(Answer::Lapse, 1)
+        };
         let cases = [
+            (
+                frozen,
+                "no run came of it: frozen by the window \"database upgrade\"",
+            ),
             (lapse, "no run came of these 12 due instants: center_down"),
             (
                 item(Answer::Paused, 2),

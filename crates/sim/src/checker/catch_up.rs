@@ -9,6 +9,7 @@ use cronfleet_core::plan::earlier;
 use cronfleet_core::run::Reason;
 use jiff::Timestamp;
 
+use super::rests::{free, is_held, reason_at};
 use super::{ByKey, was_troubled};
 use crate::database::LapseRow;
 use crate::oracle::due_between;
@@ -50,7 +51,8 @@ pub(super) fn check(world: &World, found: &mut Vec<Violation>) {
             micros(dues[0]),
             micros(at),
         );
-        if !is_wanted(draw, &dues, at) || !was_down {
+        let due_between = |from, to| free(world, job, due_between(draw, from, to));
+        if !is_wanted(draw, due_between, &dues, at) || !was_down {
             broken(format!(
                 "job {job} version {version} at {at}: {dues:?} by {:?}, a center was down: {was_down}",
                 draw.catch_up
@@ -64,7 +66,8 @@ pub(super) fn check(world: &World, found: &mut Vec<Violation>) {
             .filter(|reign| reign.job == row.job && reign.from < row.lapse.due_from);
         let reign = reigns.max_by_key(|reign| reign.from);
         if let Some((_, draw)) = reign.and_then(|reign| reign.version.as_ref())
-            && !is_left_out(draw, row)
+            && !is_held(row)
+            && !is_left_out(world, draw, row)
         {
             broken(format!("{row:?} by {:?}", draw.catch_up));
         }
@@ -72,18 +75,23 @@ pub(super) fn check(world: &World, found: &mut Vec<Violation>) {
 }
 
 /// Whether these due instants, in order, are what the policy asks for at that moment.
-fn is_wanted(draw: &JobDraw, dues: &[Timestamp], at: Timestamp) -> bool {
+fn is_wanted(
+    draw: &JobDraw,
+    due_between: impl Fn(Timestamp, Timestamp) -> Vec<Timestamp>,
+    dues: &[Timestamp],
+    at: Timestamp,
+) -> bool {
     let Some(first) = dues.first() else {
         return true;
     };
     match draw.catch_up {
         CatchUp::None => false,
-        CatchUp::Latest => dues.len() == 1 && due_between(draw, *first, at).is_empty(),
+        CatchUp::Latest => dues.len() == 1 && due_between(*first, at).is_empty(),
         CatchUp::All { max, window } => {
             let before = earlier(*first, Duration::from_micros(1));
             dues.len() <= max as usize
                 && *first > earlier(at, window)
-                && due_between(draw, before, last_overdue(draw, at)) == dues
+                && due_between(before, last_overdue(draw, at)) == dues
         }
     }
 }
@@ -94,13 +102,18 @@ fn last_overdue(draw: &JobDraw, at: Timestamp) -> Timestamp {
 }
 
 /// Whether the policy leaves out what lies in a lapse.
-fn is_left_out(draw: &JobDraw, row: &LapseRow) -> bool {
+fn is_left_out(world: &World, draw: &JobDraw, row: &LapseRow) -> bool {
     let (last, at) = (row.lapse.due_to, row.decided_at);
+    let due_between = |from, to| free(world, row.job, due_between(draw, from, to));
+    // Nothing is caught up while something holds the job.
+    if row.lapse.reason == Reason::CenterDown && reason_at(world, row.job, at).is_some() {
+        return true;
+    }
     match (draw.catch_up, row.lapse.reason) {
         (CatchUp::None, Reason::CenterDown) => true,
-        (CatchUp::Latest, Reason::Coalesced) => !due_between(draw, last, at).is_empty(),
+        (CatchUp::Latest, Reason::Coalesced) => !due_between(last, at).is_empty(),
         (CatchUp::All { max, window }, Reason::CatchUpExceeded) => {
-            let newer = due_between(draw, last, last_overdue(draw, at));
+            let newer = due_between(last, last_overdue(draw, at));
             last <= earlier(at, window) || newer.len() >= max as usize
         }
         _ => false,

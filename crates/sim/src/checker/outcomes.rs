@@ -5,6 +5,7 @@ use cronfleet_core::job::Overlap;
 use cronfleet_core::run::{Outcome, Reason, RunState};
 use cronfleet_core::run_limits::RunLimits;
 
+use super::rests::is_held;
 use super::turns::{has_replacement, is_behind_queue, was_overtaken};
 use super::{outcome, says_never_ran, tolerance, was_troubled};
 use crate::center::WAY_MAX;
@@ -62,8 +63,9 @@ pub(super) fn check(world: &World, found: &mut Vec<Violation>) {
             );
         }
     }
-    if world.swarm.faults.is_empty() && !world.db.lapses.is_empty() {
-        let detail = format!("{} lapses", world.db.lapses.len());
+    let missed = world.db.lapses.iter().filter(|row| !is_held(row)).count();
+    if world.swarm.faults.is_empty() && missed > 0 {
+        let detail = format!("{missed} lapses");
         found.push(Violation {
             promise: "P1 nothing fails without a fault",
             run: None,
@@ -154,6 +156,8 @@ fn is_plausible(world: &World, run: RunId, row: &Row, reason: Reason) -> bool {
         }
         Reason::KilledBeforeStart => row.is_kill_requested,
         Reason::Superseded | Reason::Paused => was_edited(),
+        // The checker of windows and snoozes asks for more.
+        Reason::Snoozed | Reason::Frozen => !world.db.rests.is_empty(),
         Reason::Overlap => overlapped(world, run, row, ended),
         Reason::QueueFull => {
             overlapped(world, run, row, ended) && is_behind_queue(world, row, ended)

@@ -5,6 +5,7 @@ use cronfleet_core::run::{Outcome, RunKey};
 use jiff::Timestamp;
 
 use super::outcome;
+use super::rests::was_snoozed;
 use crate::database::Row;
 use crate::report::Violation;
 use crate::swarm::JobDraw;
@@ -51,7 +52,7 @@ fn check_attempt(world: &World, row: &Row, found: &mut Vec<Violation>) {
     }
 }
 
-/// What failed in a way that is tried again has a next attempt, unless its job was paused then.
+/// What failed in a way that is tried again has a next attempt, unless its job was paused or snoozed then.
 fn check_followed(world: &World, row: &Row, found: &mut Vec<Violation>) {
     let Some((at, outcome)) = first_end(row) else {
         return;
@@ -63,7 +64,8 @@ fn check_followed(world: &World, row: &Row, found: &mut Vec<Violation>) {
     let is_expected = key.attempt <= draw(world, row).retry.attempts_max
         && is_tried_again(world, row)
         && !row.is_kill_requested
-        && !may_be_paused(world, row, at);
+        && !may_be_paused(world, row, at)
+        && !was_snoozed(world, row.planned.key.job, at);
     if is_expected && !world.db.runs.contains_key(&key.id()) {
         found.push(Violation {
             promise: "P1 what failed is tried again",

@@ -103,12 +103,14 @@ async fn a_stale_planner_stores_nothing(w: World) {
         job,
         expected_version: 1,
         expected_watermark: at(10),
+        expected_snooze: None,
         plan: Plan {
             runs: vec![run],
             lapses: vec![],
             watermark: at(60),
             next_due: Some(at(120)),
             has_more: false,
+            held_until: None,
         },
     };
     let other = other_store(&w).await;
@@ -118,7 +120,7 @@ async fn a_stale_planner_stores_nothing(w: World) {
     let stale = |error: StoreError| matches!(error, StoreError::Conflict(Conflict::StaleLease));
     let committed = w
         .store
-        .commit_plans(&w.lease, std::slice::from_ref(&plan), at(1))
+        .commit_plans(&w.lease, 0, std::slice::from_ref(&plan), at(1))
         .await;
     assert!(committed.is_err_and(stale));
     let expired = w.store.expire_planned(&w.lease, at(500), at(0), 9).await;
@@ -139,7 +141,7 @@ async fn a_stale_planner_stores_nothing(w: World) {
     let due = other.due_jobs(&successor, at(70), None, 9).await.unwrap();
     assert_eq!(due[0].watermark, at(10), "the watermark stayed");
 
-    let committed = other.commit_plans(&successor, &[plan], at(1)).await;
+    let committed = other.commit_plans(&successor, 0, &[plan], at(1)).await;
     assert_eq!(committed.unwrap().run_count, 1);
     assert!(w.exists(id).await);
 }

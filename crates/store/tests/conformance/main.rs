@@ -56,5 +56,7 @@ mod run_lists;
 mod secrets;
 mod sessions;
 mod slots;
+mod snoozes;
 mod users;
 mod why;
+mod windows;

@@ -31,6 +31,7 @@ fn request(job: JobId, trigger: &str, due: Timestamp, agents: &[AgentId]) -> Man
         due,
         runs: agents.iter().map(run).collect(),
         requested_by: Some(ADMIN),
+        skipped: None,
     }
 }
 

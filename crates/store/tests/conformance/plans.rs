@@ -33,12 +33,14 @@ fn plan(job: JobId, watermark: i64, runs: Vec<cronfleet_core::plan::PlannedRun>)
         job,
         expected_version: 1,
         expected_watermark: at(0),
+        expected_snooze: None,
         plan: Plan {
             runs,
             lapses: vec![],
             watermark: at(watermark),
             next_due: Some(at(watermark + 60)),
             has_more: false,
+            held_until: None,
         },
     }
 }
@@ -174,7 +176,7 @@ async fn runs_and_watermark_are_stored_together(w: World) {
     let run = run_at(job, 1, at(60), agent);
     let committed = w
         .store
-        .commit_plans(&w.lease, &[plan(job, 60, vec![run.clone()])], at(45))
+        .commit_plans(&w.lease, 0, &[plan(job, 60, vec![run.clone()])], at(45))
         .await
         .unwrap();
     assert_eq!((committed.agents, committed.run_count), (vec![agent], 1));
@@ -208,7 +210,7 @@ async fn a_failing_statement_leaves_nothing(w: World) {
         count: 2,
         reason: Reason::CenterDown,
     });
-    let failed = w.store.commit_plans(&w.lease, &[plan], at(45)).await;
+    let failed = w.store.commit_plans(&w.lease, 0, &[plan], at(45)).await;
     assert!(
         matches!(failed, Err(StoreError::Statement(_))),
         "{failed:?}"
@@ -243,7 +245,11 @@ async fn a_job_that_changed_is_left_out(w: World) {
     w.store.pause_job(plans[1].job, at(0)).await.unwrap();
     w.store.delete_job(plans[2].job, at(0)).await.unwrap();
     plans[3].expected_watermark = at(-1);
-    let committed = w.store.commit_plans(&w.lease, &plans, at(1)).await.unwrap();
+    let committed = w
+        .store
+        .commit_plans(&w.lease, 0, &plans, at(1))
+        .await
+        .unwrap();
     let changed: Vec<JobId> = plans[..4].iter().map(|plan| plan.job).collect();
     assert_eq!((committed.left_out, committed.run_count), (changed, 1));
     assert!(!w.exists(plans[0].plan.runs[0].id).await);
@@ -258,7 +264,7 @@ async fn of_two_planners_one_wins(w: World) {
     for _ in 0..8 {
         let (store, lease) = (w.store.clone(), w.lease.clone());
         let plan = plan(job, 60, vec![run_at(job, 1, at(60), agent)]);
-        tasks.spawn(async move { store.commit_plans(&lease, &[plan], at(1)).await.unwrap() });
+        tasks.spawn(async move { store.commit_plans(&lease, 0, &[plan], at(1)).await.unwrap() });
     }
     let committed = tasks.join_all().await;
     assert_eq!(
@@ -280,11 +286,12 @@ async fn a_repeated_run_stays_as_it_is(w: World) {
     w.db.execute("UPDATE jobs SET watermark = 0").await;
     let again = JobPlan {
         expected_watermark: jiff::Timestamp::UNIX_EPOCH,
+        expected_snooze: None,
         ..plan(job, 60, vec![run_at(job, 1, at(60), agent)])
     };
     let committed = w
         .store
-        .commit_plans(&w.lease, &[again], at(50))
+        .commit_plans(&w.lease, 0, &[again], at(50))
         .await
         .unwrap();
     assert_eq!((committed.left_out, committed.run_count), (vec![], 0));
@@ -321,7 +328,11 @@ async fn many_jobs_are_planned_at_once(w: World) {
         one.plan.next_due = next_due;
         plans.push(one);
     }
-    let committed = w.store.commit_plans(&w.lease, &plans, at(1)).await.unwrap();
+    let committed = w
+        .store
+        .commit_plans(&w.lease, 0, &plans, at(1))
+        .await
+        .unwrap();
     assert_eq!(
         (committed.run_count, committed.left_out, committed.agents),
         (900, vec![], agents.to_vec())
@@ -366,16 +377,18 @@ async fn lapses_grow_while_nothing_lies_between(w: World) {
             watermark,
             next_due: Some(watermark),
             has_more: false,
+            held_until: None,
         };
         let plan = JobPlan {
             job,
             expected_version: 1,
             expected_watermark: row.watermark,
+            expected_snooze: None,
             plan,
         };
         assert_eq!(
             w.store
-                .commit_plans(&w.lease, &[plan], row.watermark)
+                .commit_plans(&w.lease, 0, &[plan], row.watermark)
                 .await
                 .unwrap()
                 .left_out,
@@ -446,6 +459,7 @@ async fn what_is_caught_up_is_recorded_as_such(w: World) {
         catch_up: due[0].scheduled.catch_up,
         agents: &due[0].agents,
         copies: 1,
+        hold: Default::default(),
         watermark: at(0),
     };
     let now = at(6 * 60 + 1);
@@ -453,7 +467,10 @@ async fn what_is_caught_up_is_recorded_as_such(w: World) {
         plan: plan::plan(&planning, now, PLAN_AHEAD),
         ..plan(job, 60, vec![])
     };
-    w.store.commit_plans(&w.lease, &[made], now).await.unwrap();
+    w.store
+        .commit_plans(&w.lease, 0, &[made], now)
+        .await
+        .unwrap();
     let rows = w.store.runs(&ALL, &Default::default(), None, 9).await;
     let found: Vec<_> = rows
         .unwrap()

@@ -35,15 +35,17 @@ async fn what_is_not_mine_does_not_exist(w: World) {
         watermark: at(60),
         next_due: None,
         has_more: false,
+        held_until: None,
     };
     let plan = JobPlan {
         job,
         expected_version: 1,
         expected_watermark: at(0),
+        expected_snooze: None,
         plan,
     };
     w.store
-        .commit_plans(&w.lease, &[plan], at(1))
+        .commit_plans(&w.lease, 0, &[plan], at(1))
         .await
         .unwrap();
     let session = w.session(agent).await;

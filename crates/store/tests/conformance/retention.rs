@@ -145,15 +145,17 @@ async fn old_lapses_go(w: World) {
         watermark: at(960),
         next_due: None,
         has_more: false,
+        held_until: None,
     };
     let plan = JobPlan {
         job,
         expected_version: 1,
         expected_watermark: at(0),
+        expected_snooze: None,
         plan,
     };
     w.store
-        .commit_plans(&w.lease, &[plan], at(960))
+        .commit_plans(&w.lease, 0, &[plan], at(960))
         .await
         .unwrap();
     assert_eq!(w.store.purge_lapses(at(241), 9).await.unwrap().lapses, 2);

@@ -41,15 +41,21 @@ async fn lapse(w: &World, job: JobId, lapse: Lapse, (from, to): (Timestamp, Time
         job,
         expected_version: 1,
         expected_watermark: from,
+        expected_snooze: None,
         plan: Plan {
             runs: vec![],
             lapses: vec![lapse],
             watermark: to,
             next_due: Some(to),
             has_more: false,
+            held_until: None,
         },
     };
-    let committed = w.store.commit_plans(&w.lease, &[plan], to).await.unwrap();
+    let committed = w
+        .store
+        .commit_plans(&w.lease, 0, &[plan], to)
+        .await
+        .unwrap();
     assert_eq!(committed.left_out, []);
 }
 
@@ -260,6 +266,7 @@ async fn what_people_asked_for_stands_apart(w: World) {
         due: at(70),
         runs: vec![run],
         requested_by: Some(ADMIN),
+        skipped: None,
     };
     w.store.insert_manual_runs(&request, at(70)).await.unwrap();
     let page = why(&w, job, 0, 100).await;

@@ -253,16 +253,19 @@ impl World {
             watermark,
             next_due: Some(watermark + SignedDuration::from_secs(60)),
             has_more: false,
+            held_until: None,
         };
         let plan = JobPlan {
             job,
             expected_version: row.version,
             expected_watermark: row.watermark,
+            expected_snooze: row.snooze.map(|row| row.snooze.until),
             plan,
         };
+        let windows = self.store.windows_version().await.unwrap();
         let committed = self
             .store
-            .commit_plans(&self.lease, &[plan], at(0))
+            .commit_plans(&self.lease, windows, &[plan], at(0))
             .await
             .unwrap();
         assert_eq!(committed.left_out, []);
