@@ -135,6 +135,13 @@ const group = createRoute({
   component: lazyRouteComponent(() => import('./routes/group/GroupPage'), 'GroupPage'),
 })
 
+const windows = createRoute({
+  getParentRoute: () => shell,
+  path: '/windows',
+  validateSearch: pick('group', 'job', 'over'),
+  component: lazyRouteComponent(() => import('./routes/windows/WindowsPage'), 'WindowsPage'),
+})
+
 const users = createRoute({
   getParentRoute: () => shell,
   path: '/users',
@@ -163,6 +170,7 @@ const routeTree = root.addChildren([
     slot,
     agents,
     agent,
+    windows,
     groups,
     group,
     users,

@@ -76,11 +76,14 @@ export const replaceJob = (id: string, version: number, spec: JobSpec) =>
 export const deleteJob = (id: string) => take(api.DELETE('/api/v1/jobs/{id}', { params: of(id) }))
 export const pauseJob = (id: string) => take(api.POST('/api/v1/jobs/{id}/pause', { params: of(id) }))
 export const resumeJob = (id: string) => take(api.POST('/api/v1/jobs/{id}/resume', { params: of(id) }))
+export const snoozeJob = (id: string, until: string) =>
+  take(api.PUT('/api/v1/jobs/{id}/snooze', { params: of(id), body: { until } }))
+export const wakeJob = (id: string) => take(api.DELETE('/api/v1/jobs/{id}/snooze', { params: of(id) }))
 /** `key` makes the request safe to repeat. */
-export const runJob = (id: string, key: string, agentIds?: string[]) =>
+export const runJob = (id: string, key: string, agentIds?: string[], ignoreWindows = false) =>
   take(
     api.POST('/api/v1/jobs/{id}/run', {
       params: { ...of(id), header: { 'Idempotency-Key': key } },
-      body: { agent_ids: agentIds },
+      body: { agent_ids: agentIds, ignore_windows: ignoreWindows },
     }),
   )

@@ -19,7 +19,7 @@ export class Refresher {
   take(event: Event): void {
     switch (event.kind) {
       case 'job':
-        this.mark(['jobs', event.id], ['jobs', 'list'])
+        this.mark(['jobs', event.id], ['jobs', 'list'], ['windows'], ['preview'])
         break
       case 'run':
         this.patchRun(event)
@@ -106,7 +106,7 @@ function withOutcome(job: Job, run: string, outcome: Run['outcome']): Job {
   return { ...job, recent: job.recent.map((each) => (each.id === run ? { ...each, outcome } : each)) }
 }
 
-/** Previews and the setup state do not depend on events; forecasts follow their own, slower time. */
+/** The setup state does not depend on events; forecasts follow their own, slower time. */
 function isCenterData(query: { queryKey: QueryKey }): boolean {
-  return !['preview', 'setup', 'forecast'].includes(String(query.queryKey[0]))
+  return !['setup', 'forecast'].includes(String(query.queryKey[0]))
 }

@@ -3,6 +3,7 @@ import { change, forecast } from './forecast'
 import { preview } from './schedule'
 import { endedRun, seed, uuid, type World } from './seed'
 import { why } from './why'
+import { snoozed, Windows } from './windows'
 
 /**
  * A center in memory, with the REST interface as its only surface. It serves `npm run mock` and component tests, and is
@@ -52,6 +53,7 @@ export interface Backend {
 export function backend(options: Options = {}): Backend {
   const world = seed(options.now ?? Date.now(), options.manyJobs ?? Number(process.env.MOCK_JOBS ?? 0))
   const secrets = new Map<string, Secret[]>()
+  const windows = new Windows(world)
   const listeners = new Set<(event: Event) => void>()
   const emit = (event: Event) => {
     for (const listener of listeners) listener(event)
@@ -302,6 +304,10 @@ export function backend(options: Options = {}): Backend {
       world.jobs = world.jobs.filter((each) => each !== job)
       changedJob(job)
     },
+    'PUT jobs/*/snooze': ({ path, body }) =>
+      changedJob(snoozed(jobOf(path[1]), String(body.until), me().user.login)),
+    'DELETE jobs/*/snooze': ({ path }) => changedJob(Object.assign(jobOf(path[1]), { snooze: undefined })),
+    ...windows.routes(() => me().user.login),
     'POST jobs/*/pause': ({ path }) => changedJob(Object.assign(jobOf(path[1]), { is_paused: true })),
     'POST jobs/*/resume': ({ path }) => changedJob(Object.assign(jobOf(path[1]), { is_paused: false })),
     'POST jobs/*/run': ({ path }) => {

@@ -1,4 +1,10 @@
-import { IconCalendarClock, IconPlayerPauseFilled, IconServerCog } from '@tabler/icons-react'
+import {
+  IconCalendarClock,
+  IconPlayerPauseFilled,
+  IconServerCog,
+  IconSnowflake,
+  IconZzz,
+} from '@tabler/icons-react'
 import { useTranslation } from 'react-i18next'
 import type { Job, JobKind } from '../../api/types'
 import { Mark } from '../../ui/Mark'
@@ -21,6 +27,17 @@ export function PausedMark() {
   return (
     <Mark tone="missed" icon={<IconPlayerPauseFilled size={12} />} isSoft>
       {t('jobs.paused')}
+    </Mark>
+  )
+}
+
+/** That a job rests, or that a window holds it. A pause says more than either. */
+export function HeldMark({ job }: { job: Job }) {
+  const { t } = useTranslation()
+  if (job.is_paused || (!job.snooze && !job.frozen)) return null
+  return (
+    <Mark tone="missed" icon={job.snooze ? <IconZzz size={12} /> : <IconSnowflake size={12} />} isSoft>
+      {t(job.snooze ? 'snooze.mark' : 'windows.frozen')}
     </Mark>
   )
 }

@@ -2,7 +2,7 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useCallback } from 'react'
 import { useTranslation } from 'react-i18next'
-import { deleteJob, pauseJob, resumeJob, runJob } from '../../api/jobs'
+import { deleteJob, pauseJob, resumeJob, runJob, wakeJob } from '../../api/jobs'
 import type { Job, Page } from '../../api/types'
 import { randomKey } from '../../lib/id'
 import { useConfirm } from '../../ui/Confirm'
@@ -40,10 +40,10 @@ export function useJobActions() {
     [show, t],
   )
 
-  const runNow = useCallback(
-    async (job: Job) => {
+  const start = useCallback(
+    async (job: Job, ignoreWindows: boolean) => {
       try {
-        const answer = await runJob(job.id, randomKey())
+        const answer = await runJob(job.id, randomKey(), undefined, ignoreWindows)
         const [only, ...others] = answer.run_ids
         notifyDone(
           t('jobs.started', { count: answer.run_ids.length }),
@@ -63,6 +63,32 @@ export function useJobActions() {
       }
     },
     [client, navigate, t],
+  )
+
+  const runNow = useCallback(
+    async (job: Job) => {
+      if (!job.frozen) return start(job, false)
+      confirm({
+        title: t('jobs.runFrozen.title', { job: job.spec.name }),
+        consequence: t('jobs.runFrozen.text', { reason: job.frozen.reason }),
+        action: t('jobs.runFrozen.action'),
+        run: () => start(job, true),
+      })
+    },
+    [confirm, start, t],
+  )
+
+  const wake = useCallback(
+    async (job: Job) => {
+      try {
+        show(await wakeJob(job.id))
+        await client.invalidateQueries({ queryKey: ['preview'] })
+        notifyDone(t('snooze.ended', { job: job.spec.name }))
+      } catch (thrown) {
+        notifyError(thrown)
+      }
+    },
+    [client, show, t],
   )
 
   const remove = useCallback(
@@ -85,5 +111,5 @@ export function useJobActions() {
     [client, confirm, navigate, t],
   )
 
-  return { setPaused, runNow, remove }
+  return { setPaused, runNow, show, wake, remove }
 }

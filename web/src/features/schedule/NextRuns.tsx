@@ -1,6 +1,6 @@
-import { IconAlertTriangle, IconArrowsExchange } from '@tabler/icons-react'
+import { IconAlertTriangle, IconArrowsExchange, IconSnowflake, IconZzz } from '@tabler/icons-react'
 import { useTranslation } from 'react-i18next'
-import type { Preview } from '../../api/types'
+import type { Preview, Skipped } from '../../api/types'
 import { useNow } from '../../lib/now'
 import { formatSpan } from '../../lib/span'
 import { offsetName, relative, viewerZone, weekday } from '../../lib/time'
@@ -59,11 +59,30 @@ export function NextRuns({ preview, zone, jitterMs }: { preview: Preview; zone: 
                 <At at={instant.due} zone={zone} isClock />
               </td>
             )}
-            <td className="dim">{relative(instant.due, now, i18n.language)}</td>
+            <td className="dim">
+              {instant.skipped ? (
+                <SkippedMark skipped={instant.skipped} />
+              ) : (
+                relative(instant.due, now, i18n.language)
+              )}
+            </td>
           </tr>
         ))}
       </tbody>
     </table>
+  )
+}
+
+/** Says that a due time is going to be skipped, and what for on hover. */
+function SkippedMark({ skipped }: { skipped: Skipped }) {
+  const { t } = useTranslation()
+  const isSnoozed = skipped.reason === 'snoozed'
+  return (
+    <Mark tone="skipped" icon={isSnoozed ? <IconZzz size={13} /> : <IconSnowflake size={13} />}>
+      <span title={skipped.window ? t('windows.skippedFor', { reason: skipped.window }) : undefined}>
+        {t(isSnoozed ? 'windows.skipped.snoozed' : 'windows.skipped.frozen')}
+      </span>
+    </Mark>
   )
 }
 

@@ -20,6 +20,7 @@ import { output } from './output'
 import { cause, cleanup, reason, runs, status } from './runs'
 import { secrets } from './secrets'
 import { common, connection, filter, nav, palette, role, shell, shortcut, time } from './shell'
+import { snooze, windows } from './windows'
 
 /** Every text of the console in English. Its shape is the law for the other languages. */
 export const en = {
@@ -63,11 +64,13 @@ export const en = {
   shortcut,
   signIn,
   slot,
+  snooze,
   status,
   stragglers,
   time,
   users,
   why,
+  windows,
 }
 
 export type Catalogue = typeof en

@@ -37,6 +37,11 @@ export const jobs = {
   resumedDone: '“{{job}}” goes on.',
   retries: 'up to {{count}} attempts',
   retriesOn: 'up to {{count}} attempts on {{failures}}',
+  runFrozen: {
+    title: 'Run “{{job}}” all the same?',
+    text: 'A window holds it: {{reason}}',
+    action: 'Run now',
+  },
   runNamed: 'Run {{job}} now',
   runNow: 'Run now',
   saved: 'Saved',

@@ -26,6 +26,8 @@ export const reason = {
   overtaken: 'a later run took its place before it had started',
   queue_full: 'the previous run was still alive, and as many others as may wait did so already',
   paused: 'the job was paused',
+  snoozed: 'the job was snoozed',
+  frozen: 'it was due in a window in which nothing starts',
   superseded: 'a newer version of the job took its place',
   deleted: 'the job was deleted',
   agent_removed: 'the agent was revoked or left the group',

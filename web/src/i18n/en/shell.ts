@@ -23,6 +23,7 @@ export const nav = {
   runs: 'Runs',
   daemons: 'Daemons',
   agents: 'Agents',
+  windows: 'Windows',
   groups: 'Groups',
   users: 'Users',
 }

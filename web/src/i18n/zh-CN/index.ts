@@ -22,6 +22,7 @@ import { output } from './output'
 import { cause, cleanup, reason, runs, status } from './runs'
 import { secrets } from './secrets'
 import { common, connection, filter, nav, palette, role, shell, shortcut, time } from './shell'
+import { snooze, windows } from './windows'
 
 /** Every text of the console in Simplified Chinese. Chinese has one plural form, so the `_one` texts are absent. */
 export const zhCN: Translation<Catalogue> = {
@@ -65,9 +66,11 @@ export const zhCN: Translation<Catalogue> = {
   shortcut,
   signIn,
   slot,
+  snooze,
   status,
   stragglers,
   time,
   users,
   why,
+  windows,
 }

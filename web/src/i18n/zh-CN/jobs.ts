@@ -34,6 +34,11 @@ export const jobs = {
   resumedDone: '已恢复“{{job}}”。',
   retries: '最多尝试 {{count}} 次',
   retriesOn: '遇到 {{failures}} 时最多尝试 {{count}} 次',
+  runFrozen: {
+    title: '仍然运行“{{job}}”？',
+    text: '有窗口正在生效：{{reason}}',
+    action: '立即运行',
+  },
   runNamed: '立即运行 {{job}}',
   runNow: '立即运行',
   saved: '保存',

@@ -25,6 +25,8 @@ export const reason = {
   overtaken: '在启动前已被更晚的运行取代',
   queue_full: '上一次运行仍未结束，且等待的运行已满',
   paused: '作业已暂停',
+  snoozed: '作业当时已暂缓',
+  frozen: '到期时处于不启动任何运行的窗口中',
   superseded: '已被作业的新版本取代',
   deleted: '作业已删除',
   agent_removed: '代理已被吊销或已离开该分组',

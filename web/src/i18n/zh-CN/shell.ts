@@ -23,6 +23,7 @@ export const nav = {
   runs: '运行记录',
   daemons: '常驻进程',
   agents: '代理',
+  windows: '窗口',
   groups: '分组',
   users: '用户',
 }

@@ -6,20 +6,26 @@ import {
   IconPlayerPause,
   IconPlayerPlay,
   IconPlayerTrackNext,
+  IconSnowflake,
   IconTrash,
+  IconZzz,
 } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
+import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { jobQuery } from '../../api/jobs'
 import type { Job } from '../../api/types'
-import { DaemonHealth, KindIcon, PausedMark } from '../../features/job/JobMark'
+import { DaemonHealth, HeldMark, KindIcon, PausedMark } from '../../features/job/JobMark'
+import { SnoozeDialog } from '../../features/job/SnoozeDialog'
 import { useJobActions } from '../../features/job/useJobActions'
 import { RunTable } from '../../features/run/RunTable'
+import { WindowDialog } from '../../features/window/WindowDialog'
 import { allows } from '../../lib/roles'
 import { Label } from '../../ui/Mark'
 import { Page } from '../../ui/Page'
 import { Empty, Failure, Loading } from '../../ui/States'
+import { HoldNotice } from './HoldNotice'
 import classes from './JobPage.module.css'
 import { JobSlots } from './JobSlots'
 import { JobSummary } from './JobSummary'
@@ -63,6 +69,7 @@ export function JobPage() {
         <>
           <KindIcon kind={job.kind} />
           {job.is_paused && <PausedMark />}
+          <HeldMark job={job} />
           {job.kind === 'daemon' && <DaemonHealth job={job} />}
           <Label>v{job.version}</Label>
         </>
@@ -70,6 +77,7 @@ export function JobPage() {
       actions={<Actions job={job} />}
     >
       <div className={classes.page}>
+        <HoldNotice job={job} />
         <JobSummary job={job} />
         <Tabs
           value={tab}
@@ -117,6 +125,8 @@ export function JobPage() {
 function Actions({ job }: { job: Job }) {
   const { t } = useTranslation()
   const actions = useJobActions()
+  const [isSnoozing, setSnoozing] = useState(false)
+  const [isFreezing, setFreezing] = useState(false)
   const canEdit = allows(job.my_role, 'editor')
   const canOperate = allows(job.my_role, 'operator')
   if (!canOperate) return null
@@ -134,7 +144,7 @@ function Actions({ job }: { job: Job }) {
       >
         {t(job.is_paused ? 'jobs.resume' : 'jobs.pause')}
       </Button>
-      {canEdit && (
+      {(canEdit || job.kind === 'scheduled') && (
         <Menu position="bottom-end" width={180}>
           <Menu.Target>
             <ActionIcon aria-label={t('common.more')} variant="default" size={30}>
@@ -142,18 +152,34 @@ function Actions({ job }: { job: Job }) {
             </ActionIcon>
           </Menu.Target>
           <Menu.Dropdown>
-            <Menu.Item
-              leftSection={<IconPencil size={15} />}
-              renderRoot={(props) => <Link to="/jobs/$jobId/edit" params={{ jobId: job.id }} {...props} />}
-            >
-              {t('common.edit')}
-            </Menu.Item>
-            <Menu.Item
-              leftSection={<IconCopy size={15} />}
-              renderRoot={(props) => <Link to="/jobs/new" search={{ from: job.id }} {...props} />}
-            >
-              {t('jobs.duplicate')}
-            </Menu.Item>
+            {job.kind === 'scheduled' && (
+              <Menu.Item leftSection={<IconZzz size={15} />} onClick={() => setSnoozing(true)}>
+                {t('snooze.ask')}
+              </Menu.Item>
+            )}
+            {canEdit && job.kind === 'scheduled' && (
+              <Menu.Item leftSection={<IconSnowflake size={15} />} onClick={() => setFreezing(true)}>
+                {t('windows.new')}
+              </Menu.Item>
+            )}
+            {canEdit && (
+              <>
+                <Menu.Item
+                  leftSection={<IconPencil size={15} />}
+                  renderRoot={(props) => (
+                    <Link to="/jobs/$jobId/edit" params={{ jobId: job.id }} {...props} />
+                  )}
+                >
+                  {t('common.edit')}
+                </Menu.Item>
+                <Menu.Item
+                  leftSection={<IconCopy size={15} />}
+                  renderRoot={(props) => <Link to="/jobs/new" search={{ from: job.id }} {...props} />}
+                >
+                  {t('jobs.duplicate')}
+                </Menu.Item>
+              </>
+            )}
             {allows(job.my_role, 'owner') && (
               <Menu.Item
                 color="red"
@@ -166,6 +192,8 @@ function Actions({ job }: { job: Job }) {
           </Menu.Dropdown>
         </Menu>
       )}
+      {isSnoozing && <SnoozeDialog job={job} onClose={() => setSnoozing(false)} />}
+      {isFreezing && <WindowDialog job={job} onClose={() => setFreezing(false)} />}
     </>
   )
 }

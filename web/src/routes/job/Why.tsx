@@ -122,7 +122,8 @@ function RunAnswer({ run }: { run: Run }) {
 
 function whyText(item: WhyItem, t: TFunction): string {
   if (item.run) return endText(item.run, t)
-  return item.reason ? reasonText(item.reason) : ''
+  const reason = item.reason ? reasonText(item.reason) : ''
+  return item.window ? `${reason}: ${item.window}` : reason
 }
 
 function DecidedBy({ decider }: { decider: Decider }) {

@@ -13,7 +13,7 @@ import { Link } from '@tanstack/react-router'
 import { useMemo } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Job } from '../../api/types'
-import { DaemonHealth, KindIcon, PausedMark } from '../../features/job/JobMark'
+import { DaemonHealth, HeldMark, KindIcon, PausedMark } from '../../features/job/JobMark'
 import { useJobActions } from '../../features/job/useJobActions'
 import { sentence } from '../../features/job/words'
 import { Strip } from '../../features/run/Strip'
@@ -35,6 +35,7 @@ export function useJobColumns(): Column<Job>[] {
             <KindIcon kind={job.kind} />
             <JobLink job={job} />
             {job.is_paused && <PausedMark />}
+            <HeldMark job={job} />
           </span>
         ),
       },
@@ -198,6 +199,7 @@ export function CompactJob({ job }: { job: Job }) {
           <KindIcon kind={job.kind} />
           <JobLink job={job} />
           {job.is_paused && <PausedMark />}
+          <HeldMark job={job} />
         </span>
         <span className="dim clip">
           {job.kind === 'daemon' ? (

@@ -4,6 +4,7 @@ import {
   IconHistory,
   IconServer,
   IconServerCog,
+  IconSnowflake,
   IconUsers,
   IconUsersGroup,
 } from '@tabler/icons-react'
@@ -19,6 +20,7 @@ const PAGES = [
   { to: '/runs', key: 'runs', icon: IconHistory },
   { to: '/daemons', key: 'daemons', icon: IconServerCog },
   { to: '/agents', key: 'agents', icon: IconServer },
+  { to: '/windows', key: 'windows', icon: IconSnowflake },
   { to: '/groups', key: 'groups', icon: IconUsersGroup },
   { to: '/users', key: 'users', icon: IconUsers },
 ] as const

@@ -10,6 +10,7 @@ import {
   IconSearch,
   IconServer,
   IconServerCog,
+  IconSnowflake,
   IconUserCircle,
   IconUsers,
   IconUsersGroup,
@@ -206,6 +207,12 @@ function usePages(onHelp: () => void): Entry[] {
       hint: 'g a',
       icon: <IconServer size={16} />,
       act: () => void navigate({ to: '/agents', search: {} }),
+    },
+    {
+      id: 'windows',
+      label: t('nav.windows'),
+      icon: <IconSnowflake size={16} />,
+      act: () => void navigate({ to: '/windows', search: {} }),
     },
     {
       id: 'groups',
