@@ -40,7 +40,7 @@ pub struct WhyItem {
     /// For `lapse`: why they became no runs, a stable word.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// For `lapse` because of a window: what the window was for, if that is still on record.
+    /// What the window was for because of which nothing started, if that is still on record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<String>,
     /// For `run`: the run, with state, outcome and reason.

@@ -193,6 +193,14 @@ impl Edit {
             self.when.recurring(),
         );
         let is_new = once.is_some() || recurring.is_some();
+        if self.when.from.is_some() && once.is_none() {
+            return Err(Failure::Input {
+                field: "--from".to_owned(),
+                message: "--from alone says nothing about a window that comes again and again"
+                    .to_owned(),
+                hint: "add --until or --for, or use --begins and --lasts".to_owned(),
+            });
+        }
         let request = WindowReplace {
             reason: self.reason.unwrap_or(before.reason),
             once: if is_new { once } else { before.once },

@@ -29,6 +29,7 @@ fn help_of_every_noun() {
         "group",
         "group member",
         "user",
+        "window",
         "schedule",
         "export",
         "diff",

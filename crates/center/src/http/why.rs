@@ -162,7 +162,10 @@ fn told(job: JobId, page: WhyPage) -> Why {
 
 /// Adds to what a window held what the window was for, as far as it is on record.
 async fn name_windows(state: &HttpState, id: JobId, why: &mut Why) -> Result<(), ApiError> {
-    let is_frozen = |item: &&mut WhyItem| item.reason.as_deref() == Some(Reason::Frozen.word());
+    let is_frozen = |item: &&mut WhyItem| {
+        let of_run = item.run.as_ref().and_then(|run| run.reason.as_deref());
+        item.reason.as_deref().or(of_run) == Some(Reason::Frozen.word())
+    };
     let mut frozen = why.items.iter_mut().filter(is_frozen).peekable();
     if frozen.peek().is_none() {
         return Ok(());

@@ -65,9 +65,7 @@ async fn row(world: &World, operation: &str, side: &Side) -> Row {
         "sign_in" => Row::new("public", 400).body(json!({ "login": 1 })),
         "me" | "about" | "list_groups" | "list_agents" | "list_jobs" | "list_runs"
         | "list_lapses" | "list_slots" | "list_definitions" | "list_windows" | "stream_events"
-        | "get_forecast" => {
-            Row::new("signed_in", 200)
-        }
+        | "get_forecast" => Row::new("signed_in", 200),
         "sign_out" => Row::new("signed_in", 204),
         "change_password" => Row::new("signed_in", 400).body(json!({ "current": 1 })),
         "preview_schedule" => {

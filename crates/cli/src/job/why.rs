@@ -100,15 +100,10 @@ fn sentence(item: &WhyItem) -> String {
         count => format!("these {count} due instants"),
     };
     match (item.answer, &item.run) {
-        (Answer::Run, Some(run)) => ran(run),
+        (Answer::Run, Some(run)) => format!("{}{}", ran(run), by_window(item)),
         (Answer::Run | Answer::Lapse, _) => {
             let reason = shown::maybe_plain(item.reason.as_deref());
-            let window = item.window.as_ref();
-            let window = window.map(|reason| format!(" by the window {:?}", shown::plain(reason)));
-            format!(
-                "no run came of {many}: {reason}{}",
-                window.unwrap_or_default()
-            )
+            format!("no run came of {many}: {reason}{}", by_window(item))
         }
         (Answer::Paused, _) => format!("the job was paused, so nothing came of {many}"),
         (Answer::Calendar, _) => format!(
@@ -121,6 +116,12 @@ fn sentence(item: &WhyItem) -> String {
         ),
         (Answer::NotRecorded, _) => format!("what became of {many} is no longer on record"),
     }
+}
+
+fn by_window(item: &WhyItem) -> String {
+    let window = item.window.as_ref();
+    let said = window.map(|reason| format!(" by the window {:?}", shown::plain(reason)));
+    said.unwrap_or_default()
 }
 
 fn ran(run: &Run) -> String {

@@ -3,7 +3,9 @@ use cronfleet_core::order::Claim;
 use cronfleet_core::plan::Plan;
 use cronfleet_core::run::{Outcome, Reason, RunState};
 use cronfleet_core::window::Snooze;
-use cronfleet_store::{Conflict, JobPlan, Session, StoreError, Timing};
+use cronfleet_store::{
+    ChangeSet, Conflict, JobBasis, JobChange, JobPlan, Session, StoreError, Timing,
+};
 
 use crate::world::{ADMIN, ALL, World, at, exited, retried, run_at, running};
 
@@ -219,5 +221,26 @@ async fn an_edit_and_a_pause_keep_the_snooze(w: World) {
         .resume_job(f.job, 2, timing, at(40))
         .await
         .unwrap();
-    assert_eq!(f.row().await.snooze, snooze);
+    let row = f.row().await;
+    assert_eq!(row.snooze, snooze);
+    let set = ChangeSet {
+        based_on: vec![JobBasis {
+            job: f.job,
+            group: row.group,
+            version: row.version,
+            is_paused: false,
+        }],
+        create: vec![],
+        change: vec![JobChange {
+            job: f.job,
+            spec: Some(retried("c", 1)),
+            timing,
+            is_paused: false,
+        }],
+        delete: vec![],
+        author: ADMIN,
+    };
+    f.w.store.change_jobs(&set, at(50)).await.unwrap();
+    let row = f.row().await;
+    assert_eq!((row.version, row.snooze), (3, snooze));
 }

@@ -121,8 +121,7 @@ function RunAnswer({ run }: { run: Run }) {
 }
 
 function whyText(item: WhyItem, t: TFunction): string {
-  if (item.run) return endText(item.run, t)
-  const reason = item.reason ? reasonText(item.reason) : ''
+  const reason = item.run ? endText(item.run, t) : item.reason ? reasonText(item.reason) : ''
   return item.window ? `${reason}: ${item.window}` : reason
 }
 
