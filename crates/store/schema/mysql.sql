@@ -64,6 +64,10 @@ jobs.shard bigint NOT NULL
 jobs.watermark bigint NOT NULL
 jobs.next_due bigint
 jobs.created_at bigint NOT NULL
+jobs.snoozed_until bigint
+jobs.snoozed_at bigint
+jobs.snoozed_by varchar(36) COLLATE utf8mb4_bin
+jobs.held_until bigint
 job_groups.id varchar(36) COLLATE utf8mb4_bin NOT NULL
 job_groups.name varchar(64) COLLATE utf8mb4_bin NOT NULL
 job_groups.description mediumtext COLLATE utf8mb4_bin NOT NULL
@@ -102,6 +106,7 @@ leases.holder varchar(80) COLLATE utf8mb4_bin NOT NULL
 leases.epoch bigint NOT NULL
 leases.seq bigint NOT NULL
 leases.expires_at bigint NOT NULL
+leases.windows_version bigint NOT NULL
 outputs.life_id varchar(36) COLLATE utf8mb4_bin NOT NULL
 outputs.agent_id varchar(36) COLLATE utf8mb4_bin NOT NULL
 outputs.created_at bigint NOT NULL
@@ -250,6 +255,20 @@ users.is_admin bigint NOT NULL
 users.is_disabled bigint NOT NULL
 users.created_at bigint NOT NULL
 users.last_sign_in_at bigint
+windows.id varchar(36) COLLATE utf8mb4_bin NOT NULL
+windows.version bigint NOT NULL
+windows.group_id varchar(36) COLLATE utf8mb4_bin
+windows.job_id varchar(36) COLLATE utf8mb4_bin
+windows.reason varchar(255) COLLATE utf8mb4_bin NOT NULL
+windows.from_at bigint
+windows.until_at bigint
+windows.expression varchar(1024) COLLATE utf8mb4_bin
+windows.time_zone varchar(64) COLLATE utf8mb4_bin
+windows.lasts_us bigint
+windows.since_at bigint NOT NULL
+windows.ended_at bigint
+windows.ends_at bigint
+windows.author_id varchar(36) COLLATE utf8mb4_bin NOT NULL
 
 INDEX agents_name ON agents (name, id)
 UNIQUE INDEX key_fingerprint ON agents (key_fingerprint)
@@ -312,6 +331,9 @@ UNIQUE INDEX PRIMARY ON triggers (job_id, trigger_key)
 INDEX triggers_due ON triggers (due)
 UNIQUE INDEX login_key ON users (login_key)
 UNIQUE INDEX PRIMARY ON users (id)
+UNIQUE INDEX PRIMARY ON windows (id, version)
+INDEX windows_group_fk ON windows (group_id)
+INDEX windows_job_fk ON windows (job_id)
 
 agent_policies FOREIGN KEY (agent_id) REFERENCES agents(id)
 agent_spools FOREIGN KEY (agent_id) REFERENCES agents(id)
@@ -335,6 +357,8 @@ slots FOREIGN KEY (job_id) REFERENCES jobs(id)
 slot_restarts FOREIGN KEY (agent_id) REFERENCES agents(id)
 slot_restarts FOREIGN KEY (job_id) REFERENCES jobs(id)
 triggers FOREIGN KEY (job_id) REFERENCES jobs(id)
+windows FOREIGN KEY (group_id) REFERENCES job_groups(id)
+windows FOREIGN KEY (job_id) REFERENCES jobs(id)
 
 agents: 1 checks
 group_members: 1 checks

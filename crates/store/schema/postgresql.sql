@@ -75,6 +75,10 @@ jobs.shard bigint NOT NULL
 jobs.watermark bigint NOT NULL
 jobs.next_due bigint
 jobs.created_at bigint NOT NULL
+jobs.snoozed_until bigint
+jobs.snoozed_at bigint
+jobs.snoozed_by character varying(36) COLLATE C
+jobs.held_until bigint
 join_token_groups.join_token_id character varying(36) COLLATE C NOT NULL
 join_token_groups.group_id character varying(36) COLLATE C NOT NULL
 join_tokens.id character varying(36) COLLATE C NOT NULL
@@ -102,6 +106,7 @@ leases.holder character varying(80) COLLATE C NOT NULL
 leases.epoch bigint NOT NULL
 leases.seq bigint NOT NULL
 leases.expires_at bigint NOT NULL
+leases.windows_version bigint NOT NULL
 migrations.number bigint NOT NULL
 migrations.name character varying(64) NOT NULL
 migrations.applied_at bigint NOT NULL
@@ -253,6 +258,20 @@ users.is_admin bigint NOT NULL
 users.is_disabled bigint NOT NULL
 users.created_at bigint NOT NULL
 users.last_sign_in_at bigint
+windows.id character varying(36) COLLATE C NOT NULL
+windows.version bigint NOT NULL
+windows.group_id character varying(36) COLLATE C
+windows.job_id character varying(36) COLLATE C
+windows.reason character varying(255) COLLATE C NOT NULL
+windows.from_at bigint
+windows.until_at bigint
+windows.expression character varying(1024) COLLATE C
+windows.time_zone character varying(64) COLLATE C
+windows.lasts_us bigint
+windows.since_at bigint NOT NULL
+windows.ended_at bigint
+windows.ends_at bigint
+windows.author_id character varying(36) COLLATE C NOT NULL
 
 CREATE UNIQUE INDEX agent_policies_pkey ON public.agent_policies USING btree (agent_id)
 CREATE UNIQUE INDEX agent_spools_pkey ON public.agent_spools USING btree (agent_id)
@@ -313,6 +332,7 @@ CREATE INDEX triggers_due ON public.triggers USING btree (due)
 CREATE UNIQUE INDEX triggers_pkey ON public.triggers USING btree (job_id, trigger_key)
 CREATE UNIQUE INDEX users_login_key_key ON public.users USING btree (login_key)
 CREATE UNIQUE INDEX users_pkey ON public.users USING btree (id)
+CREATE UNIQUE INDEX windows_pkey ON public.windows USING btree (id, version)
 
 agent_policies FOREIGN KEY (agent_id) REFERENCES agents(id)
 agent_spools FOREIGN KEY (agent_id) REFERENCES agents(id)
@@ -346,3 +366,5 @@ slots CHECK (((state)::text = ANY ((ARRAY['starting'::character varying, 'runnin
 slots FOREIGN KEY (agent_id) REFERENCES agents(id)
 slots FOREIGN KEY (job_id) REFERENCES jobs(id)
 triggers FOREIGN KEY (job_id) REFERENCES jobs(id)
+windows FOREIGN KEY (group_id) REFERENCES job_groups(id)
+windows FOREIGN KEY (job_id) REFERENCES jobs(id)

@@ -123,7 +123,7 @@ CREATE TABLE jobs (
     shard BIGINT NOT NULL,
     watermark BIGINT NOT NULL,
     next_due BIGINT, -- first due instant after the watermark; NULL while paused, once deleted, for daemons
-    created_at BIGINT NOT NULL,
+    created_at BIGINT NOT NULL, snoozed_until BIGINT, snoozed_at BIGINT, snoozed_by VARCHAR(36), held_until BIGINT,
     UNIQUE (group_id, name_key)
 );
 
@@ -177,7 +177,7 @@ CREATE TABLE leases (
     epoch BIGINT NOT NULL, -- grows with every term
     seq BIGINT NOT NULL, -- grows with every planning transaction
     expires_at BIGINT NOT NULL
-);
+, windows_version BIGINT NOT NULL DEFAULT 0);
 
 CREATE TABLE migrations (number BIGINT NOT NULL PRIMARY KEY, name VARCHAR(64) NOT NULL, applied_at BIGINT NOT NULL);
 
@@ -390,4 +390,22 @@ CREATE TABLE users (
     is_disabled BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     last_sign_in_at BIGINT
+);
+
+CREATE TABLE windows (
+    id VARCHAR(36) NOT NULL,
+    version BIGINT NOT NULL,
+    group_id VARCHAR(36) REFERENCES job_groups (id),
+    job_id VARCHAR(36) REFERENCES jobs (id),
+    reason VARCHAR(255) NOT NULL,
+    from_at BIGINT, -- of one that comes once
+    until_at BIGINT,
+    expression VARCHAR(1024), -- of one that comes again
+    time_zone VARCHAR(64),
+    lasts_us BIGINT,
+    since_at BIGINT NOT NULL, -- holds only what is due after this
+    ended_at BIGINT, -- and not after this
+    ends_at BIGINT, -- holds nothing from here on; NULL if it may come again for ever
+    author_id VARCHAR(36) NOT NULL,
+    PRIMARY KEY (id, version)
 );

@@ -435,6 +435,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{id}/snooze": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Snoozes a scheduled job: what is due until then is skipped. Takes the place of the snooze that it may have. */
+        put: operations["snooze_job"];
+        post?: never;
+        /** Ends a job's snooze. What is due from now on runs; what was due meanwhile stays undone. */
+        delete: operations["end_snooze"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{id}/versions": {
         parameters: {
             query?: never;
@@ -775,6 +793,46 @@ export interface paths {
         head?: never;
         /** Changes a user. A new password and disabling end the user's sessions. */
         patch: operations["update_user"];
+        trace?: never;
+    };
+    "/api/v1/windows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the windows of the fleet, of my groups and of their jobs, those that were changed last first. */
+        get: operations["list_windows"];
+        put?: never;
+        /**
+         * Makes a window. Windows of the whole fleet are made by administrators. What was planned already and is due in it is taken
+         *     back, as far as it has not started.
+         */
+        post: operations["create_window"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/windows/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a window, also one that is over. Its version is the ETag. */
+        get: operations["get_window"];
+        /** Changes a window from now on: what it held until now stays skipped. */
+        put: operations["replace_window"];
+        post?: never;
+        /** Ends a window: what is due from now on runs. It stays on record. */
+        delete: operations["end_window"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
 }
@@ -1312,6 +1370,7 @@ export interface components {
             due: string;
             /** @description The same instant as local date-time with offset in the schedule's zone, e.g. `2026-03-29T03:00:00+02:00`. */
             local: string;
+            skipped?: components["schemas"]["Skipped"] | null;
         };
         /** @description Body of every answer with a status of 400 or above. */
         ErrorBody: {
@@ -1742,6 +1801,21 @@ export interface components {
              */
             starts: number;
         };
+        /** @description A window that holds a job now. */
+        Frozen: {
+            /** @description What it is for. */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description Until when nothing of the job starts, by this window and those that take over from it.
+             */
+            until: string;
+            /**
+             * Format: uuid
+             * @description The window.
+             */
+            window_id: string;
+        };
         /**
          * @description What becomes of times that clocks skip.
          * @enum {string}
@@ -1882,6 +1956,7 @@ export interface components {
              * @description When the job was created.
              */
             created_at: string;
+            frozen?: components["schemas"]["Frozen"] | null;
             /**
              * Format: uuid
              * @description Owning group.
@@ -1902,7 +1977,8 @@ export interface components {
             my_role: components["schemas"]["Role"];
             /**
              * Format: date-time
-             * @description Next due instant; absent when paused, for daemons, or when none is left.
+             * @description Next due instant at which it runs: not one that is snoozed or in a window. Absent when paused, for daemons, or when none
+             *     is left.
              */
             next_due?: string | null;
             /** @description The last runs, newest first, at most 20; empty for daemons. */
@@ -1926,6 +2002,7 @@ export interface components {
              * @description Daemon slots wanted over all agents; 0 for scheduled jobs.
              */
             slots_wanted: number;
+            snooze?: components["schemas"]["Snooze"] | null;
             /** @description Definition in force. */
             spec: components["schemas"]["JobSpec"];
             /**
@@ -2165,6 +2242,19 @@ export interface components {
          * @enum {string}
          */
         NextStep: "start" | "ready" | "replace" | "replace_halted" | "recycle" | "kill";
+        /** @description A time that comes once, at most 366 days long. */
+        Once: {
+            /**
+             * Format: date-time
+             * @description From this instant on; from now on when absent.
+             */
+            from?: string | null;
+            /**
+             * Format: date-time
+             * @description Until just before this one.
+             */
+            until: string;
+        };
         /**
          * @description How a run ended.
          * @enum {string}
@@ -2440,6 +2530,7 @@ export interface components {
                  * @description When the job was created.
                  */
                 created_at: string;
+                frozen?: components["schemas"]["Frozen"] | null;
                 /**
                  * Format: uuid
                  * @description Owning group.
@@ -2460,7 +2551,8 @@ export interface components {
                 my_role: components["schemas"]["Role"];
                 /**
                  * Format: date-time
-                 * @description Next due instant; absent when paused, for daemons, or when none is left.
+                 * @description Next due instant at which it runs: not one that is snoozed or in a window. Absent when paused, for daemons, or when none
+                 *     is left.
                  */
                 next_due?: string | null;
                 /** @description The last runs, newest first, at most 20; empty for daemons. */
@@ -2484,6 +2576,7 @@ export interface components {
                  * @description Daemon slots wanted over all agents; 0 for scheduled jobs.
                  */
                 slots_wanted: number;
+                snooze?: components["schemas"]["Snooze"] | null;
                 /** @description Definition in force. */
                 spec: components["schemas"]["JobSpec"];
                 /**
@@ -2916,6 +3009,69 @@ export interface components {
             /** @description Pass as `cursor` to get the next page; absent on the last page. Opaque. */
             next_cursor?: string | null;
         };
+        /** @description One page of a list. */
+        Page_Window: {
+            /** @description The rows, in the order the list documents. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When it was made or changed last: it holds only what is due after this.
+                 */
+                changed_at: string;
+                /** @description Login of who made or changed it last. */
+                changed_by: string;
+                /**
+                 * Format: date-time
+                 * @description When somebody ended it.
+                 */
+                ended_at?: string | null;
+                /**
+                 * Format: uuid
+                 * @description Group whose jobs it holds; of a job's window the job's group. Absent: it holds the whole fleet.
+                 */
+                group_id?: string | null;
+                /**
+                 * Format: date-time
+                 * @description For `holding`: until when.
+                 */
+                holds_until?: string | null;
+                /**
+                 * Format: uuid
+                 * @description Id.
+                 */
+                id: string;
+                /**
+                 * Format: uuid
+                 * @description Job that it holds; absent if it holds more than one.
+                 */
+                job_id?: string | null;
+                my_role?: components["schemas"]["Role"] | null;
+                /**
+                 * Format: date-time
+                 * @description For `waiting`: when it begins next.
+                 */
+                next_begin?: string | null;
+                once?: components["schemas"]["Once"] | null;
+                /** @description What it is for. */
+                reason: string;
+                recurring?: components["schemas"]["Recurring"] | null;
+                /** @description Name of the job, or else of the group; empty for the whole fleet. */
+                scope_name: string;
+                /** @description When it begins, as a sentence in English; absent for one that comes once. */
+                sentence_en?: string | null;
+                /** @description The same in Simplified Chinese. */
+                sentence_zh?: string | null;
+                /** @description Whether it holds anything now. */
+                state: components["schemas"]["WindowState"];
+                /**
+                 * Format: int32
+                 * @description Version, from 1; also the ETag.
+                 */
+                version: number;
+            }[];
+            /** @description Pass as `cursor` to get the next page; absent on the last page. Opaque. */
+            next_cursor?: string | null;
+        };
         /** @description `POST /session/password`: changes my own password and ends my other sessions. */
         PasswordChange: {
             /** @description The password in force. */
@@ -3126,6 +3282,18 @@ export interface components {
              */
             id: string;
             outcome?: components["schemas"]["Outcome"] | null;
+        };
+        /** @description A time that comes again and again. */
+        Recurring: {
+            /** @description Schedule expression of its beginnings, e.g. `0 22 * * 6`. */
+            expression: string;
+            /**
+             * Format: int64
+             * @description How long it lasts each time in milliseconds, 60,000 to 2,678,400,000 (31 days).
+             */
+            lasts_ms: number;
+            /** @description IANA time zone name; the center's default when absent. */
+            time_zone?: string | null;
         };
         /**
          * @description What becomes of times that clocks show twice.
@@ -3354,6 +3522,8 @@ export interface components {
         RunNow: {
             /** @description Only on these of the job's agents; all of them when absent. */
             agent_ids?: string[] | null;
+            /** @description Also within a window in which nothing starts. */
+            ignore_windows?: boolean;
         };
         /** @description The runs that `run now` made. */
         RunNowAnswer: {
@@ -3495,6 +3665,13 @@ export interface components {
             /** @description True for the command line: the answer carries the session token in `token` instead of a cookie. */
             wants_token?: boolean;
         };
+        /** @description Why a due instant is going to be skipped. */
+        Skipped: {
+            /** @description Stable word: `snoozed` or `frozen`. */
+            reason: string;
+            /** @description What the window is for. */
+            window?: string | null;
+        };
         /** @description Place `index` of N of a daemon job on one agent. */
         Slot: {
             /**
@@ -3611,6 +3788,29 @@ export interface components {
          * @enum {string}
          */
         SlotState: "waiting" | "starting" | "running" | "backoff" | "crash_loop" | "stopping" | "stopped";
+        /** @description A snooze that goes on. */
+        Snooze: {
+            /** @description Login of who asked for it. */
+            by: string;
+            /**
+             * Format: date-time
+             * @description When that was.
+             */
+            since: string;
+            /**
+             * Format: date-time
+             * @description Until when the job rests.
+             */
+            until: string;
+        };
+        /** @description `PUT /jobs/{id}/snooze`. */
+        SnoozePut: {
+            /**
+             * Format: date-time
+             * @description Until when the job rests, at most 366 days from now.
+             */
+            until: string;
+        };
         /** @description How full an agent's spool is: output of ended processes that no center has stored yet. */
         Spool: {
             /**
@@ -3805,7 +4005,96 @@ export interface components {
             /** @description For `lapse`: why they became no runs, a stable word. */
             reason?: string | null;
             run?: components["schemas"]["Run"] | null;
+            /** @description What the window was for because of which nothing started, if that is still on record. */
+            window?: string | null;
         };
+        /** @description A window: due instants of scheduled jobs in it are skipped. It is of one job, of a group's jobs, or of all. */
+        Window: {
+            /**
+             * Format: date-time
+             * @description When it was made or changed last: it holds only what is due after this.
+             */
+            changed_at: string;
+            /** @description Login of who made or changed it last. */
+            changed_by: string;
+            /**
+             * Format: date-time
+             * @description When somebody ended it.
+             */
+            ended_at?: string | null;
+            /**
+             * Format: uuid
+             * @description Group whose jobs it holds; of a job's window the job's group. Absent: it holds the whole fleet.
+             */
+            group_id?: string | null;
+            /**
+             * Format: date-time
+             * @description For `holding`: until when.
+             */
+            holds_until?: string | null;
+            /**
+             * Format: uuid
+             * @description Id.
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @description Job that it holds; absent if it holds more than one.
+             */
+            job_id?: string | null;
+            my_role?: components["schemas"]["Role"] | null;
+            /**
+             * Format: date-time
+             * @description For `waiting`: when it begins next.
+             */
+            next_begin?: string | null;
+            once?: components["schemas"]["Once"] | null;
+            /** @description What it is for. */
+            reason: string;
+            recurring?: components["schemas"]["Recurring"] | null;
+            /** @description Name of the job, or else of the group; empty for the whole fleet. */
+            scope_name: string;
+            /** @description When it begins, as a sentence in English; absent for one that comes once. */
+            sentence_en?: string | null;
+            /** @description The same in Simplified Chinese. */
+            sentence_zh?: string | null;
+            /** @description Whether it holds anything now. */
+            state: components["schemas"]["WindowState"];
+            /**
+             * Format: int32
+             * @description Version, from 1; also the ETag.
+             */
+            version: number;
+        };
+        /** @description `POST /windows`. Of the whole fleet without `group_id` and `job_id`; at most one of the two is present. */
+        WindowCreate: {
+            /**
+             * Format: uuid
+             * @description Group whose jobs it shall hold.
+             */
+            group_id?: string | null;
+            /**
+             * Format: uuid
+             * @description Job that it shall hold.
+             */
+            job_id?: string | null;
+            once?: components["schemas"]["Once"] | null;
+            /** @description What it is for, 1 to 200 characters. */
+            reason: string;
+            recurring?: components["schemas"]["Recurring"] | null;
+        };
+        /** @description `PUT /windows/{id}`: changes it from now on. Needs `If-Match` with the version that was read. */
+        WindowReplace: {
+            once?: components["schemas"]["Once"] | null;
+            /** @description What it is for, 1 to 200 characters. */
+            reason: string;
+            recurring?: components["schemas"]["Recurring"] | null;
+        };
+        /**
+         * @description Where a window is in time.
+         * @enum {string}
+         */
+        WindowState: "waiting" | "holding" | "over";
     };
     responses: never;
     parameters: never;
@@ -5782,7 +6071,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The job is a daemon, or none of its agents is active */
+            /** @description The job is a daemon, none of its agents is active, or a window holds it */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5793,6 +6082,146 @@ export interface operations {
             };
             /** @description An agent is not one of the job's */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    snooze_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Job */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SnoozePut"];
+            };
+        };
+        responses: {
+            /** @description The job is snoozed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Your role in the group is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or it is not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The job is a daemon */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The instant is not one to snooze until */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    end_snooze: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Job */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job is not snoozed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Your role in the group is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or it is not yours to see */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6953,6 +7382,326 @@ export interface operations {
             };
             /** @description Only for administrators */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_windows: {
+        parameters: {
+            query?: {
+                /** @description Only windows of this group and of its jobs. */
+                group?: string;
+                /** @description Only windows of this job. */
+                job?: string;
+                /** @description Also windows that are over. */
+                over?: boolean;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Most rows to answer, 1 to 500; 100 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of windows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Window"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create_window: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WindowCreate"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Window"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Your role in the group is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or it is not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The job is a daemon, or there are too many windows */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A value breaks a rule; field and hint say which */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_window: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Window */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The window */
+            200: {
+                headers: {
+                    /** @description Version in quotes */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Window"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or it is not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    replace_window: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Version that was read, in quotes: `"3"` */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Window */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WindowReplace"];
+            };
+        };
+        responses: {
+            /** @description Changed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Window"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Your role in the group is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or it is not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Somebody else changed or ended it meanwhile */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A value breaks a rule; field and hint say which */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    end_window: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Window */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Your role in the group is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or it is not yours to see */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
