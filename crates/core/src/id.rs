@@ -76,6 +76,10 @@ id!(
     WindowId, "window"
 );
 id!(
+    /// A calendar that people keep.
+    CalendarId, "calendar"
+);
+id!(
     /// A run: one attempt of one due instant on one target.
     RunId, "run"
 );

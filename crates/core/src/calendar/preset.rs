@@ -32,6 +32,15 @@ pub fn presets() -> &'static [Arc<Calendar>] {
     &PRESETS
 }
 
+/// Their names, for hints.
+pub fn preset_names() -> String {
+    let names: Vec<&str> = presets()
+        .iter()
+        .map(|preset| preset.name.as_str())
+        .collect();
+    names.join(", ")
+}
+
 /// The one of this name.
 pub fn preset(name: &str) -> Option<Arc<Calendar>> {
     PRESETS

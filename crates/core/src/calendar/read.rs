@@ -152,21 +152,14 @@ fn date(text: &str) -> Result<Date, Mistake> {
 }
 
 fn weekday(text: &str) -> Result<Weekday, Mistake> {
-    Ok(match text {
-        "SUN" => Weekday::Sunday,
-        "MON" => Weekday::Monday,
-        "TUE" => Weekday::Tuesday,
-        "WED" => Weekday::Wednesday,
-        "THU" => Weekday::Thursday,
-        "FRI" => Weekday::Friday,
-        "SAT" => Weekday::Saturday,
-        _ => {
-            return Err(Mistake::Value {
-                text: text.to_owned(),
-                expected: "one of SUN MON TUE WED THU FRI SAT",
-            });
-        }
-    })
+    let read = Weekdays::from_words([text])
+        .ok()
+        .filter(|_| text == text.to_uppercase());
+    read.and_then(|day| day.days().next())
+        .ok_or_else(|| Mistake::Value {
+            text: text.to_owned(),
+            expected: "one of SUN MON TUE WED THU FRI SAT",
+        })
 }
 
 #[cfg(test)]

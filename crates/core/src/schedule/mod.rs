@@ -53,7 +53,7 @@ pub use self::on_days::LeftOut;
 pub use self::parse::TEXT_LEN_MAX;
 pub use self::spreading::{Spreading, spreading};
 pub use self::warning::Warning;
-pub use self::zone::{time_zone_database_version, time_zone_names};
+pub use self::zone::{bundled_zone, time_zone_database_version, time_zone_names};
 
 use self::cron::Cron;
 use self::every::Every;

@@ -11,13 +11,13 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Plan;
-use super::calendar::{DAY_SECONDS, date_of};
+use super::calendar::{DAY_SECONDS, date_of, day_number};
 use super::cron::{at_second, floor_second};
 use super::pattern::Steps;
 use super::zone::{Zone, horizon};
 use crate::calendar::{CalendarMode, CalendarRule};
 
-/// Days looked at for one that is in. A calendar without any for longer has none.
+/// Days looked at for one that is in. A calendar without any for longer has only those that it names.
 const DAYS_WITHOUT_MAX: i64 = 1_100;
 
 /// Stretches looked at for one due instant: more than there are days until 2199.
@@ -243,15 +243,13 @@ impl OnDays<'_> {
         match self.rule.mode {
             CalendarMode::Include | CalendarMode::Exclude => (day, day),
             CalendarMode::ShiftNext => {
-                let before = self
-                    .last_in_until(day - 1)
-                    .unwrap_or(day - DAYS_WITHOUT_MAX);
+                let most = day - DAYS_WITHOUT_MAX;
+                let before = self.last_in_until(day - 1).unwrap_or(most).max(most);
                 (before + 1, day)
             }
             CalendarMode::ShiftPrevious => {
-                let after = self
-                    .first_in_from(day + 1)
-                    .unwrap_or(day + DAYS_WITHOUT_MAX);
+                let most = day + DAYS_WITHOUT_MAX;
+                let after = self.first_in_from(day + 1).unwrap_or(most).min(most);
                 (day, after - 1)
             }
         }
@@ -278,13 +276,35 @@ impl OnDays<'_> {
     }
 
     fn first_in_from(&self, day: i64) -> Option<i64> {
-        (day..day + DAYS_WITHOUT_MAX).find(|day| self.contains(*day))
+        (day..day + DAYS_WITHOUT_MAX)
+            .find(|day| self.contains(*day))
+            .or_else(|| self.first_named_from(day + DAYS_WITHOUT_MAX))
     }
 
     fn last_in_until(&self, day: i64) -> Option<i64> {
         (day - DAYS_WITHOUT_MAX..=day)
             .rev()
             .find(|day| self.contains(*day))
+            .or_else(|| self.last_named_until(day - DAYS_WITHOUT_MAX))
+    }
+
+    /// The first day that is in from a day on before which none is for years: days of the week bring none, so it is one that is
+    /// named.
+    fn first_named_from(&self, day: i64) -> Option<i64> {
+        let named = self.rule.calendar.named_after(civil(day - 1)?);
+        named
+            .filter(|date| self.rule.is_in(*date))
+            .min()
+            .map(number)
+    }
+
+    /// The last day that is in up to a day after which none is for years.
+    fn last_named_until(&self, day: i64) -> Option<i64> {
+        let named = self.rule.calendar.named_before(civil(day + 1)?);
+        named
+            .filter(|date| self.rule.is_in(*date))
+            .max()
+            .map(number)
     }
 
     /// The first day after `day` that is not in, or the one after `last`.
@@ -316,6 +336,14 @@ impl OnDays<'_> {
 
 fn just_after(t: Timestamp) -> Timestamp {
     t.checked_add(SignedDuration::from_nanos(1)).unwrap_or(t)
+}
+
+fn number(date: Date) -> i64 {
+    day_number(
+        date.year().into(),
+        date.month().unsigned_abs().into(),
+        date.day().unsigned_abs().into(),
+    )
 }
 
 fn civil(day: i64) -> Option<Date> {

@@ -46,6 +46,11 @@ pub(super) struct Zone {
     segments: Vec<Segment>,
 }
 
+/// The zone of an IANA name in any case, by the data that are part of the program.
+pub fn bundled_zone(name: &str) -> Option<TimeZone> {
+    DATABASE.get(name).ok().filter(|tz| !tz.is_unknown())
+}
+
 impl Zone {
     /// The zone of an IANA name in any case, or `None` if the database has no such zone.
     pub(super) fn named(name: &str) -> Option<Arc<Zone>> {
@@ -57,7 +62,7 @@ impl Zone {
         {
             return Some(Arc::clone(zone));
         }
-        let tz = DATABASE.get(name).ok().filter(|tz| !tz.is_unknown())?;
+        let tz = bundled_zone(name)?;
         let zone = Arc::new(Zone::new(tz.iana_name()?.to_owned(), tz.clone()));
         ZONES
             .lock()

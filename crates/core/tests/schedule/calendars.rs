@@ -1,8 +1,9 @@
 //! Schedules that follow a calendar: a year by hand, and laws against days that are looked at one by one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cronfleet_core::calendar::{Calendar, CalendarMode, CalendarRule, preset};
+use cronfleet_core::calendar::{Calendar, CalendarMode, CalendarRule, Weekdays, preset};
 use cronfleet_core::schedule::{LeftOut, Schedule, Warning};
 use jiff::civil::{Date, date};
 use jiff::{SignedDuration, Timestamp};
@@ -426,4 +427,39 @@ fn every_second_of_working_days_is_counted_without_looking_at_each() {
     let (next, steps) = working.next_after_counted(instant("2026-10-01T00:00:00Z"));
     assert_eq!(next, Some(instant("2026-10-07T16:00:00Z")));
     assert!(steps < 100, "{steps}");
+}
+
+/// Nothing but days that are named, years apart.
+#[test]
+fn a_calendar_of_few_days_is_followed_over_years() {
+    let days = ["2026-03-03", "2031-03-03"];
+    let calendar = Arc::new(Calendar {
+        name: "few".into(),
+        weekdays: Weekdays::default(),
+        added: days.iter().map(|day| day.parse().unwrap()).collect(),
+        removed: BTreeSet::new(),
+        known_from: None,
+        known_until: None,
+    });
+    let on = |text: &str, mode| {
+        let calendar = Arc::clone(&calendar);
+        schedule(text, "UTC").with_calendar(Some(CalendarRule { calendar, mode }))
+    };
+    let daily = on("0 9 * * *", CalendarMode::Include);
+    let due = ["2026-03-03T09:00:00Z", "2031-03-03T09:00:00Z"].map(instant);
+    let all = (
+        instant("2020-01-01T00:00:00Z"),
+        instant("2100-01-01T00:00:00Z"),
+    );
+    assert_eq!(daily.between(all.0, all.1, 10), due);
+    assert_eq!(daily.next_after(due[0]), Some(due[1]));
+    assert_eq!(daily.next_after(due[1]), None);
+    assert_eq!(daily.prev_before(due[1]), Some(due[0]));
+    assert_eq!(daily.prev_before(due[0]), None);
+    // What falls on the days between them is due on the next one, or the one before.
+    let next = on("0 9 10 3 *", CalendarMode::ShiftNext);
+    assert_eq!(next.next_after(due[0]), Some(due[1]));
+    assert_eq!(next.next_after(due[1]), None);
+    let previous = on("0 9 10 3 *", CalendarMode::ShiftPrevious);
+    assert_eq!(previous.between(all.0, all.1, 10), due);
 }
