@@ -14,7 +14,7 @@ use cronfleet_core::run as domain_run;
 use cronfleet_core::schedule::ActiveSpan;
 use cronfleet_core::secret as domain_secret;
 
-use crate::calendar::{CalendarRule, calendar_rule};
+use crate::calendar::{CalendarRule, calendar_choice};
 use crate::group::Role;
 use crate::job::{
     Command, JobKind, JobSpec, OutputMode, OutputPolicy, RetryPolicy, ScheduledSpec, Script,
@@ -104,7 +104,7 @@ fn scheduled_spec(
             from: spec.active_from,
             until: spec.active_until,
         },
-        calendar: spec.calendar.map(calendar_rule).transpose()?,
+        calendar: spec.calendar.map(calendar_choice).transpose()?,
         overlap,
         jitter: Duration::from_millis(spec.jitter_ms),
         start_deadline: spec

@@ -384,7 +384,10 @@ pub struct JobVersion {
     pub version: u32,
     /// The definition.
     pub spec: JobSpec,
-    /// Login of who saved it.
+    /// Version of the calendar that it follows; absent if it follows none, or a preset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar_version: Option<u32>,
+    /// Login of who saved it, or the calendar that it follows.
     pub author: String,
     /// When it was saved.
     pub created_at: Timestamp,

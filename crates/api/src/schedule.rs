@@ -31,6 +31,9 @@ pub struct PreviewRequest {
     /// Calendar that it follows.
     #[serde(default)]
     pub calendar: Option<CalendarRule>,
+    /// Group whose calendars the name may mean; that of the job when absent. Without either only presets and calendars of the fleet.
+    #[serde(default)]
+    pub group_id: Option<Uuid>,
     /// Due instants strictly after this; now when absent.
     #[serde(default)]
     pub from: Option<Timestamp>,

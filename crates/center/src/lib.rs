@@ -1,11 +1,13 @@
 //! The center: plans and records, hands out orders, takes in what became of them, and serves people.
 
 pub mod bus;
+mod calendars;
 mod center;
 mod clock;
 pub mod config;
 pub mod election;
 pub mod fleet_clock;
+mod follow;
 mod heartbeats;
 mod housekeeping;
 pub mod http;

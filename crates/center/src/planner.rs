@@ -4,7 +4,8 @@
 //! planned is put aside and the others go on. A round that fails is repeated; the watermark makes repeating harmless.
 //!
 //! Stored next due instants are those that the center of their time worked out. A center with other time zone data may find others, so
-//! in each term the planner goes once through all jobs and plans anew those whose next due instant differs.
+//! in each term the planner goes once through all jobs and plans anew those whose next due instant differs. Jobs whose calendar has a
+//! new version get new versions first ([`crate::follow`]).
 //!
 //! Windows are in memory and each plan is committed only if none has changed since. When one has, what was planned before and is
 //! held now is taken back, and jobs that were held are looked at again; see [ADR 17](../../../docs/adr/0017-windows.md).
@@ -22,8 +23,10 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::EventBus;
+use crate::calendars::Calendars;
 use crate::election::Leadership;
 use crate::fleet_clock::FleetClock;
+use crate::follow;
 use crate::link::desk::publish_moves;
 use crate::nudge::Nudges;
 use crate::windows::{Near, WindowBook, Windows};
@@ -58,6 +61,7 @@ pub(crate) struct Planner {
     windows: Windows,
     /// The term and the version of windows for which everything that was planned or held has been looked at.
     swept: Option<(u64, u64)>,
+    calendars: Calendars,
     /// Whether some job has more due instants before the horizon than one plan holds.
     has_more: bool,
     review: Review,
@@ -79,6 +83,7 @@ impl Planner {
         leadership: Leadership,
     ) -> Self {
         Self {
+            calendars: Calendars::new(store.clone()),
             windows: Windows::new(store.clone()),
             swept: None,
             store,
@@ -162,6 +167,14 @@ impl Planner {
             }
         };
         self.term = Some((lease.epoch, since));
+        follow::step(
+            &self.store,
+            &self.calendars,
+            &self.nudges,
+            &self.bus,
+            self.clock.now(),
+        )
+        .await?;
         let book = self.windows.book(self.clock.now()).await?;
         let swept = Some((lease.epoch, book.version));
         let is_changed = self.swept != swept;
@@ -308,7 +321,9 @@ impl Planner {
     ) -> Result<Option<plan::Plan>, StoreError> {
         let key = (job.job, job.version);
         if !self.schedules.contains_key(&key) {
-            match job.scheduled.schedule(job.job) {
+            let mut scheduled = job.scheduled.clone();
+            self.calendars.fill_one(scheduled.calendar.as_mut()).await?;
+            match scheduled.schedule(job.job) {
                 Ok(schedule) => {
                     if self.schedules.len() >= SCHEDULES_MAX {
                         self.schedules.clear();

@@ -1,7 +1,7 @@
 //! Flags for when a schedule is due, apart from its expression and its zone.
 
 use clap::{Args, ValueEnum};
-use cronfleet_api::calendar::calendar_rule;
+use cronfleet_api::calendar::preset_rule;
 use cronfleet_api::job::{
     CalendarMode, CalendarRule, DstPolicy, GapPolicy, RepeatPolicy, ScheduledSpec,
 };
@@ -28,7 +28,7 @@ pub(crate) struct TimingFlags {
     /// Nothing is due at this instant or after it
     #[arg(long, value_name = "INSTANT")]
     active_until: Option<Timestamp>,
-    /// Calendar to follow: weekdays (Monday to Friday) or cn-workdays (working days of mainland China)
+    /// Calendar to follow: weekdays (Monday to Friday), cn-workdays (working days of mainland China), or one of `calendar ls`
     #[arg(long, value_name = "NAME")]
     calendar: Option<String>,
     /// What is due on which days of the calendar [default: include]
@@ -101,12 +101,15 @@ impl TimingFlags {
         }
         let rule = self
             .calendar(None)?
-            .map(calendar_rule)
+            .map(preset_rule)
             .transpose()
             .map_err(|error| Failure::Input {
                 field: "--calendar".to_owned(),
                 message: error.message,
-                hint: error.hint,
+                hint: format!(
+                    "use one of {}; what other calendars say only the center knows",
+                    domain::preset_names()
+                ),
             })?;
         let is_shifting = rule.as_ref().is_some_and(domain::CalendarRule::is_shifting);
         let schedule = schedule

@@ -31,6 +31,8 @@ const TABLES: &[(&str, &[&str])] = &[
     ("join_token_groups", &["join_token_id", "group_id"]),
     ("secrets", &["group_id", "name"]),
     ("key_checks", &["key_id"]),
+    ("calendars", &["id"]),
+    ("calendar_versions", &["calendar_id", "version"]),
     ("jobs", &["id"]),
     ("job_versions", &["job_id", "version"]),
     ("job_targets", &["job_id", "agent_id"]),

@@ -97,6 +97,8 @@ pub enum Thing {
     Secret,
     /// A window.
     Window,
+    /// A calendar.
+    Calendar,
 }
 
 impl std::fmt::Display for Thing {
@@ -110,6 +112,7 @@ impl std::fmt::Display for Thing {
             Self::Run => "run",
             Self::Secret => "secret",
             Self::Window => "window",
+            Self::Calendar => "calendar",
         })
     }
 }
@@ -150,6 +153,15 @@ pub enum Conflict {
     /// Due instants before now are not decided yet; the planner is about to. Trying again in a second helps.
     #[error("planning of the job is behind")]
     PlanningBehind,
+    /// Another calendar that jobs of the group could mean has the name.
+    #[error("calendar name is taken")]
+    CalendarNameTaken,
+    /// The calendar that a job is to follow was deleted meanwhile.
+    #[error("calendar is deleted")]
+    CalendarGone,
+    /// There are as many calendars as there may be.
+    #[error("there are too many calendars")]
+    TooManyCalendars,
     /// The join token is wrong, expired, or used up.
     #[error("join token is not valid")]
     JoinTokenRefused,

@@ -209,12 +209,17 @@ impl Store {
             {
                 return Err(Conflict::GroupOwnsJobs.into());
             }
+            Sql::new("DELETE FROM calendar_versions WHERE calendar_id IN (SELECT id FROM calendars WHERE group_id = ?)")
+                .bind(id)
+                .execute(&*tx)
+                .await?;
             for table in [
                 "group_members",
                 "group_run_as",
                 "group_agents",
                 "join_token_groups",
                 "secrets",
+                "calendars",
                 "windows",
             ] {
                 Sql::new(format!("DELETE FROM {table} WHERE group_id = ?"))

@@ -6,6 +6,7 @@ use cronfleet_core::job::{JobSpec, Target};
 use jiff::Timestamp;
 
 use crate::again::transaction;
+use crate::calendar::follow;
 use crate::error::{Conflict, StoreError};
 use crate::group::lock_group;
 use crate::job_list::JobKindWord;
@@ -211,7 +212,8 @@ pub(crate) async fn insert_versions(
         });
         sql.execute(&**tx).await?;
     }
-    put_targets(tx, versions).await
+    put_targets(tx, versions).await?;
+    follow(tx, versions).await
 }
 
 async fn put_targets(tx: &Tx, versions: &[NewVersion<'_>]) -> Result<(), StoreError> {

@@ -252,7 +252,7 @@ pub(crate) async fn mark_deleted(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     for batch in jobs.chunks(BATCH) {
-        Sql::new("UPDATE jobs SET is_deleted = 1, name_key = NULL, next_due = NULL, watermark = ? WHERE ")
+        Sql::new("UPDATE jobs SET is_deleted = 1, name_key = NULL, next_due = NULL, calendar_id = NULL, calendar_version = NULL, watermark = ? WHERE ")
             .bind(now)
             .one_of("id", batch.iter().copied())
             .execute(&**tx)

@@ -12,6 +12,7 @@ mod agent_policy;
 mod agent_row;
 mod agent_session;
 mod bulk;
+mod calendar;
 mod center;
 mod change_set;
 mod claim;
@@ -73,6 +74,9 @@ pub use agent::{
 };
 pub use agent_policy::AgentPolicy;
 pub use agent_session::{Heartbeat, Session, SessionOpened};
+pub use calendar::{
+    CALENDARS_MAX, CalendarDeletion, CalendarHead, CalendarRow, JobBehind, NewCalendar,
+};
 pub use center::{CENTER_GONE_AFTER, CenterRow, NewCenter};
 pub use change_set::{ChangeSet, JobBasis, JobChange};
 pub use claim::{AgentClaim, ClaimsApplied, Said};

@@ -50,6 +50,7 @@ migrations! {
     13 "handing_out" "0013_handing_out.sql",
     14 "run_limits" "0014_run_limits.sql",
     15 "windows" "0015_windows.sql",
+    16 "calendars" "0016_calendars.sql",
 }
 
 const fn migrations(engine: Engine) -> &'static [Migration] {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cronfleet_core::backoff::Backoff;
-use cronfleet_core::calendar::CalendarRule;
+use cronfleet_core::calendar::CalendarChoice;
 use cronfleet_core::catch_up::CatchUp;
 use cronfleet_core::id::AgentId;
 use cronfleet_core::job::{
@@ -317,7 +317,7 @@ impl TryFrom<StoredKind> for JobKind {
                         from: instant(active_from_us)?,
                         until: instant(active_until_us)?,
                     },
-                    calendar: calendar.map(CalendarRule::try_from).transpose()?,
+                    calendar: calendar.map(CalendarChoice::try_from).transpose()?,
                     overlap: StoredOverlap::read(overlap, is_overlap_allowed),
                     jitter: Duration::from_micros(jitter_us),
                     start_deadline: Duration::from_micros(start_deadline_us),
@@ -374,9 +374,8 @@ fn micros(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use cronfleet_core::calendar::{CalendarMode, presets};
+    use cronfleet_core::calendar::{CalendarMode, OwnCalendar, presets};
+    use cronfleet_core::id::CalendarId;
     use cronfleet_core::limits::{IoClass, IoPriority, ProcessLimits};
     use cronfleet_core::schedule::{DstPolicy, GapPolicy, OverlapPolicy};
 
@@ -507,14 +506,28 @@ mod tests {
             for calendar in presets() {
                 let mut spec = scheduled();
                 if let JobKind::Scheduled(scheduled) = &mut spec.kind {
-                    scheduled.calendar = Some(CalendarRule {
-                        calendar: Arc::clone(calendar),
-                        mode,
-                    });
+                    scheduled.calendar = Some(CalendarChoice::named(&calendar.name, mode));
                 }
                 others.push(spec);
             }
         }
+        let own = OwnCalendar {
+            id: CalendarId::from_u128(7),
+            version: 3,
+        };
+        let mut kept = scheduled();
+        if let JobKind::Scheduled(scheduled) = &mut kept.kind {
+            let choice = CalendarChoice::named("ours", CalendarMode::Include);
+            scheduled.calendar = Some(CalendarChoice {
+                own: Some(own),
+                ..choice
+            });
+        }
+        let read = from_json(&to_json(&kept).unwrap()).unwrap();
+        let JobKind::Scheduled(read) = read.kind else {
+            panic!("a daemon");
+        };
+        assert_eq!(read.calendar.unwrap().own, Some(own));
         let mut choosy = scheduled();
         if let JobKind::Scheduled(scheduled) = &mut choosy.kind {
             let words = ["75", "64-78", "signal", "timeout", "not_started"];

@@ -5,7 +5,9 @@ use std::io;
 use std::time::Duration;
 
 use cronfleet_core::access::{Reach, Role};
-use cronfleet_core::id::{AgentId, GroupId, JobId, LifeId, ProcessId, RunId, UserId, WindowId};
+use cronfleet_core::id::{
+    AgentId, CalendarId, GroupId, JobId, LifeId, ProcessId, RunId, UserId, WindowId,
+};
 use cronfleet_core::order::{NextStep, ProbeKind, SlotState};
 use cronfleet_core::run::{Cause, Outcome, Reason};
 use jiff::Timestamp;
@@ -361,7 +363,7 @@ macro_rules! stored_id {
 }
 
 stored_id!(
-    JobId, RunId, ProcessId, AgentId, GroupId, UserId, LifeId, WindowId
+    JobId, CalendarId, RunId, ProcessId, AgentId, GroupId, UserId, LifeId, WindowId
 );
 
 macro_rules! stored_word {

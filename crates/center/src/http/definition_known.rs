@@ -1,10 +1,12 @@
 //! What the center knows about the things that a set of definitions names: groups, jobs, secrets. Read in a few statements, however
 //! many jobs the set has.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use cronfleet_api::definition::DefinitionSet;
 use cronfleet_core::access::Reach;
+use cronfleet_core::calendar::{Calendar, CalendarChoice, OwnCalendar, preset};
 use cronfleet_core::id::{GroupId, JobId};
 use cronfleet_store::{DefinedJob, GroupRow, JobHeading};
 
@@ -20,6 +22,8 @@ pub(super) struct Known {
     /// The ids of those that are not deleted, by what they are called.
     names: HashMap<(GroupId, String), JobId>,
     secrets: HashMap<GroupId, HashSet<String>>,
+    /// Calendars that the definitions of a group name, of those that people keep.
+    calendars: HashMap<GroupId, HashMap<String, (OwnCalendar, Arc<Calendar>)>>,
     /// With `prune`: all jobs of the groups.
     pub(super) headings: Vec<JobHeading>,
 }
@@ -41,6 +45,7 @@ impl Known {
             .collect();
         known.read_jobs(state, set).await?;
         known.read_secrets(state, set).await?;
+        known.read_calendars(state, set).await?;
         if set.prune {
             let groups: Vec<GroupId> = known.groups.values().map(|group| group.id).collect();
             known.headings = state.store.job_headings(&groups).await?;
@@ -86,6 +91,40 @@ impl Known {
             self.secrets.insert(group.id, names);
         }
         Ok(())
+    }
+
+    async fn read_calendars(
+        &mut self,
+        state: &HttpState,
+        set: &DefinitionSet,
+    ) -> Result<(), ApiError> {
+        let mut names: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for definition in &set.jobs {
+            let scheduled = definition.spec.scheduled.as_ref();
+            let calendar = scheduled.and_then(|scheduled| scheduled.calendar.as_ref());
+            if let Some(rule) = calendar.filter(|rule| preset(&rule.name).is_none()) {
+                let of_group = names.entry(definition.group.as_str()).or_default();
+                of_group.insert(rule.name.as_str());
+            }
+        }
+        for (group, names) in names {
+            let Some(group) = self.groups.get(group).map(|group| group.id) else {
+                continue;
+            };
+            let named = state.store.calendars_named(group, &names).await?;
+            let days = state.calendars.days_of(named).await?;
+            self.calendars.insert(group, days);
+        }
+        Ok(())
+    }
+
+    /// Gives a definition the days of the calendar that its name means in a group.
+    pub(super) fn look_up(&self, group: GroupId, choice: &mut CalendarChoice) {
+        let of_group = self.calendars.get(&group);
+        if let Some((own, days)) = of_group.and_then(|known| known.get(&choice.name)) {
+            choice.own = Some(*own);
+            choice.days = Some(Arc::clone(days));
+        }
     }
 
     /// The group of that name, if it is within reach.

@@ -3,7 +3,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use cronfleet_api::convert;
 use cronfleet_api::definition::{
     ChangeAction, DEFINITIONS_MAX, DEFINITIONS_VERSION, Definition, DefinitionChange,
     DefinitionPlan, DefinitionSet, FieldChange, field_changes,
@@ -26,6 +25,7 @@ use super::guard::{Operator, Scope};
 use super::job_rules;
 use super::secrets;
 use super::state::HttpState;
+use crate::calendars::choice_of;
 
 /// Definitions that are worked on before others get their turn.
 const AT_ONCE: usize = 100;
@@ -184,8 +184,10 @@ fn entry(
         None => asked.unwrap_or_else(|| JobId::from_uuid(state.mint.id(now))),
     };
     let zone = &state.settings.default_time_zone;
-    let spec = convert::job_spec(definition.spec.clone(), zone)
-        .map_err(|error| ApiError::spec("spec.", error))?;
+    let mut spec = job_rules::read(definition.spec.clone(), zone)?;
+    if let Some(choice) = choice_of(&mut spec) {
+        known.look_up(group.id, choice);
+    }
     let is_same = job.is_some_and(|job| job.spec == spec);
     let was_paused = job.is_some_and(|job| job.is_paused);
     let is_paused = definition.paused.unwrap_or(was_paused);

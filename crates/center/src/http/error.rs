@@ -91,6 +91,18 @@ pub enum ApiError {
         /// Version in force.
         current: u32,
     },
+    /// `If-Match` names another version of a calendar than the one in force.
+    #[error("the calendar was saved by somebody else meanwhile and is at version {current}")]
+    CalendarStale {
+        /// Version in force.
+        current: u32,
+    },
+    /// The calendar is to be deleted, and jobs follow it.
+    #[error("jobs follow the calendar: {jobs}")]
+    CalendarInUse {
+        /// Some of them, in words.
+        jobs: String,
+    },
     /// `If-Match` is missing.
     #[error("the request does not say which version it changes")]
     VersionRequired,
@@ -220,6 +232,10 @@ impl ApiError {
             Self::Conflict { code, .. } => (StatusCode::CONFLICT, *code),
             Self::Frozen { .. } => (StatusCode::CONFLICT, "job.frozen"),
             Self::VersionStale { .. } => (StatusCode::PRECONDITION_FAILED, "job.version_stale"),
+            Self::CalendarStale { .. } => {
+                (StatusCode::PRECONDITION_FAILED, "calendar.version_stale")
+            }
+            Self::CalendarInUse { .. } => (StatusCode::CONFLICT, "calendar.in_use"),
             Self::VersionRequired => (StatusCode::PRECONDITION_REQUIRED, "job.version_required"),
             Self::Problems { problems, .. } => status_of_all(problems),
             Self::PlanStale => (StatusCode::PRECONDITION_FAILED, "definitions.plan_stale"),
@@ -258,6 +274,8 @@ impl ApiError {
             Self::HostUnknown => "name the host in the center's configuration (host names)",
             Self::PasswordWrong => "type the password that you signed in with",
             Self::VersionStale { .. } => "read the job again and repeat the change",
+            Self::CalendarStale { .. } => "read the calendar again and repeat the change",
+            Self::CalendarInUse { .. } => "let them follow another calendar first",
             Self::VersionRequired => {
                 "send If-Match with the version in quotes, e.g. If-Match: \"3\""
             }
@@ -382,6 +400,24 @@ impl From<Conflict> for ApiError {
                 Some("spec.name"),
                 "another job of the group has this name",
                 "choose another name",
+            ),
+            Conflict::CalendarNameTaken => (
+                "calendar.name_taken",
+                Some("spec.name"),
+                "another calendar that jobs could mean has this name",
+                "choose another name; calendars of the fleet and of groups must differ",
+            ),
+            Conflict::CalendarGone => (
+                "calendar.gone",
+                Some("spec.scheduled.calendar.name"),
+                "the calendar was deleted meanwhile",
+                "choose another calendar",
+            ),
+            Conflict::TooManyCalendars => (
+                "calendar.too_many",
+                None,
+                "there are 1,000 calendars, which is the most",
+                "delete some that no job follows",
             ),
             Conflict::PlanningBehind => (
                 "job.planning_behind",

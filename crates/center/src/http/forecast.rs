@@ -23,6 +23,7 @@ use super::guard::{Editor, Scope, SignedIn};
 use super::job_rules;
 use super::jobs::find;
 use super::state::HttpState;
+use crate::calendars::choice_of;
 
 /// Lengths of a forecast in hours.
 const HOURS: [u32; 2] = [24, 168];
@@ -112,12 +113,15 @@ pub(super) async fn forecast_change(
     let id = before.as_ref().map_or(JobId::from_u128(0), |job| job.id);
     let zone = &state.settings.default_time_zone;
     let in_force = before.as_ref().map(|job| &job.spec);
-    let accepted = job_rules::accept(request.spec, zone, id, &group, in_force, now)?;
+    let mut spec = job_rules::read(request.spec, zone)?;
+    let choice = choice_of(&mut spec);
+    state.calendars.look_up(group.id, choice).await?;
+    job_rules::check(&spec, id, &group, in_force, now)?;
     let old = before
         .as_ref()
         .filter(|job| !job.is_paused)
         .and_then(|job| active(id, group.id, job.spec.clone()));
-    let new = active(id, group.id, accepted.spec);
+    let new = active(id, group.id, spec);
     let turn = state.forecasts.turn().await?;
     let reach = scope.visible();
     let mut basis = Basis::around(&state, &reach, [&old, &new]).await?;

@@ -128,7 +128,10 @@ impl Basis {
     ) -> Result<Self, ApiError> {
         let (mut jobs, mut chosen, mut after) = (Vec::new(), 0, None);
         loop {
-            let page = state.store.active_jobs(reach, filter, after, PAGE).await?;
+            let mut page = state.store.active_jobs(reach, filter, after, PAGE).await?;
+            let plans = page.items.iter_mut().filter_map(|job| job.plan.as_mut());
+            let choices = plans.filter_map(|plan| plan.scheduled.calendar.as_mut());
+            state.calendars.fill(choices.collect()).await?;
             chosen += page.items.iter().map(chosen_count).sum::<usize>();
             jobs.extend(page.items);
             if jobs.len() > JOBS_MAX || chosen > CHOSEN_MAX {

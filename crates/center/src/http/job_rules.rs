@@ -1,8 +1,8 @@
 //! The rules for definitions of jobs that need more than the definition: the group's users and agents, the clock.
 
+use cronfleet_api::calendar::unknown;
 use cronfleet_api::convert;
 use cronfleet_api::job as shape;
-use cronfleet_core::calendar::CalendarRule;
 use cronfleet_core::id::JobId;
 use cronfleet_core::job::{JobKind, JobSpec, ScheduledSpec, Target, too_dense_to_shift};
 use cronfleet_core::schedule::{ActiveSpan, Kind, Schedule};
@@ -14,29 +14,12 @@ use super::error::ApiError;
 /// Path of the definition in requests.
 const SPEC: &str = "spec.";
 
-/// A definition that may be saved, with what its schedule says.
-#[derive(Debug)]
-pub(super) struct Accepted {
-    pub(super) spec: JobSpec,
-    pub(super) timing: Timing,
-}
-
-/// Reads a definition that a request asks for, and checks everything about it; see [`check`].
+/// Reads a definition that a request asks for. Which calendar it means is to be looked up before it is checked.
 ///
 /// # Errors
 /// The first rule that is broken, with its field.
-pub(super) fn accept(
-    spec: shape::JobSpec,
-    default_time_zone: &str,
-    job: JobId,
-    group: &GroupRow,
-    before: Option<&JobSpec>,
-    now: Timestamp,
-) -> Result<Accepted, ApiError> {
-    let spec =
-        convert::job_spec(spec, default_time_zone).map_err(|error| ApiError::spec(SPEC, error))?;
-    let timing = check(&spec, job, group, before, now)?;
-    Ok(Accepted { spec, timing })
+pub(super) fn read(spec: shape::JobSpec, default_time_zone: &str) -> Result<JobSpec, ApiError> {
+    convert::job_spec(spec, default_time_zone).map_err(|error| ApiError::spec(SPEC, error))
 }
 
 /// Checks what a definition needs of its group and of the clock, and answers what its schedule says. `before` is the definition in
@@ -54,11 +37,14 @@ pub(super) fn check(
     let timing = match &spec.kind {
         JobKind::Daemon(_) => Timing::default(),
         JobKind::Scheduled(scheduled) => {
+            if let Some(choice) = &scheduled.calendar
+                && choice.days.is_none()
+            {
+                return Err(ApiError::spec(SPEC, unknown(&choice.name)));
+            }
             let schedule = parse(job, scheduled)?;
-            let is_shifting = scheduled
-                .calendar
-                .as_ref()
-                .is_some_and(CalendarRule::is_shifting);
+            let choice = scheduled.calendar.as_ref();
+            let is_shifting = choice.is_some_and(|choice| choice.mode.is_shifting());
             if is_shifting && schedule.is_too_dense_to_shift() {
                 return Err(ApiError::spec(
                     SPEC,
@@ -241,7 +227,9 @@ mod tests {
     }
 
     fn refusal(spec: shape::JobSpec, before: Option<&JobSpec>) -> Option<(String, String)> {
-        match accept(spec, "UTC", JobId::from_u128(3), &group(), before, now()) {
+        let checked = read(spec, "UTC")
+            .and_then(|spec| check(&spec, JobId::from_u128(3), &group(), before, now()));
+        match checked {
             Ok(_) => None,
             Err(ApiError::Invalid {
                 field, code, hint, ..

@@ -21,13 +21,15 @@ use super::body::{Answer, Id, Json, Query};
 use super::error::ApiError;
 use super::guard::{Editor, GroupPermission, Owner, Scope, SignedIn, Viewer};
 use super::job_actions::Patience;
-use super::job_rules::{self, Accepted};
+use super::job_rules;
 use super::paging;
 use super::secrets;
 use super::state::HttpState;
 use super::tell;
 use super::windows;
 use crate::bus::Change;
+use crate::calendars::choice_of;
+use crate::follow::version_followed;
 use crate::windows::WindowBook;
 
 /// Which jobs to list.
@@ -87,10 +89,13 @@ pub(super) async fn list_jobs(
         is_paused: query.paused,
         agent: query.agent.map(AgentId::from_uuid),
     };
-    let jobs = state
+    let mut jobs = state
         .store
         .jobs(&scope.visible(), &filter, after.as_ref(), limit)
         .await?;
+    let choices = jobs.items.iter_mut();
+    let choices = choices.filter_map(|job| choice_of(&mut job.spec));
+    state.calendars.fill(choices.collect()).await?;
     let now = state.clock.now();
     let book = state.windows.book(now).await?;
     Ok(Json(paging::page(jobs, |job| {
@@ -122,14 +127,17 @@ pub(super) async fn create_job(
     let now = state.clock.now();
     let id = JobId::from_uuid(state.mint.id(now));
     let zone = &state.settings.default_time_zone;
-    let accepted = job_rules::accept(request.spec, zone, id, &group, None, now)?;
-    secrets::check_uses(&state, group.id, &accepted.spec).await?;
+    let mut spec = job_rules::read(request.spec, zone)?;
+    let choice = choice_of(&mut spec);
+    state.calendars.look_up(group.id, choice).await?;
+    let timing = job_rules::check(&spec, id, &group, None, now)?;
+    secrets::check_uses(&state, group.id, &spec).await?;
     let job = NewJob {
         id,
         group: group.id,
-        spec: accepted.spec,
+        spec,
         is_paused: request.is_paused,
-        timing: accepted.timing,
+        timing,
         author: scope.user(),
     };
     state.store.create_job(&job, now).await?;
@@ -194,8 +202,10 @@ pub(super) async fn replace_job(
     let mut patience = Patience::default();
     let outcome = loop {
         let (now, asked) = (state.clock.now(), request.spec.clone());
-        let Accepted { spec, timing } =
-            job_rules::accept(asked, zone, id, &group, Some(&before.spec), now)?;
+        let mut spec = job_rules::read(asked, zone)?;
+        let choice = choice_of(&mut spec);
+        state.calendars.look_up(group.id, choice).await?;
+        let timing = job_rules::check(&spec, id, &group, Some(&before.spec), now)?;
         secrets::check_uses(&state, group.id, &spec).await?;
         match state
             .store
@@ -259,6 +269,7 @@ pub(super) async fn list_job_versions(
     }
     Ok(Json(paging::page(versions, |version| JobVersion {
         version: version.version,
+        calendar_version: version_followed(&version.spec).map(|own| own.version),
         spec: (&version.spec).into(),
         author: version.author,
         created_at: version.created_at,
@@ -271,11 +282,10 @@ pub(super) async fn find<P>(
     state: &HttpState,
     id: JobId,
 ) -> Result<JobRow, ApiError> {
-    state
-        .store
-        .job(&scope.visible(), id)
-        .await?
-        .ok_or(ApiError::NotFound)
+    let found = state.store.job(&scope.visible(), id).await?;
+    let mut job = found.ok_or(ApiError::NotFound)?;
+    state.calendars.fill_one(choice_of(&mut job.spec)).await?;
+    Ok(job)
 }
 
 /// The job as it is now, with its ETag.

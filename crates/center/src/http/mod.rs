@@ -7,6 +7,7 @@ mod about;
 mod agents;
 mod assets;
 mod body;
+mod calendars;
 mod centers;
 mod definition_known;
 mod definition_match;
@@ -177,6 +178,13 @@ fn api() -> Api {
         .route(route!(schedules::preview_schedule))
         .route(route!(forecast::get_forecast))
         .route(route!(forecast::forecast_change))
+        .route(route!(calendars::list_calendars))
+        .route(route!(calendars::create_calendar))
+        .route(route!(calendars::preview_calendar))
+        .route(route!(calendars::read_calendar).with_body_max(calendars::FILE_BODY_BYTES_MAX))
+        .route(route!(calendars::get_calendar))
+        .route(route!(calendars::replace_calendar))
+        .route(route!(calendars::delete_calendar))
         .route(route!(runs::list_runs))
         .route(route!(runs::get_run))
         .route(route!(runs::kill_run))

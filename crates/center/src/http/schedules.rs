@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use cronfleet_api::calendar::calendar_rule;
+use cronfleet_api::calendar::{CalendarRule as CalendarName, calendar_choice, unknown};
 use cronfleet_api::error::ErrorBody;
 use cronfleet_api::schedule::{
     ClockChange, ClockChangeEffect, DstEffect, DstMark, DueInstant, Preview, PreviewRequest,
     ScheduleWarning, Skipped,
 };
 use cronfleet_core::calendar::CalendarRule;
-use cronfleet_core::id::JobId;
+use cronfleet_core::id::{GroupId, JobId};
 use cronfleet_core::job::{SpecError, check_active, too_dense_to_shift};
 use cronfleet_core::plan::later;
 use cronfleet_core::schedule::{
@@ -45,14 +45,22 @@ pub(super) async fn preview_schedule(
     Json(request): Json<PreviewRequest>,
 ) -> Answer<Preview> {
     let now = state.clock.now();
-    let mut preview = preview(&request, now)?;
-    if let Some(id) = request.job_id.map(JobId::from_uuid)
-        && let Some(job) = state.store.job(&scope.visible(), id).await?
-    {
+    let job = match request.job_id.map(JobId::from_uuid) {
+        Some(id) => state.store.job(&scope.visible(), id).await?,
+        None => None,
+    };
+    let group = match (request.group_id.map(GroupId::from_uuid), &job) {
+        (Some(asked), _) if !scope.visible().includes(asked) => return Err(ApiError::NotFound),
+        (Some(asked), _) => Some(asked),
+        (None, job) => job.as_ref().map(|job| job.group),
+    };
+    let rule = rule(&state, request.calendar.clone(), group).await?;
+    let mut preview = meaning(&request, rule, now)?;
+    if let Some(job) = job {
         let book = state.windows.book(now).await?;
         let snooze = job.snooze.map(|row| row.snooze);
         for next in &mut preview.next {
-            let held = book.held(job.group, id, snooze, next.due);
+            let held = book.held(job.group, job.id, snooze, next.due);
             next.skipped = held.map(|held| Skipped {
                 reason: held.reason.word().to_owned(),
                 window: held.window.map(|(_, reason)| reason),
@@ -62,7 +70,32 @@ pub(super) async fn preview_schedule(
     Ok(Json(preview))
 }
 
-fn preview(request: &PreviewRequest, now: Timestamp) -> Result<Preview, ApiError> {
+/// The calendar that its name means in a group, with its days.
+async fn rule(
+    state: &HttpState,
+    asked: Option<CalendarName>,
+    group: Option<GroupId>,
+) -> Result<Option<CalendarRule>, ApiError> {
+    let refuse = |error| {
+        let field = "calendar.name".to_owned();
+        ApiError::spec("", SpecError { field, ..error })
+    };
+    let Some(asked) = asked else {
+        return Ok(None);
+    };
+    let mut choice = calendar_choice(asked).map_err(refuse)?;
+    // No group has the id of nothing: then only calendars of the fleet are found.
+    let group = group.unwrap_or(GroupId::from_u128(0));
+    state.calendars.look_up(group, Some(&mut choice)).await?;
+    let rule = choice.rule().ok_or_else(|| refuse(unknown(&choice.name)))?;
+    Ok(Some(rule))
+}
+
+fn meaning(
+    request: &PreviewRequest,
+    calendar: Option<CalendarRule>,
+    now: Timestamp,
+) -> Result<Preview, ApiError> {
     let count = request.count.unwrap_or(COUNT_DEFAULT);
     if !(1..=COUNT_MAX).contains(&count) {
         let message = format!("count is {count}");
@@ -83,20 +116,6 @@ fn preview(request: &PreviewRequest, now: Timestamp) -> Result<Preview, ApiError
         until: request.active_until,
     };
     check_active("active_until", active).map_err(|error| ApiError::spec("", error))?;
-    let calendar = request
-        .calendar
-        .clone()
-        .map(calendar_rule)
-        .transpose()
-        .map_err(|error| {
-            ApiError::spec(
-                "",
-                SpecError {
-                    field: "calendar.name".to_owned(),
-                    ..error
-                },
-            )
-        })?;
     let is_shifting = calendar.as_ref().is_some_and(CalendarRule::is_shifting);
     let schedule = Schedule::parse(&request.expression, &context)
         .map_err(|error| ApiError::schedule("expression", "time_zone", error))?
@@ -186,6 +205,10 @@ mod tests {
 
     use super::*;
 
+    fn preview(request: &PreviewRequest, now: Timestamp) -> Result<Preview, ApiError> {
+        meaning(request, None, now)
+    }
+
     fn request(expression: &str, time_zone: &str) -> PreviewRequest {
         PreviewRequest {
             expression: expression.into(),
@@ -195,6 +218,7 @@ mod tests {
             active_from: None,
             active_until: None,
             calendar: None,
+            group_id: None,
             from: Some("2026-03-28T12:00:00Z".parse().unwrap()),
             count: Some(2),
         }

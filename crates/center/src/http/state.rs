@@ -6,6 +6,7 @@ use cronfleet_store::Store;
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::EventBus;
+use crate::calendars::Calendars;
 use crate::election::Leadership;
 use crate::fleet_clock::FleetClock;
 use crate::mint::Mint;
@@ -58,6 +59,7 @@ pub struct Services {
 #[derive(Clone)]
 pub struct HttpState {
     pub(super) store: Store,
+    pub(super) calendars: Calendars,
     pub(super) bus: EventBus,
     pub(super) nudges: Nudges,
     pub(super) mint: Mint,
@@ -86,6 +88,7 @@ impl HttpState {
             leadership,
         } = services;
         Self {
+            calendars: Calendars::new(store.clone()),
             windows: Windows::new(store.clone()),
             store,
             bus,

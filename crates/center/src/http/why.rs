@@ -23,6 +23,7 @@ use super::guard::{Scope, Viewer};
 use super::paging;
 use super::runs::shown;
 use super::state::HttpState;
+use crate::calendars::choice_of;
 
 /// Which due instants to explain.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -67,11 +68,15 @@ pub(super) async fn why_job(
             hint: Some("choose an earlier one, or a later to".to_owned()),
         });
     }
-    let page = state
+    let mut page = state
         .store
         .why(&scope.reach(), id, (from, to), seen, limit)
         .await?
         .ok_or(ApiError::NotFound)?;
+    let specs = page.versions.iter_mut();
+    let specs = specs.filter_map(|version| version.spec.as_mut());
+    let choices = specs.filter_map(choice_of).collect();
+    state.calendars.fill(choices).await?;
     let mut why = told(id, page);
     name_windows(&state, id, &mut why).await?;
     Ok(Json(why))

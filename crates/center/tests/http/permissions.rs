@@ -2,8 +2,9 @@
 //! route without a row here fails.
 
 use cronfleet_core::access::Role;
-use cronfleet_core::id::{AgentId, GroupId, JobId, RunId, WindowId};
-use cronfleet_store::{NewWindow, WindowScope, WindowSpec, WindowWhen};
+use cronfleet_core::calendar::{CalendarSpec, Weekdays};
+use cronfleet_core::id::{AgentId, CalendarId, GroupId, JobId, RunId, WindowId};
+use cronfleet_store::{NewCalendar, NewWindow, WindowScope, WindowSpec, WindowWhen};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -64,8 +65,8 @@ async fn row(world: &World, operation: &str, side: &Side) -> Row {
         "set_up" => Row::new("public", 400).body(json!({ "code": 1 })),
         "sign_in" => Row::new("public", 400).body(json!({ "login": 1 })),
         "me" | "about" | "list_groups" | "list_agents" | "list_jobs" | "list_runs"
-        | "list_lapses" | "list_slots" | "list_definitions" | "list_windows" | "stream_events"
-        | "get_forecast" => Row::new("signed_in", 200),
+        | "list_lapses" | "list_slots" | "list_definitions" | "list_windows" | "list_calendars"
+        | "stream_events" | "get_forecast" => Row::new("signed_in", 200),
         "sign_out" => Row::new("signed_in", 204),
         "change_password" => Row::new("signed_in", 400).body(json!({ "current": 1 })),
         "preview_schedule" => {
@@ -155,6 +156,24 @@ async fn row(world: &World, operation: &str, side: &Side) -> Row {
             .body(json!({ "reason": "changed", "once": tomorrow() }))
             .header("If-Match", "\"1\""),
         "end_window" => Row::new("editor", 204).id(fresh_window(world, side).await),
+        "preview_calendar" => {
+            Row::new("signed_in", 200).body(json!({ "spec": { "name": "x" }, "year": 2026 }))
+        }
+        "read_calendar" => {
+            Row::new("signed_in", 200).body(json!({ "text": "BEGIN:VCALENDAR\nEND:VCALENDAR" }))
+        }
+        "create_calendar" => Row::new("editor", 201).body(json!({
+            "group_id": side.group.as_uuid(), "spec": { "name": format!("new-{fresh}") },
+        })),
+        "get_calendar" => Row::new("viewer", 200).id(fresh_calendar(world, side).await.0),
+        "replace_calendar" => {
+            let (id, name) = fresh_calendar(world, side).await;
+            Row::new("editor", 200)
+                .id(id)
+                .body(json!({ "spec": { "name": name, "days_in": ["2026-10-10"] } }))
+                .header("If-Match", "\"1\"")
+        }
+        "delete_calendar" => Row::new("editor", 204).id(fresh_calendar(world, side).await.0),
         "run_job" => Row::new("operator", 202).id(side.job),
         "get_run" => Row::new("viewer", 200).id(side.run),
         "kill_run" => Row::new("operator", 202).id(side.run),
@@ -203,6 +222,30 @@ async fn fresh_window(world: &World, side: &Side) -> WindowId {
         world.store.create_window(&window, now()).await.unwrap();
     }
     id
+}
+
+async fn fresh_calendar(world: &World, side: &Side) -> (CalendarId, String) {
+    let number = world.next();
+    let id = CalendarId::from_u128(u128::from(number) + 1_000);
+    let name = format!("calendar-{number}");
+    if side.group != nowhere().group {
+        let calendar = NewCalendar {
+            id,
+            group: Some(side.group),
+            spec: CalendarSpec {
+                name: name.clone(),
+                description: String::new(),
+                extends: None,
+                weekdays: Weekdays::default(),
+                days_in: vec![],
+                days_out: vec![],
+                known_until: None,
+            },
+            author: user_id("admin"),
+        };
+        world.store.create_calendar(&calendar, now()).await.unwrap();
+    }
+    (id, name)
 }
 
 async fn fresh_job(world: &World, side: &Side) -> JobId {

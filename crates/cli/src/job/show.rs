@@ -93,6 +93,7 @@ async fn warnings(client: &Client, job: &Job) -> Result<Vec<String>, Failure> {
         active_from: scheduled.active_from,
         active_until: scheduled.active_until,
         calendar: scheduled.calendar.clone(),
+        group_id: None,
         from: None,
         count: Some(1),
     };

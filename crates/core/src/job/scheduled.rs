@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{SpecError, check, range, range_ms};
-use crate::calendar::CalendarRule;
+use crate::calendar::CalendarChoice;
 use crate::catch_up::CatchUp;
 use crate::id::JobId;
 use crate::retry::RetryPolicy;
@@ -27,7 +27,7 @@ pub struct ScheduledSpec {
     /// Nothing is due outside of this time.
     pub active: ActiveSpan,
     /// Which days count.
-    pub calendar: Option<CalendarRule>,
+    pub calendar: Option<CalendarChoice>,
     /// What to do when the previous run of the same target is still alive.
     pub overlap: Overlap,
     /// The longest time that a target waits after a due instant, up to an hour; see [`crate::jitter`].
@@ -96,17 +96,24 @@ impl ScheduledSpec {
     /// When the job is due.
     ///
     /// # Errors
-    /// [`ScheduleError`] for an expression or a time zone that cannot be read.
+    /// [`ScheduleError`] for an expression or a time zone that cannot be read, and for a calendar whose days nobody has looked up.
     pub fn schedule(&self, job: JobId) -> Result<Schedule, ScheduleError> {
         let context = Context {
             zone: &self.time_zone,
             spread: job.as_uuid().as_u128(),
         };
         let schedule = Schedule::parse(&self.expression, &context)?;
+        let rule = match &self.calendar {
+            None => None,
+            Some(choice) => {
+                let unknown = || ScheduleError::unknown_calendar(&choice.name);
+                Some(choice.rule().ok_or_else(unknown)?)
+            }
+        };
         Ok(schedule
             .with_dst_policy(self.dst)
             .within(self.active)
-            .with_calendar(self.calendar.clone()))
+            .with_calendar(rule))
     }
 
     /// Whether two definitions are due at the same instants for the same reasons.

@@ -45,6 +45,18 @@ impl ScheduleError {
         }
     }
 
+    /// A calendar that does not exist, or whose days are not known here.
+    pub(crate) fn unknown_calendar(name: &str) -> ScheduleError {
+        ScheduleError::new(
+            ErrorCode::UnknownCalendar,
+            Field::Calendar,
+            1,
+            name,
+            format!("the days of calendar {name:?} are not known"),
+            "choose another calendar",
+        )
+    }
+
     /// Adds the text that would be right in the place of the one found.
     pub(super) fn suggest(mut self, suggestion: impl Into<String>) -> ScheduleError {
         self.suggestion = Some(suggestion.into());
@@ -73,6 +85,8 @@ pub enum Field {
     Expression,
     /// The time zone.
     TimeZone,
+    /// The calendar.
+    Calendar,
 }
 
 impl Field {
@@ -88,6 +102,7 @@ impl Field {
             Field::Year => "year",
             Field::Expression => "expression",
             Field::TimeZone => "time_zone",
+            Field::Calendar => "calendar",
         }
     }
 
@@ -215,6 +230,8 @@ error_codes! {
     TimeZoneMissing = "time_zone_missing",
     /// A time zone that is not in the IANA database.
     UnknownTimeZone = "unknown_time_zone",
+    /// A calendar whose days are not known.
+    UnknownCalendar = "unknown_calendar",
 }
 
 impl fmt::Display for ErrorCode {

@@ -1,7 +1,10 @@
-//! Stored form of a job's calendar: its name. Its days come from the program, as the rules of time zones do.
+//! Stored form of a job's calendar: its name, and which version of which one it is if people keep it. The days of a preset come from
+//! the program, as the rules of time zones do.
 
-use cronfleet_core::calendar::{CalendarMode, CalendarRule, preset};
+use cronfleet_core::calendar::{CalendarChoice, CalendarMode, OwnCalendar, preset};
+use cronfleet_core::id::CalendarId;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::error::StoreError;
 
@@ -9,6 +12,14 @@ use crate::error::StoreError;
 pub(super) struct StoredCalendar {
     name: String,
     mode: StoredMode,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    own: Option<StoredOwn>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredOwn {
+    id: Uuid,
+    version: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -20,38 +31,49 @@ enum StoredMode {
     ShiftPrevious,
 }
 
-impl From<&CalendarRule> for StoredCalendar {
-    fn from(rule: &CalendarRule) -> Self {
+impl From<&CalendarChoice> for StoredCalendar {
+    fn from(choice: &CalendarChoice) -> Self {
         Self {
-            name: rule.calendar.name.clone(),
-            mode: match rule.mode {
+            name: choice.name.clone(),
+            mode: match choice.mode {
                 CalendarMode::Include => StoredMode::Include,
                 CalendarMode::Exclude => StoredMode::Exclude,
                 CalendarMode::ShiftNext => StoredMode::ShiftNext,
                 CalendarMode::ShiftPrevious => StoredMode::ShiftPrevious,
             },
+            own: choice.own.map(|own| StoredOwn {
+                id: own.id.as_uuid(),
+                version: own.version,
+            }),
         }
     }
 }
 
-impl TryFrom<StoredCalendar> for CalendarRule {
+impl TryFrom<StoredCalendar> for CalendarChoice {
     type Error = StoreError;
 
     fn try_from(stored: StoredCalendar) -> Result<Self, StoreError> {
-        let Some(calendar) = preset(&stored.name) else {
+        let own = stored.own.map(|own| OwnCalendar {
+            id: CalendarId::from_uuid(own.id),
+            version: own.version,
+        });
+        let days = preset(&stored.name).filter(|_| own.is_none());
+        if days.is_none() && own.is_none() {
             return Err(StoreError::corrupt(
                 "calendar",
                 UnknownCalendar { name: stored.name },
             ));
-        };
+        }
         Ok(Self {
-            calendar,
             mode: match stored.mode {
                 StoredMode::Include => CalendarMode::Include,
                 StoredMode::Exclude => CalendarMode::Exclude,
                 StoredMode::ShiftNext => CalendarMode::ShiftNext,
                 StoredMode::ShiftPrevious => CalendarMode::ShiftPrevious,
             },
+            name: stored.name,
+            own,
+            days,
         })
     }
 }

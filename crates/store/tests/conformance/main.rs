@@ -34,6 +34,7 @@ mod db;
 mod world;
 
 mod agents;
+mod calendars;
 mod centers;
 mod change_sets;
 mod claims;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use cronfleet_core::calendar::{CalendarMode, CalendarRule, preset};
+use cronfleet_core::calendar::{CalendarChoice, CalendarMode};
 use cronfleet_core::catch_up::CatchUp;
 use cronfleet_core::id::{AgentId, JobId};
 use cronfleet_core::job::{JobKind, JobSpec, Target};
@@ -133,10 +133,8 @@ async fn due_jobs_are_due_as_they_were_saved(w: World) {
         from: Some(at(-60)),
         until: Some(at(3_600)),
     };
-    saved.calendar = Some(CalendarRule {
-        calendar: preset("cn-workdays").unwrap(),
-        mode: CalendarMode::ShiftPrevious,
-    });
+    let mode = CalendarMode::ShiftPrevious;
+    saved.calendar = Some(CalendarChoice::named("cn-workdays", mode));
     let saved = saved.clone();
     w.job(1, group, spec).await;
     let due = w.store.due_jobs(&w.lease, at(60), None, 9).await.unwrap();
