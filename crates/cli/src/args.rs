@@ -10,8 +10,8 @@ use crate::forecast::Forecast;
 use crate::screen::Screen;
 use crate::server::{Center, Db, Up};
 use crate::{
-    agent, completions, group, job, openapi, run, schedule, secret, session, slot, user, version,
-    window,
+    agent, calendar, completions, group, job, openapi, run, schedule, secret, session, slot, user,
+    version, window,
 };
 
 /// Scheduled commands and worker processes for a whole fleet of machines.
@@ -84,6 +84,9 @@ enum Command {
     /// Windows in which nothing starts: list, create, edit, end
     #[command(subcommand)]
     Window(window::Command),
+    /// Calendars that jobs follow: list, show, create, import, edit, delete
+    #[command(subcommand)]
+    Calendar(calendar::Command),
     /// Secrets of a group: list, set, delete
     #[command(subcommand)]
     Secret(secret::Command),
@@ -142,6 +145,7 @@ impl Cli {
             Command::Openapi => openapi::run(screen),
             Command::Group(command) => wait(command.run(options, screen)),
             Command::Window(command) => wait(command.run(options, screen)),
+            Command::Calendar(command) => wait(command.run(options, screen)),
             Command::Secret(command) => wait(command.run(options, screen)),
             Command::User(command) => wait(command.run(options, screen)),
             Command::Export(export) => wait(export.run(options, screen)),

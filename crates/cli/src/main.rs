@@ -6,6 +6,7 @@
 
 mod agent;
 mod args;
+mod calendar;
 mod client;
 mod completions;
 mod confirm;

@@ -30,6 +30,7 @@ fn help_of_every_noun() {
         "group member",
         "user",
         "window",
+        "calendar",
         "schedule",
         "export",
         "diff",

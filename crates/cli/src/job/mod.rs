@@ -18,6 +18,8 @@ mod why;
 
 use clap::Subcommand;
 
+pub(crate) use self::spec_file::read_text;
+
 use crate::args::Options;
 use crate::client::Client;
 use crate::failure::Failure;

@@ -8,7 +8,7 @@ use cronfleet_api::job::JobSpec;
 use crate::failure::Failure;
 
 /// Reads a text file, or standard input for `-`.
-pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
+pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     let mut text = String::new();
     let read = match path.to_str() {
         Some("-") => std::io::stdin().read_to_string(&mut text),
