@@ -142,6 +142,20 @@ const windows = createRoute({
   component: lazyRouteComponent(() => import('./routes/windows/WindowsPage'), 'WindowsPage'),
 })
 
+const calendars = createRoute({
+  getParentRoute: () => shell,
+  path: '/calendars',
+  validateSearch: pick(),
+  component: lazyRouteComponent(() => import('./routes/calendars/CalendarsPage'), 'CalendarsPage'),
+})
+
+const calendar = createRoute({
+  getParentRoute: () => shell,
+  path: '/calendars/$calendar',
+  validateSearch: pick('year', 'edit'),
+  component: lazyRouteComponent(() => import('./routes/calendar/CalendarPage'), 'CalendarPage'),
+})
+
 const users = createRoute({
   getParentRoute: () => shell,
   path: '/users',
@@ -171,6 +185,8 @@ const routeTree = root.addChildren([
     agents,
     agent,
     windows,
+    calendars,
+    calendar,
     groups,
     group,
     users,

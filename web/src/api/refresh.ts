@@ -19,7 +19,7 @@ export class Refresher {
   take(event: Event): void {
     switch (event.kind) {
       case 'job':
-        this.mark(['jobs', event.id], ['jobs', 'list'], ['windows'], ['preview'])
+        this.mark(['jobs', event.id], ['jobs', 'list'], ['windows'], ['preview'], ['calendars', 'list'])
         break
       case 'run':
         this.patchRun(event)

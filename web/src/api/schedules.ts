@@ -5,7 +5,7 @@ import type { PreviewRequest } from './types'
 /** Everything that says when a job is due, apart from the job's id. */
 export type Timing = Pick<
   PreviewRequest,
-  'expression' | 'time_zone' | 'dst' | 'active_from' | 'active_until' | 'calendar'
+  'expression' | 'time_zone' | 'dst' | 'active_from' | 'active_until' | 'calendar' | 'group_id'
 >
 
 /** What a schedule means, as the center reads it. What is refused fails with field, column and hint. */

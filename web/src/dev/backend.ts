@@ -1,5 +1,7 @@
 import type { DstPolicy, Event, Group, Job, JobSpec, Page, Role, Secret } from '../api/types'
+import { Calendars } from './calendars'
 import { change, forecast } from './forecast'
+import { notFound, Refused } from './refused'
 import { endRun, follow, runEvent, startRun, tick } from './runs'
 import { preview } from './schedule'
 import { seed, uuid, type World } from './seed'
@@ -32,17 +34,6 @@ interface Context {
 }
 
 type Handler = (context: Context) => unknown
-
-class Refused extends Error {
-  constructor(
-    readonly status: number,
-    readonly detail: { code: string; message: string; field?: string; column?: number; hint?: string },
-  ) {
-    super(detail.message)
-  }
-}
-
-const notFound = () => new Refused(404, { code: 'not_found', message: 'there is no such thing' })
 
 export interface Backend {
   handle: (request: Request) => Promise<Response>
@@ -87,6 +78,8 @@ export function backend(options: Options = {}): Backend {
     emit({ kind: 'job', id: job.id, group_id: job.group_id })
     return showJob(job)
   }
+
+  const calendars = new Calendars(world, me, roleIn)
 
   const routes: Record<string, Handler> = {
     'GET setup': () => ({ is_needed: isNew }),
@@ -309,6 +302,7 @@ export function backend(options: Options = {}): Backend {
       changedJob(snoozed(jobOf(path[1]), String(body.until), me().user.login)),
     'DELETE jobs/*/snooze': ({ path }) => changedJob(Object.assign(jobOf(path[1]), { snooze: undefined })),
     ...windows.routes(() => me().user.login),
+    ...calendars.routes(),
     'POST jobs/*/pause': ({ path }) => changedJob(Object.assign(jobOf(path[1]), { is_paused: true })),
     'POST jobs/*/resume': ({ path }) => changedJob(Object.assign(jobOf(path[1]), { is_paused: false })),
     'POST jobs/*/run': ({ path }) => {

@@ -1,5 +1,6 @@
 import { account, groups, setup, signIn, users } from './access'
 import { agents, centers, cgroups } from './agents'
+import { calendars } from './calendars'
 import { daemons, next, probe, slot } from './daemons'
 import {
   calendar,
@@ -27,6 +28,7 @@ export const en = {
   account,
   agents,
   calendar,
+  calendars,
   cause,
   centers,
   catchUp,

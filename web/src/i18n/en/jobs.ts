@@ -18,6 +18,7 @@ export const jobs = {
     'A job is a command and the times when it runs. First let a machine join: jobs run on its agent.',
   emptyText: 'A job is a command and the times when it runs, or a number of processes to keep alive.',
   emptyTitle: 'No jobs yet',
+  calendarVersion: 'calendar v{{version}}',
   firstVersion: 'first version',
   keeps_one: 'keeps {{count}} process per agent alive',
   keeps_other: 'keeps {{count}} processes per agent alive',

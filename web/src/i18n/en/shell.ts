@@ -24,6 +24,7 @@ export const nav = {
   daemons: 'Daemons',
   agents: 'Agents',
   windows: 'Windows',
+  calendars: 'Calendars',
   groups: 'Groups',
   users: 'Users',
 }

@@ -2,6 +2,7 @@ import type { Translation } from '../catalogue'
 import type { Catalogue } from '../en'
 import { account, groups, setup, signIn, users } from './access'
 import { agents, centers, cgroups } from './agents'
+import { calendars } from './calendars'
 import { daemons, next, probe, slot } from './daemons'
 import {
   calendar,
@@ -29,6 +30,7 @@ export const zhCN: Translation<Catalogue> = {
   account,
   agents,
   calendar,
+  calendars,
   cause,
   centers,
   catchUp,

@@ -16,6 +16,7 @@ export const jobs = {
   emptyNoAgent: '作业就是一条命令以及它的运行时间。请先让一台机器加入：作业在它的代理上运行。',
   emptyText: '作业就是一条命令以及它的运行时间，或者一组需要保持存活的进程。',
   emptyTitle: '还没有作业',
+  calendarVersion: '日历 v{{version}}',
   firstVersion: '首个版本',
   keeps_other: '每个代理保持 {{count}} 个进程',
   moreNamed: '{{job}} 的更多操作',

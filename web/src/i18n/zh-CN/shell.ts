@@ -24,6 +24,7 @@ export const nav = {
   daemons: '常驻进程',
   agents: '代理',
   windows: '窗口',
+  calendars: '日历',
   groups: '分组',
   users: '用户',
 }

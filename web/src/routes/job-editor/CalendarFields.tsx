@@ -1,20 +1,24 @@
 import { Select } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
+import { calendarsQuery } from '../../api/calendars'
 import type { CalendarMode } from '../../api/types'
 import { calendarName } from '../../features/schedule/calendarText'
 import type { FieldsProps } from './JobForm'
 import classes from './JobForm.module.css'
 
 const EVERY_DAY = 'every-day'
-const CALENDARS = ['weekdays', 'cn-workdays']
 const MODES: CalendarMode[] = ['include', 'exclude', 'shift_next', 'shift_previous']
 
-/** Which calendar a job follows, and how. */
+/** Which calendar a job follows, and how: of the program, of the fleet, or of its group. */
 export function CalendarFields({ draft, set, errorAt }: FieldsProps) {
   const { t } = useTranslation()
   const { calendar } = draft
-  // One that this console does not know stays as it is.
-  const names = [...new Set([...CALENDARS, ...(calendar ? [calendar.name] : [])])]
+  const known = (useQuery(calendarsQuery).data ?? []).filter(
+    (each) => !each.group_id || each.group_id === draft.groupId,
+  )
+  // One that is not there (any more) stays as it is, and the center says so.
+  const names = [...new Set([...known.map((each) => each.name), ...(calendar ? [calendar.name] : [])])]
   const choose = (name: string | null) =>
     set({
       calendar: name && name !== EVERY_DAY ? { mode: calendar?.mode ?? 'include', name } : undefined,

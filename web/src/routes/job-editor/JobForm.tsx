@@ -52,7 +52,8 @@ export function JobForm(props: JobFormProps) {
   const { groups, refusal } = props
   const [draft, setDraft] = useState(props.initial)
   const set = (change: Partial<Draft>) => setDraft((old) => ({ ...old, ...change }))
-  const live = usePreview(timingOf(draft), props.jobId, draft.kind === 'scheduled')
+  const timing = { ...timingOf(draft), group_id: draft.groupId || undefined }
+  const live = usePreview(timing, props.jobId, draft.kind === 'scheduled')
   const group = groups.find((each) => each.id === draft.groupId)
   const refusedInput = refusal ? inputOf(refusal) : undefined
   const errorAt = (path: FieldPath) => (refusal && refusedInput === path ? withHint(refusal) : undefined)

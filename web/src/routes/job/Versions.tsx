@@ -27,6 +27,7 @@ export function Versions({ job }: { job: Job }) {
       <ol className={classes.versions}>
         {versions.map((version, nth) => {
           const before = versions[nth + 1]
+          const isOther = before?.calendar_version !== version.calendar_version
           const isOpen = search.version === String(version.version)
           const count = before ? specChanges(before.spec, version.spec).length : 0
           return (
@@ -50,6 +51,11 @@ export function Versions({ job }: { job: Job }) {
                 <span className="faint">
                   {before ? t('editor.changed', { count }) : t('jobs.firstVersion')}
                 </span>
+                {before && version.calendar_version && isOther && (
+                  <span className="faint">
+                    {t('jobs.calendarVersion', { version: version.calendar_version })}
+                  </span>
+                )}
               </UnstyledButton>
               {isOpen && (
                 <div className={classes.changes}>

@@ -1,5 +1,6 @@
 import { Tooltip } from '@mantine/core'
 import {
+  IconCalendar,
   IconCalendarClock,
   IconHistory,
   IconServer,
@@ -21,6 +22,7 @@ const PAGES = [
   { to: '/daemons', key: 'daemons', icon: IconServerCog },
   { to: '/agents', key: 'agents', icon: IconServer },
   { to: '/windows', key: 'windows', icon: IconSnowflake },
+  { to: '/calendars', key: 'calendars', icon: IconCalendar },
   { to: '/groups', key: 'groups', icon: IconUsersGroup },
   { to: '/users', key: 'users', icon: IconUsers },
 ] as const

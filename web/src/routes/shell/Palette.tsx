@@ -1,6 +1,7 @@
 import { Modal } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import {
+  IconCalendar,
   IconCalendarClock,
   IconHistory,
   IconKeyboard,
@@ -213,6 +214,12 @@ function usePages(onHelp: () => void): Entry[] {
       label: t('nav.windows'),
       icon: <IconSnowflake size={16} />,
       act: () => void navigate({ to: '/windows', search: {} }),
+    },
+    {
+      id: 'calendars',
+      label: t('nav.calendars'),
+      icon: <IconCalendar size={16} />,
+      act: () => void navigate({ to: '/calendars', search: {} }),
     },
     {
       id: 'groups',
