@@ -198,7 +198,11 @@ impl World {
             return;
         }
         match self.planning_epoch(center) {
-            Some(epoch) if self.has_database() => self.draft_plans(center, life, epoch),
+            Some(epoch) if self.has_database() => {
+                if self.follow(center, life) {
+                    self.draft_plans(center, life, epoch);
+                }
+            }
             _ => self.finish_round(center, life),
         }
     }

@@ -1,5 +1,6 @@
 //! The checker: reads what was recorded and what the commands left behind, and says which promises were broken.
 
+mod calendars;
 mod catch_up;
 mod lanes;
 mod limits;
@@ -35,6 +36,7 @@ pub(crate) fn check(world: &World) -> Vec<Violation> {
     terms::check(world, &mut found);
     catch_up::check(world, &mut found);
     rests::check(world, &mut found);
+    calendars::check(world, &mut found);
     found.truncate(VIOLATIONS_MAX);
     found
 }

@@ -10,6 +10,7 @@ use cronfleet_core::schedule::Schedule;
 use cronfleet_core::window::Snooze;
 use jiff::Timestamp;
 
+use crate::calendar::Today;
 use crate::rest::Rest;
 use crate::swarm::JobDraw;
 use crate::time::Micros;
@@ -115,6 +116,8 @@ pub(crate) enum Change {
     Lapse(LapseRow),
     /// A window or a snooze.
     Rest(Rest),
+    /// A version of the calendar.
+    Today(Today),
     /// The one for this reason and with this name, if there is one, is in force no longer.
     RestOver(Reason, u64, Timestamp),
     /// A session with a center of this number in this life of it.
@@ -154,6 +157,8 @@ pub(crate) struct Database {
     pub(crate) lapses: Vec<LapseRow>,
     /// Windows and snoozes, also those that are over.
     pub(crate) rests: Vec<Rest>,
+    /// The calendar in force.
+    pub(crate) today: Today,
     /// Grows with every change of a window.
     pub(crate) windows_version: u64,
     pub(crate) sessions: BTreeMap<AgentId, Session>,
@@ -183,6 +188,7 @@ impl Database {
                     self.jobs.insert(job, *row);
                 }
                 Change::Lapse(lapse) => self.lapses.push(lapse),
+                Change::Today(today) => self.today = today,
                 Change::Rest(rest) => {
                     self.windows_version += u64::from(rest.reason == Reason::Frozen);
                     self.rests.push(rest);

@@ -9,6 +9,7 @@
 //! [`Mutant`]s are mistakes built in on purpose; each must be found.
 
 mod agent;
+mod calendar;
 mod center;
 mod checker;
 pub mod daemons;

@@ -75,11 +75,15 @@ pub enum Mutant {
     HeldIsMissed,
     /// A plan is committed whatever windows have been made since.
     CommitsWithoutWindow,
+    /// A calendar is saved, and jobs that follow it stay as they are.
+    ForgetsCalendars,
+    /// A job that follows a calendar is due by its new days without a new version: what is planned stays, and what was decided is.
+    FollowsInPlace,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 38] = [
         Self::WatermarkFirst,
         Self::PlansFromNow,
         Self::SendsBeforeCommit,
@@ -116,5 +120,7 @@ impl Mutant {
         Self::IgnoresSnooze,
         Self::HeldIsMissed,
         Self::CommitsWithoutWindow,
+        Self::ForgetsCalendars,
+        Self::FollowsInPlace,
     ];
 }

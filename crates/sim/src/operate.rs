@@ -5,6 +5,7 @@ use cronfleet_core::run::{Cause, Reason, RunEvent, RunState, Step, step};
 use cronfleet_core::schedule::{Context, Schedule};
 use jiff::Timestamp;
 
+use crate::calendar::Today;
 use crate::center::{Revocations, creation};
 use crate::database::{Change, JobRow, Row};
 use crate::swarm::{Commit, JobDraw, Op};
@@ -40,8 +41,12 @@ impl World {
         };
         let is_done = match &op {
             Op::Edit { job, draw } => {
+                let mut draw = JobDraw::clone(draw);
+                // A calendar is looked up when the job is saved.
+                draw.today = draw.today.map(|_| self.db.today);
                 self.change_job(center, *job, Reason::Superseded, |id, row| {
-                    row.versions.push((JobDraw::clone(draw), parse(id, draw)));
+                    let schedule = parse(id, &draw);
+                    row.versions.push((draw, schedule));
                 })
             }
             Op::Pause { job } => {
@@ -50,6 +55,10 @@ impl World {
             Op::Resume { job } => self.resume(center, *job),
             Op::Kill { luck } => self.request_kill(center, *luck),
             Op::Rest(op) => self.rest(center, *op),
+            Op::Calendar { counts } => {
+                self.save_calendar(center, *counts);
+                true
+            }
         };
         if !is_done {
             let wait = self.rng.range(50 * MS, 500 * MS);
@@ -58,7 +67,7 @@ impl World {
     }
 
     /// Edits or pauses: one transaction that withdraws what starts after now and lets planning begin anew there.
-    fn change_job(
+    pub(crate) fn change_job(
         &mut self,
         center: usize,
         job: usize,
@@ -92,7 +101,12 @@ impl World {
     }
 
     /// Commits a change of a job, and notes it for the checker if it happened, whether or not the center survived.
-    fn commit_reign(&mut self, center: usize, changes: Vec<Change>, reign: Reign) -> bool {
+    pub(crate) fn commit_reign(
+        &mut self,
+        center: usize,
+        changes: Vec<Change>,
+        reign: Reign,
+    ) -> bool {
         let crash = self.centers[center].crash_at_commit;
         let is_kept = crash.is_none_or(|(at, is_after, _)| at != Commit::Operate || is_after);
         if is_kept {
@@ -229,14 +243,14 @@ impl World {
     }
 }
 
-fn reign(job: JobId, row: &JobRow, from: Timestamp) -> Reign {
+pub(crate) fn reign(job: JobId, row: &JobRow, from: Timestamp) -> Reign {
     let version = (!row.is_paused).then(|| (row.version(), row.current().0.clone()));
     Reign { job, from, version }
 }
 
 /// # Panics
 /// The expression is refused: the simulator writes only good ones.
-fn parse(job: JobId, draw: &JobDraw) -> Schedule {
+pub(crate) fn parse(job: JobId, draw: &JobDraw) -> Schedule {
     let context = Context {
         zone: "UTC",
         spread: job.as_uuid().as_u128(),
@@ -244,4 +258,5 @@ fn parse(job: JobId, draw: &JobDraw) -> Schedule {
     Schedule::parse(&draw.rhythm.expression(), &context)
         .expect("the simulator writes good expressions")
         .within(draw.active)
+        .with_calendar(draw.today.map(Today::rule))
 }

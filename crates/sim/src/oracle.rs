@@ -18,6 +18,7 @@ pub(crate) fn due_between(draw: &JobDraw, from: Timestamp, to: Timestamp) -> Vec
         .filter(|ms| is_due(rhythm, ms.div_euclid(1_000).rem_euclid(60)))
         .filter_map(|ms| Timestamp::from_millisecond(ms).ok())
         .filter(|due| *due > from && *due <= to)
+        .filter(|_| draw.today.is_none_or(|today| today.counts))
         .filter(|due| draw.active.from.is_none_or(|first| *due >= first))
         .filter(|due| draw.active.until.is_none_or(|end| *due < end))
         .collect()

@@ -11,6 +11,7 @@ use cronfleet_core::retry::{Failure, RetryPolicy};
 use cronfleet_core::run_limits::RunLimits;
 use cronfleet_core::schedule::ActiveSpan;
 
+use crate::calendar::Today;
 use crate::rest::{RestOp, RestTime};
 use crate::rng::Rng;
 use crate::time::{MS, Micros, SECOND, duration, timestamp};
@@ -20,6 +21,8 @@ use crate::time::{MS, Micros, SECOND, duration, timestamp};
 pub(crate) struct JobDraw {
     pub(crate) rhythm: Rhythm,
     pub(crate) active: ActiveSpan,
+    /// The calendar that it follows.
+    pub(crate) today: Option<Today>,
     pub(crate) agents: Vec<AgentId>,
     pub(crate) copies: u32,
     pub(crate) overlap: Overlap,
@@ -76,6 +79,10 @@ pub(crate) enum Op {
         luck: u64,
     },
     Rest(RestOp),
+    /// Saves the calendar that jobs follow.
+    Calendar {
+        counts: bool,
+    },
 }
 
 /// What a transaction of the center is for.
@@ -266,6 +273,7 @@ impl Swarm {
         swarm.ops = swarm.draw_ops(rng);
         let rests = swarm.draw_rests(rng);
         swarm.ops.extend(rests);
+        swarm.draw_calendar(rng);
         swarm
     }
 
@@ -432,6 +440,7 @@ impl JobDraw {
                     .chance(0.15)
                     .then(|| timestamp(rng.range(25 * SECOND, 60 * SECOND))),
             },
+            today: None,
             agents: chosen,
             copies: if rng.chance(0.2) { 2 } else { 1 },
             overlap,
