@@ -29,6 +29,19 @@ agent_spools.agent_id varchar(36) COLLATE utf8mb4_bin NOT NULL
 agent_spools.bytes bigint NOT NULL
 agent_spools.max_bytes bigint NOT NULL
 agent_spools.dropped_count bigint NOT NULL
+calendars.id varchar(36) COLLATE utf8mb4_bin NOT NULL
+calendars.group_id varchar(36) COLLATE utf8mb4_bin
+calendars.scope_key varchar(36) COLLATE utf8mb4_bin NOT NULL
+calendars.name varchar(64) COLLATE utf8mb4_bin NOT NULL
+calendars.name_key varchar(64) COLLATE utf8mb4_bin
+calendars.version bigint NOT NULL
+calendars.is_deleted bigint NOT NULL
+calendars.created_at bigint NOT NULL
+calendar_versions.calendar_id varchar(36) COLLATE utf8mb4_bin NOT NULL
+calendar_versions.version bigint NOT NULL
+calendar_versions.content longtext COLLATE utf8mb4_bin NOT NULL
+calendar_versions.author_id varchar(36) COLLATE utf8mb4_bin NOT NULL
+calendar_versions.created_at bigint NOT NULL
 centers.id varchar(80) COLLATE utf8mb4_bin NOT NULL
 centers.name varchar(255) COLLATE utf8mb4_bin NOT NULL
 centers.version varchar(64) COLLATE utf8mb4_bin NOT NULL
@@ -68,6 +81,8 @@ jobs.snoozed_until bigint
 jobs.snoozed_at bigint
 jobs.snoozed_by varchar(36) COLLATE utf8mb4_bin
 jobs.held_until bigint
+jobs.calendar_id varchar(36) COLLATE utf8mb4_bin
+jobs.calendar_version bigint
 job_groups.id varchar(36) COLLATE utf8mb4_bin NOT NULL
 job_groups.name varchar(64) COLLATE utf8mb4_bin NOT NULL
 job_groups.description mediumtext COLLATE utf8mb4_bin NOT NULL
@@ -275,6 +290,10 @@ UNIQUE INDEX key_fingerprint ON agents (key_fingerprint)
 UNIQUE INDEX PRIMARY ON agents (id)
 UNIQUE INDEX PRIMARY ON agent_policies (agent_id)
 UNIQUE INDEX PRIMARY ON agent_spools (agent_id)
+INDEX calendars_group_fk ON calendars (group_id)
+UNIQUE INDEX PRIMARY ON calendars (id)
+UNIQUE INDEX scope_key ON calendars (scope_key, name_key)
+UNIQUE INDEX PRIMARY ON calendar_versions (calendar_id, version)
 UNIQUE INDEX PRIMARY ON centers (id)
 UNIQUE INDEX PRIMARY ON deployment (name)
 INDEX group_agents_agent ON group_agents (agent_id)
@@ -285,6 +304,7 @@ UNIQUE INDEX PRIMARY ON group_run_as (group_id, run_as)
 INDEX hints_written ON hints (written_at)
 UNIQUE INDEX PRIMARY ON hints (id)
 UNIQUE INDEX group_id ON jobs (group_id, name_key)
+INDEX jobs_calendar ON jobs (calendar_id, calendar_version, id)
 INDEX jobs_due ON jobs (shard, next_due, id)
 INDEX jobs_kind ON jobs (group_id, kind, id)
 INDEX jobs_name ON jobs (name_key, id)
@@ -337,6 +357,8 @@ INDEX windows_job_fk ON windows (job_id)
 
 agent_policies FOREIGN KEY (agent_id) REFERENCES agents(id)
 agent_spools FOREIGN KEY (agent_id) REFERENCES agents(id)
+calendars FOREIGN KEY (group_id) REFERENCES job_groups(id)
+calendar_versions FOREIGN KEY (calendar_id) REFERENCES calendars(id)
 group_agents FOREIGN KEY (agent_id) REFERENCES agents(id)
 group_agents FOREIGN KEY (group_id) REFERENCES job_groups(id)
 group_members FOREIGN KEY (group_id) REFERENCES job_groups(id)

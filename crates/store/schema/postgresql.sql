@@ -29,6 +29,19 @@ agents.round_trip_us bigint
 agents.cgroups text COLLATE C
 agents.running_max bigint
 agents.starts_per_second bigint
+calendar_versions.calendar_id character varying(36) COLLATE C NOT NULL
+calendar_versions.version bigint NOT NULL
+calendar_versions.content text COLLATE C NOT NULL
+calendar_versions.author_id character varying(36) COLLATE C NOT NULL
+calendar_versions.created_at bigint NOT NULL
+calendars.id character varying(36) COLLATE C NOT NULL
+calendars.group_id character varying(36) COLLATE C
+calendars.scope_key character varying(36) COLLATE C NOT NULL
+calendars.name character varying(64) COLLATE C NOT NULL
+calendars.name_key character varying(64) COLLATE C
+calendars.version bigint NOT NULL
+calendars.is_deleted bigint NOT NULL
+calendars.created_at bigint NOT NULL
 centers.id character varying(80) COLLATE C NOT NULL
 centers.name character varying(255) COLLATE C NOT NULL
 centers.version character varying(64) COLLATE C NOT NULL
@@ -79,6 +92,8 @@ jobs.snoozed_until bigint
 jobs.snoozed_at bigint
 jobs.snoozed_by character varying(36) COLLATE C
 jobs.held_until bigint
+jobs.calendar_id character varying(36) COLLATE C
+jobs.calendar_version bigint
 join_token_groups.join_token_id character varying(36) COLLATE C NOT NULL
 join_token_groups.group_id character varying(36) COLLATE C NOT NULL
 join_tokens.id character varying(36) COLLATE C NOT NULL
@@ -278,6 +293,9 @@ CREATE UNIQUE INDEX agent_spools_pkey ON public.agent_spools USING btree (agent_
 CREATE UNIQUE INDEX agents_key_fingerprint_key ON public.agents USING btree (key_fingerprint)
 CREATE INDEX agents_name ON public.agents USING btree (name, id)
 CREATE UNIQUE INDEX agents_pkey ON public.agents USING btree (id)
+CREATE UNIQUE INDEX calendar_versions_pkey ON public.calendar_versions USING btree (calendar_id, version)
+CREATE UNIQUE INDEX calendars_pkey ON public.calendars USING btree (id)
+CREATE UNIQUE INDEX calendars_scope_key_name_key_key ON public.calendars USING btree (scope_key, name_key)
 CREATE UNIQUE INDEX centers_pkey ON public.centers USING btree (id)
 CREATE UNIQUE INDEX deployment_pkey ON public.deployment USING btree (name)
 CREATE INDEX group_agents_agent ON public.group_agents USING btree (agent_id)
@@ -292,6 +310,7 @@ CREATE UNIQUE INDEX job_groups_pkey ON public.job_groups USING btree (id)
 CREATE INDEX job_targets_agent ON public.job_targets USING btree (agent_id)
 CREATE UNIQUE INDEX job_targets_pkey ON public.job_targets USING btree (job_id, agent_id)
 CREATE UNIQUE INDEX job_versions_pkey ON public.job_versions USING btree (job_id, version)
+CREATE INDEX jobs_calendar ON public.jobs USING btree (calendar_id, calendar_version, id)
 CREATE INDEX jobs_due ON public.jobs USING btree (shard, next_due, id)
 CREATE UNIQUE INDEX jobs_group_id_name_key_key ON public.jobs USING btree (group_id, name_key)
 CREATE INDEX jobs_kind ON public.jobs USING btree (group_id, kind, id)
@@ -337,6 +356,8 @@ CREATE UNIQUE INDEX windows_pkey ON public.windows USING btree (id, version)
 agent_policies FOREIGN KEY (agent_id) REFERENCES agents(id)
 agent_spools FOREIGN KEY (agent_id) REFERENCES agents(id)
 agents CHECK (((state)::text = ANY ((ARRAY['pending'::character varying, 'active'::character varying, 'revoked'::character varying])::text[])))
+calendar_versions FOREIGN KEY (calendar_id) REFERENCES calendars(id)
+calendars FOREIGN KEY (group_id) REFERENCES job_groups(id)
 group_agents FOREIGN KEY (agent_id) REFERENCES agents(id)
 group_agents FOREIGN KEY (group_id) REFERENCES job_groups(id)
 group_members CHECK (((role)::text = ANY ((ARRAY['viewer'::character varying, 'operator'::character varying, 'editor'::character varying, 'owner'::character varying])::text[])))

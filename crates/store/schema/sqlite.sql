@@ -37,6 +37,27 @@ CREATE TABLE agents (
 
 CREATE INDEX agents_name ON agents (name, id);
 
+CREATE TABLE calendar_versions (
+    calendar_id VARCHAR(36) NOT NULL REFERENCES calendars (id),
+    version BIGINT NOT NULL,
+    content TEXT NOT NULL, -- JSON
+    author_id VARCHAR(36) NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (calendar_id, version)
+);
+
+CREATE TABLE calendars (
+    id VARCHAR(36) NOT NULL PRIMARY KEY,
+    group_id VARCHAR(36) REFERENCES job_groups (id), -- NULL: of the fleet
+    scope_key VARCHAR(36) NOT NULL, -- the group; empty for the fleet
+    name VARCHAR(64) NOT NULL,
+    name_key VARCHAR(64), -- the name; NULL once deleted, so that the name is free again
+    version BIGINT NOT NULL,
+    is_deleted BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    UNIQUE (scope_key, name_key)
+);
+
 CREATE TABLE centers (
     id VARCHAR(80) NOT NULL PRIMARY KEY,
     name VARCHAR(255) NOT NULL, -- of its machine
@@ -123,9 +144,11 @@ CREATE TABLE jobs (
     shard BIGINT NOT NULL,
     watermark BIGINT NOT NULL,
     next_due BIGINT, -- first due instant after the watermark; NULL while paused, once deleted, for daemons
-    created_at BIGINT NOT NULL, snoozed_until BIGINT, snoozed_at BIGINT, snoozed_by VARCHAR(36), held_until BIGINT,
+    created_at BIGINT NOT NULL, snoozed_until BIGINT, snoozed_at BIGINT, snoozed_by VARCHAR(36), held_until BIGINT, calendar_id VARCHAR(36), calendar_version BIGINT,
     UNIQUE (group_id, name_key)
 );
+
+CREATE INDEX jobs_calendar ON jobs (calendar_id, calendar_version, id);
 
 CREATE INDEX jobs_due ON jobs (shard, next_due, id);
 

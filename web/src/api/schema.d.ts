@@ -91,6 +91,80 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/calendars": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the calendars that jobs of my groups can follow, by name: presets, those of the fleet and of my groups. */
+        get: operations["list_calendars"];
+        put?: never;
+        /** Creates a calendar: of a group, for which the role editor is needed, or of the whole fleet, for administrators. */
+        post: operations["create_calendar"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calendars/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells which days of a year count in a calendar, saved or not. */
+        post: operations["preview_calendar"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calendars/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reads the days of the events of an iCalendar file (RFC 5545). Stores nothing. What would change which days count and is not
+         *     understood is refused with its line and its property.
+         */
+        post: operations["read_calendar"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calendars/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a calendar. Its version is the ETag. */
+        get: operations["get_calendar"];
+        /** Saves a calendar: makes a new version. Jobs that follow it get new versions, too, and what is planned for them is superseded. */
+        put: operations["replace_calendar"];
+        post?: never;
+        /** Deletes a calendar that no job follows. */
+        delete: operations["delete_calendar"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/centers": {
         parameters: {
             query?: never;
@@ -1012,20 +1086,197 @@ export interface components {
          * @enum {string}
          */
         Answer: "run" | "lapse" | "paused" | "calendar" | "not_planned" | "not_recorded";
+        /** @description A calendar that people keep. */
+        Calendar: {
+            /** @description Whether I may change it. */
+            can_edit: boolean;
+            /**
+             * Format: date-time
+             * @description When the calendar was created.
+             */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description Owning group; absent for a calendar of the whole fleet.
+             */
+            group_id?: string | null;
+            /** @description Name of the owning group. */
+            group_name?: string | null;
+            /**
+             * Format: uuid
+             * @description Id.
+             */
+            id: string;
+            /**
+             * Format: int64
+             * @description Jobs that follow it, of all groups; absent for who may not change it.
+             */
+            job_count?: number | null;
+            /** @description What it says. */
+            spec: components["schemas"]["CalendarSpec"];
+            /**
+             * Format: date-time
+             * @description When the version in force was made.
+             */
+            updated_at: string;
+            /** @description Login of who made the version in force; empty if the user is gone. */
+            updated_by: string;
+            /**
+             * Format: int32
+             * @description Version in force: the `ETag`.
+             */
+            version: number;
+        };
+        /** @description `POST /calendars`: creates a calendar. */
+        CalendarCreate: {
+            /**
+             * Format: uuid
+             * @description Owning group; absent for a calendar of the whole fleet, which only administrators may make.
+             */
+            group_id?: string | null;
+            /** @description What it says. */
+            spec: components["schemas"]["CalendarSpec"];
+        };
+        /** @description A calendar to list. */
+        CalendarHead: {
+            /** @description Whether I may change it. */
+            can_edit: boolean;
+            /**
+             * Format: uuid
+             * @description Owning group; absent for presets and for calendars of the whole fleet.
+             */
+            group_id?: string | null;
+            /** @description Name of the owning group. */
+            group_name?: string | null;
+            /**
+             * Format: uuid
+             * @description Id; absent for a preset, which is part of the program.
+             */
+            id?: string | null;
+            /**
+             * Format: int64
+             * @description Jobs that follow it, of all groups; absent for a preset, and for who may not change it.
+             */
+            job_count?: number | null;
+            /** @description Name: what jobs and definitions call it. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When that was.
+             */
+            updated_at?: string | null;
+            /** @description Login of who made the version in force. */
+            updated_by?: string | null;
+            /**
+             * Format: int32
+             * @description Version in force; absent for a preset.
+             */
+            version?: number | null;
+        };
         /**
          * @description What a job makes of the days of a calendar.
          * @enum {string}
          */
         CalendarMode: "include" | "exclude" | "shift_next" | "shift_previous";
+        /** @description `POST /calendars/preview`: which days of a year count. */
+        CalendarPreviewRequest: {
+            /** @description The calendar, saved or not. Of a preset: any name, and `extends`. */
+            spec: components["schemas"]["CalendarSpec"];
+            /**
+             * Format: int32
+             * @description The year, 1970 to 2100.
+             */
+            year: number;
+        };
+        /** @description The days of a file. */
+        CalendarRead: {
+            /**
+             * Format: int32
+             * @description How many these are.
+             */
+            day_count: number;
+            /** @description The days, in order, as single dates and ranges. */
+            days: string[];
+            /**
+             * Format: int32
+             * @description Events that they come from.
+             */
+            events: number;
+            /**
+             * Format: int32
+             * @description Events that were left out: cancelled ones, and those without the text.
+             */
+            others: number;
+        };
+        /** @description `POST /calendars/read`: which days the events of an iCalendar file have. */
+        CalendarReadRequest: {
+            /** @description Only events whose summaries have this text, letter case aside. */
+            containing?: string | null;
+            /** @description The file, up to 1 MiB. */
+            text: string;
+            /** @description IANA time zone in which instants in UTC are days. A file that has such instants is refused without it. */
+            time_zone?: string | null;
+        };
+        /** @description `PUT /calendars/{id}`: saves a calendar. */
+        CalendarReplace: {
+            /** @description What it says from now on; the name must be the one that it has. */
+            spec: components["schemas"]["CalendarSpec"];
+        };
         /** @description How a job follows a calendar. */
         CalendarRule: {
             /** @description What is due on which of its days. */
             mode: components["schemas"]["CalendarMode"];
             /**
-             * @description Name of the calendar: `weekdays` (Monday to Friday), or `cn-workdays` (mainland China: Monday to Friday without public
-             *     holidays, and the weekend days on which is worked instead).
+             * @description Name of the calendar: `weekdays` (Monday to Friday), `cn-workdays` (mainland China: Monday to Friday without public
+             *     holidays, and the weekend days on which is worked instead), or a calendar of the job's group or of the fleet.
              */
             name: string;
+        };
+        /**
+         * @description What a calendar says about days. Dates are written `2026-10-01`; several one after the other `2026-10-01/2026-10-07`. They name at
+         *     most 20,000 days from 1970 to 2100 in all.
+         */
+        CalendarSpec: {
+            /** @description Dates that count. */
+            days_in?: string[];
+            /** @description Dates that do not count. */
+            days_out?: string[];
+            /** @description Free text, up to 1,000 characters. */
+            description?: string;
+            /** @description Preset whose days count unless a date says otherwise. */
+            extends?: string | null;
+            /**
+             * Format: date
+             * @description Last date for which the dates are complete; warnings are given from a year before it. With `extends` that of the preset, if
+             *     it is later.
+             */
+            known_until?: string | null;
+            /** @description Name: 1 to 64 letters, digits, dots, `_` and `-`; not that of a preset. It stays as it is. */
+            name: string;
+            /** @description Days of the week that count unless a date says otherwise: `MON` to `SUN`. None together with `extends`. */
+            weekdays?: string[];
+        };
+        /** @description Which days of a year count. */
+        CalendarYear: {
+            /**
+             * Format: int32
+             * @description How many these are.
+             */
+            day_count: number;
+            /** @description Days that count, in order, as single dates and ranges. */
+            days: string[];
+            /** @description Days on which a date says otherwise than the day of the week. */
+            exceptions: string[];
+            /**
+             * Format: date
+             * @description Last date for which the dates are complete, if that is known.
+             */
+            known_until?: string | null;
+            /**
+             * Format: int32
+             * @description The year.
+             */
+            year: number;
         };
         /** @description `GET /groups/{id}/candidates?q=` (owner): users who could be given a role. */
         Candidate: {
@@ -2080,8 +2331,13 @@ export interface components {
         };
         /** @description An immutable version of a job. */
         JobVersion: {
-            /** @description Login of who saved it. */
+            /** @description Login of who saved it, or the calendar that it follows. */
             author: string;
+            /**
+             * Format: int32
+             * @description Version of the calendar that it follows; absent if it follows none, or a preset.
+             */
+            calendar_version?: number | null;
             /**
              * Format: date-time
              * @description When it was saved.
@@ -2599,8 +2855,13 @@ export interface components {
         Page_JobVersion: {
             /** @description The rows, in the order the list documents. */
             items: {
-                /** @description Login of who saved it. */
+                /** @description Login of who saved it, or the calendar that it follows. */
                 author: string;
+                /**
+                 * Format: int32
+                 * @description Version of the calendar that it follows; absent if it follows none, or a preset.
+                 */
+                calendar_version?: number | null;
                 /**
                  * Format: date-time
                  * @description When it was saved.
@@ -3126,6 +3387,11 @@ export interface components {
              * @description Due instants strictly after this; now when absent.
              */
             from?: string | null;
+            /**
+             * Format: uuid
+             * @description Group whose calendars the name may mean; that of the job when absent. Without either only presets and calendars of the fleet.
+             */
+            group_id?: string | null;
             /**
              * Format: uuid
              * @description Job whose id seeds `H`; absent for a new job (then `H` resolves with a zero seed).
@@ -4432,6 +4698,435 @@ export interface operations {
             };
             /** @description Only for administrators */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_calendars: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The calendars */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CalendarHead"][];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create_calendar: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CalendarCreate"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Calendar"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Your role in the group is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or it is not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Another calendar that jobs could mean has the name */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A value breaks a rule; field and hint say which */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    preview_calendar: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CalendarPreviewRequest"];
+            };
+        };
+        responses: {
+            /** @description The days */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CalendarYear"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A value breaks a rule; field and hint say which */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_calendar: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CalendarReadRequest"];
+            };
+        };
+        responses: {
+            /** @description The days */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CalendarRead"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The file cannot be read */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_calendar: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Calendar */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The calendar */
+            200: {
+                headers: {
+                    /** @description Version in quotes */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Calendar"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or it is not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    replace_calendar: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Version that was read, in quotes: `"3"` */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Calendar */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CalendarReplace"];
+            };
+        };
+        responses: {
+            /** @description Saved */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Calendar"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Your role in the group is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or it is not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Somebody else saved the calendar meanwhile */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A value breaks a rule; field and hint say which */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description If-Match is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete_calendar: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Calendar */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Your role in the group is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or it is not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Jobs follow it; the message names some */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
