@@ -6,7 +6,7 @@ use cronfleet_core::run::{Outcome, Reason, RunState};
 use cronfleet_core::run_limits::RunLimits;
 
 use super::rests::is_held;
-use super::turns::{has_replacement, is_behind_queue, was_overtaken};
+use super::turns::{has_replacement, is_behind_queue, is_late, was_overtaken};
 use super::{outcome, says_never_ran, tolerance, was_troubled};
 use crate::center::WAY_MAX;
 use crate::database::Row;
@@ -188,11 +188,16 @@ fn is_plausible(world: &World, run: RunId, row: &Row, reason: Reason) -> bool {
     }
 }
 
-/// Whether its job lets runs wait for each other, and another one was in the way.
+/// Whether it may wait for another one, because of its job or because it was planned late, and there was one in the way.
 fn waited_in_queue(world: &World, run: RunId, row: &Row, refused: Micros) -> bool {
     let key = &row.planned.key;
     let overlap = world.db.jobs[&key.job].draw(key.job_version).overlap;
-    matches!(overlap, Overlap::Queue { .. }) && overlapped(world, run, row, refused)
+    let waits = match overlap {
+        Overlap::Queue { .. } => true,
+        Overlap::Forbid => is_late(world, row),
+        Overlap::Allow | Overlap::Replace => false,
+    };
+    waits && overlapped(world, run, row, refused)
 }
 
 /// Whether another run of the same copy of the job was alive (or about to start) when this one was due, or until it was refused.

@@ -62,9 +62,10 @@ fn was_taken_back(world: &World, row: &Row, reason: Reason) -> bool {
         } else {
             key.due
         };
+        // A retry may have waited for its agent since before that.
+        let waited = row.planned.cause == Cause::Retry && at <= rest.since;
         is_own
-            && rest.covers(at)
-            && rest.since < at
+            && (waited || rest.covers(at) && rest.since < at)
             && ended.is_some_and(|ended| rest.since <= ended)
     })
 }

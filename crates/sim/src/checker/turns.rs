@@ -166,11 +166,16 @@ pub(super) fn is_behind_queue(world: &World, row: &Row, refused: Micros) -> bool
             .last()
             .filter(|(_, state, _)| state.is_ended());
         rank(other) < rank(row)
-            && micros(other.planned.not_before) <= refused
+            && micros(other.planned.not_before) <= refused + tolerance(world)
             && start_of(world, other).is_none_or(|start| start >= from)
             && over.is_none_or(|(at, ..)| micros(*at) >= from)
     });
-    waiting.count() >= max as usize
+    // While its agent was down nobody counted, and a run that was lost meanwhile may turn out to have been one too many.
+    let agent = world.agent_index(row.agent());
+    let was_down = [TroubleKind::AgentDown, TroubleKind::Reboot]
+        .into_iter()
+        .any(|kind| was_troubled(world, kind, agent, from, refused));
+    waiting.count() >= max as usize || was_down && row.is_refined
 }
 
 fn others<'a>(world: &'a World, row: &'a Row) -> impl Iterator<Item = &'a Row> {
@@ -195,7 +200,7 @@ fn accepted(row: &Row) -> Option<Micros> {
 }
 
 /// Whether it was planned after its due instant because its job is caught up.
-fn is_late(world: &World, row: &Row) -> bool {
+pub(super) fn is_late(world: &World, row: &Row) -> bool {
     let key = &row.planned.key;
     let wait = jitter::wait(draw(world, row).jitter, key.job, key.agent, key.copy);
     key.attempt == 1 && row.planned.not_before > later(key.due, wait)
