@@ -256,6 +256,16 @@ impl TestCenter {
         .await
     }
 
+    /// Waits until a life has written something.
+    pub(crate) async fn printed(&self, life: impl Into<LifeId>, text: &str) {
+        let life = life.into();
+        let is_there = |state: &State| {
+            let received = state.outputs.get(&life)?;
+            received.text().contains(text).then_some(())
+        };
+        self.wait("output", is_there).await;
+    }
+
     /// Waits until all output of a life is here.
     pub(crate) async fn output(&self, life: impl Into<LifeId>) -> String {
         let life = life.into();

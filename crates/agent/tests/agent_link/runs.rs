@@ -344,11 +344,7 @@ async fn an_agent_that_takes_its_processes_along_says_so() {
     );
     rig.center.order(&[order.clone(), waiting.clone()]).await;
     let run = order.run;
-    rig.center
-        .claim(run, |claim| {
-            matches!(claim, Claim::Running(_)).then_some(())
-        })
-        .await;
+    rig.center.printed(run, "started").await;
     agent.stop().await;
     let claim = rig.center.over(run).await;
     assert_eq!(end(&claim).stopped_for, Some(StopCause::Shutdown));
