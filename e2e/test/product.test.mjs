@@ -53,7 +53,7 @@ test('the setup code makes the first administrator', async () => {
   assert.equal(await page.getByRole('heading', { name: 'Jobs' }).count(), 0, 'a wrong code lets nobody in');
   await page.getByLabel('Setup code').fill(product.code);
   await page.getByRole('button', { name: 'Create and sign in' }).click();
-  await page.getByRole('heading', { name: 'Jobs' }).waitFor();
+  await page.getByRole('heading', { name: 'Jobs', exact: true }).waitFor();
   api = rest(admin.context, product.base);
 });
 
@@ -182,7 +182,7 @@ test('an agent is added by a command that is shown once', async () => {
 test('the palette finds a job and goes there', async () => {
   const { page } = admin;
   await page.goto('/runs');
-  await page.getByRole('heading', { name: 'Runs' }).waitFor();
+  await page.getByRole('heading', { name: 'Runs', exact: true }).waitFor();
   await page.keyboard.press('Control+k');
   await page.getByRole('combobox', { name: 'Find jobs, agents, pages and actions' }).fill('queue');
   await page.getByRole('option', { name: /^queue-worker/, selected: true }).waitFor();
@@ -218,7 +218,7 @@ test('a viewer of one group sees nothing of another', async () => {
   await page.getByLabel('Login').fill('viewer');
   await page.getByLabel('Password', { exact: true }).fill(password);
   await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.getByRole('heading', { name: 'Jobs' }).waitFor();
+  await page.getByRole('heading', { name: 'Jobs', exact: true }).waitFor();
   assert.equal((await rest(context, product.base).get('/jobs')).items.length, 0);
   assert.equal(await page.getByRole('link', { name: 'heartbeat' }).count(), 0);
   const { items } = await api.get('/jobs?q=heartbeat');
