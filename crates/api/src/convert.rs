@@ -6,23 +6,24 @@ use std::time::Duration;
 
 use cronfleet_core::access;
 use cronfleet_core::backoff::Backoff;
-use cronfleet_core::id::AgentId;
 use cronfleet_core::job as domain;
 use cronfleet_core::job::SpecError;
 use cronfleet_core::retry::{self as domain_retry, Failure};
 use cronfleet_core::run as domain_run;
 use cronfleet_core::schedule::ActiveSpan;
 use cronfleet_core::secret as domain_secret;
+use cronfleet_core::spread::Spread;
 
 use crate::calendar::{CalendarRule, calendar_choice};
 use crate::group::Role;
 use crate::job::{
     Command, JobKind, JobSpec, OutputMode, OutputPolicy, RetryPolicy, ScheduledSpec, Script,
-    StopPolicy, Target, WhenFull,
+    StopPolicy, WhenFull,
 };
 use crate::overlap::{self, overlap};
 use crate::run::{Cause, Outcome, RunState};
 use crate::secret::{SecretAs, SecretUse};
+use crate::target::{check_daemon_target, shown_target, spread, target};
 
 /// File mode mask of a job that names none.
 const UMASK_DEFAULT: u32 = 0o022;
@@ -34,9 +35,14 @@ const UMASK_DEFAULT: u32 = 0o022;
 pub fn job_spec(spec: JobSpec, default_time_zone: &str) -> Result<domain::JobSpec, SpecError> {
     let kind = match (spec.scheduled, spec.daemon) {
         (Some(scheduled), None) => {
-            domain::JobKind::Scheduled(Box::new(scheduled_spec(scheduled, default_time_zone)?))
+            let spread = spread(&spec.target)?;
+            let scheduled = scheduled_spec(scheduled, spread, default_time_zone)?;
+            domain::JobKind::Scheduled(Box::new(scheduled))
         }
-        (None, Some(daemon)) => domain::JobKind::Daemon(Box::new(daemon::daemon_spec(daemon)?)),
+        (None, Some(daemon)) => {
+            check_daemon_target(&spec.target)?;
+            domain::JobKind::Daemon(Box::new(daemon::daemon_spec(daemon)?))
+        }
         (Some(_), Some(_)) => {
             return Err(refused(
                 "daemon",
@@ -91,6 +97,7 @@ pub fn job_spec(spec: JobSpec, default_time_zone: &str) -> Result<domain::JobSpe
 
 fn scheduled_spec(
     spec: ScheduledSpec,
+    spread: Spread,
     default_time_zone: &str,
 ) -> Result<domain::ScheduledSpec, SpecError> {
     let overlap = overlap(spec.overlap, spec.queue_max)?;
@@ -105,6 +112,7 @@ fn scheduled_spec(
             until: spec.active_until,
         },
         calendar: spec.calendar.map(calendar_choice).transpose()?,
+        spread,
         overlap,
         jitter: Duration::from_millis(spec.jitter_ms),
         start_deadline: spec
@@ -202,30 +210,7 @@ fn signal(word: &str) -> Result<domain::StopSignal, SpecError> {
     })
 }
 
-fn target(target: &Target) -> Result<domain::Target, SpecError> {
-    if !target.all {
-        let mut agents: Vec<AgentId> = target
-            .agent_ids
-            .iter()
-            .copied()
-            .map(AgentId::from_uuid)
-            .collect();
-        agents.sort_unstable();
-        agents.dedup();
-        return Ok(domain::Target::Agents(agents));
-    }
-    if target.agent_ids.is_empty() {
-        return Ok(domain::Target::All);
-    }
-    Err(refused(
-        "target.agent_ids",
-        "job.target_both",
-        "all agents are asked for and agents are chosen",
-        "leave agent_ids empty, or set all to false",
-    ))
-}
-
-fn refused(field: &str, code: &'static str, message: &str, hint: &str) -> SpecError {
+pub(crate) fn refused(field: &str, code: &'static str, message: &str, hint: &str) -> SpecError {
     SpecError {
         field: field.to_owned(),
         code,
@@ -257,7 +242,7 @@ impl From<&domain::JobSpec> for JobSpec {
             environment: launch.environment.clone(),
             umask: Some(format!("{:03o}", launch.umask)),
             secrets: launch.secrets.iter().map(SecretUse::from).collect(),
-            target: (&spec.target).into(),
+            target: shown_target(&spec.target, &spec.kind),
             processes: spec.processes,
             output: OutputPolicy {
                 mode: if launch.output.is_stored {
@@ -356,21 +341,6 @@ impl From<&domain::Command> for Command {
     }
 }
 
-impl From<&domain::Target> for Target {
-    fn from(target: &domain::Target) -> Self {
-        match target {
-            domain::Target::All => Self {
-                all: true,
-                agent_ids: Vec::new(),
-            },
-            domain::Target::Agents(agents) => Self {
-                all: false,
-                agent_ids: agents.iter().map(|agent| agent.as_uuid()).collect(),
-            },
-        }
-    }
-}
-
 impl From<&domain::JobKind> for JobKind {
     fn from(kind: &domain::JobKind) -> Self {
         match kind {
@@ -424,6 +394,7 @@ impl From<domain_run::RunState> for RunState {
     fn from(state: domain_run::RunState) -> Self {
         match state {
             domain_run::RunState::Planned => Self::Planned,
+            domain_run::RunState::Offered => Self::Offered,
             domain_run::RunState::Dispatched => Self::Dispatched,
             domain_run::RunState::Accepted => Self::Accepted,
             domain_run::RunState::Running => Self::Running,
@@ -490,7 +461,13 @@ mod tests {
         let domain::Target::Agents(agents) = &spec.target else {
             panic!("{:?}", spec.target)
         };
-        assert_eq!(agents, &[AgentId::from_u128(1), AgentId::from_u128(2)]);
+        assert_eq!(
+            agents,
+            &[
+                cronfleet_core::id::AgentId::from_u128(1),
+                cronfleet_core::id::AgentId::from_u128(2)
+            ]
+        );
         assert_eq!(job_spec(JobSpec::from(&spec), "UTC").unwrap(), spec);
     }
 

@@ -16,6 +16,7 @@ use crate::limits::{Limits, Stragglers};
 pub use crate::overlap::Overlap;
 use crate::run::Outcome;
 use crate::secret::SecretUse;
+use crate::target::Target;
 use crate::window::{Frozen, Snooze};
 
 /// Kind of a job.
@@ -186,18 +187,6 @@ impl Default for RetryPolicy {
             failures: Vec::new(),
         }
     }
-}
-
-/// Where a job runs: every active agent that is chosen and serves the job's group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Target {
-    /// True: every agent that serves the group, also those to come. Then `agent_ids` must be empty.
-    #[serde(default)]
-    pub all: bool,
-    /// Chosen agents.
-    #[serde(default)]
-    pub agent_ids: Vec<Uuid>,
 }
 
 /// What to do with output.

@@ -28,5 +28,6 @@ pub mod schedule;
 pub mod secret;
 pub mod session;
 pub mod slot;
+pub mod target;
 pub mod why;
 pub mod window;

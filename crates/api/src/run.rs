@@ -13,6 +13,8 @@ use crate::limits::Cleanup;
 pub enum RunState {
     /// Decided and recorded; not sent yet.
     Planned,
+    /// Offered to the agent, which may not start it yet: another one may be asked instead.
+    Offered,
     /// The order was handed to the agent's session.
     Dispatched,
     /// The agent has it in its ledger.
@@ -161,7 +163,8 @@ pub struct Run {
     /// Login of who asked for the kill.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub killed_by: Option<String>,
-    /// Run ids of the other attempts of the same due instant and target, oldest first.
+    /// Run ids of the other attempts of the same due instant and target, oldest first; where one of several agents is enough,
+    /// also of those offered to other agents.
     pub attempts: Vec<Uuid>,
 }
 

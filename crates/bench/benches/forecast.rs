@@ -114,6 +114,7 @@ fn scheduled(expression: &str) -> ScheduledSpec {
         active: Default::default(),
         calendar: None,
         overlap: Overlap::Forbid,
+        spread: cronfleet_core::spread::Spread::Each,
         jitter: Duration::ZERO,
         start_deadline: START_DEADLINE_DEFAULT,
         catch_up: CatchUp::None,

@@ -33,6 +33,7 @@ use crate::link::clerk::Clerk;
 use crate::link::{self, Parts};
 use crate::mint::Mint;
 use crate::nudge::Nudges;
+use crate::offers::Offers;
 use crate::peers::Registry;
 use crate::pki::Pki;
 use crate::planner::Planner;
@@ -334,11 +335,19 @@ impl Center {
         });
         let planner = Planner::new(
             self.store.clone(),
-            self.nudges,
+            self.nudges.clone(),
             bus.clone(),
             clock.clone(),
             leadership.clone(),
         );
+        let offers = Offers {
+            store: self.store.clone(),
+            nudges: self.nudges,
+            bus: bus.clone(),
+            clock: clock.clone(),
+            leadership: leadership.clone(),
+            mint: self.mint.clone(),
+        };
         let keeping = housekeeping::run(
             self.store.clone(),
             bus,
@@ -354,16 +363,17 @@ impl Center {
             stop.cancel();
             done
         };
-        let (elected, looked, told, planned, kept, served, linked) = tokio::join!(
+        let (elected, looked, told, planned, decided, kept, served, linked) = tokio::join!(
             async { tokio::spawn(self.election.run(stop.clone())).await },
             async { tokio::spawn(self.registry.run(stop.clone())).await },
             async { tokio::spawn(exchange.run(stop.clone())).await },
             async { tokio::spawn(planner.run(stop.clone())).await },
+            async { tokio::spawn(offers.run(stop.clone())).await },
             async { tokio::spawn(keeping).await },
             async { stop_after(people.await.map_err(CenterError::from)) },
             async { stop_after(agents.await.map_err(CenterError::from)) },
         );
-        for task in [elected, looked, told, planned, kept] {
+        for task in [elected, looked, told, planned, decided, kept] {
             if let Err(error) = task
                 && error.is_panic()
             {

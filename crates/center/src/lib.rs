@@ -14,6 +14,7 @@ pub mod http;
 mod link;
 pub mod mint;
 pub mod nudge;
+mod offers;
 pub mod password;
 mod peers;
 pub mod pki;

@@ -34,6 +34,16 @@ pub enum Nudge {
         /// Which.
         run: RunId,
     },
+    /// Give offers the word.
+    Go {
+        /// Which.
+        runs: Vec<RunId>,
+    },
+    /// Stop a run: a later one takes its place.
+    Replace {
+        /// Which.
+        run: RunId,
+    },
     /// Restart the processes of a daemon job.
     RestartSlots {
         /// Job.
@@ -58,6 +68,7 @@ struct Live {
 #[derive(Debug, Default)]
 struct Shared {
     planner: Notify,
+    offers: Notify,
     sessions: RwLock<HashMap<AgentId, Live>>,
 }
 
@@ -90,6 +101,8 @@ impl Nudges {
             }
             Heard::Revoke(agent, runs, reason) => self.one(agent, Nudge::Revoke { runs, reason }),
             Heard::Kill(agent, run) => self.one(agent, Nudge::Kill { run }),
+            Heard::Go(agent, runs) => self.one(agent, Nudge::Go { runs }),
+            Heard::Replace(agent, run) => self.one(agent, Nudge::Replace { run }),
             Heard::RestartSlots(job, Some(agent), index) => {
                 self.one(agent, Nudge::RestartSlots { job, index });
             }
@@ -134,6 +147,40 @@ impl Nudges {
             run: run.as_uuid(),
         });
         self.hear(Heard::Kill(agent, run));
+    }
+
+    /// Offers got the word.
+    pub(crate) fn go(&self, words: &[(AgentId, RunId)]) {
+        let mut together: HashMap<AgentId, Vec<RunId>> = HashMap::new();
+        for (agent, run) in words {
+            together.entry(*agent).or_default().push(*run);
+        }
+        for (agent, runs) in together {
+            self.relay.tell(|| Told::Go {
+                agent: agent.as_uuid(),
+                runs: runs.iter().map(|run| run.as_uuid()).collect(),
+            });
+            self.hear(Heard::Go(agent, runs));
+        }
+    }
+
+    /// A run shall be stopped, because a later one takes its place.
+    pub(crate) fn replace(&self, agent: AgentId, run: RunId) {
+        self.relay.tell(|| Told::Replace {
+            agent: agent.as_uuid(),
+            run: run.as_uuid(),
+        });
+        self.hear(Heard::Replace(agent, run));
+    }
+
+    /// Something about offers may have to be decided.
+    pub(crate) fn offers_changed(&self) {
+        self.shared.offers.notify_one();
+    }
+
+    /// Waits until something about offers may have to be decided.
+    pub(crate) async fn offers(&self) {
+        self.shared.offers.notified().await;
     }
 
     /// Daemon processes shall be restarted, on one agent or on all.

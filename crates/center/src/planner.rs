@@ -147,7 +147,7 @@ impl Planner {
         let now = self.clock.now();
         let waiting = self
             .store
-            .agents_with_planned(plan::later(now, PLAN_AHEAD))
+            .agents_with_planned(now, plan::later(now, PLAN_AHEAD))
             .await?;
         self.nudges.runs_planned(
             waiting
@@ -355,6 +355,7 @@ impl Planner {
                 start_deadline: job.scheduled.start_deadline,
                 catch_up: job.scheduled.catch_up,
                 agents: &job.agents,
+                picker: job.picker.as_ref(),
                 copies: job.processes,
                 hold: Hold {
                     snooze: job.snooze,
@@ -383,6 +384,7 @@ impl Planner {
             .await?;
         publish_moves(&self.bus, &committed.moved);
         self.nudges.runs_planned(committed.agents);
+        self.nudges.offers_changed();
         for job in committed.left_out {
             self.schedules.retain(|(id, _), _| *id != job);
         }

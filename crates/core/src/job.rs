@@ -478,6 +478,7 @@ mod tests {
     use crate::schedule::{ActiveSpan, DstPolicy};
 
     use super::*;
+    use crate::spread::Spread;
 
     fn spec() -> JobSpec {
         JobSpec {
@@ -490,6 +491,7 @@ mod tests {
                 active: ActiveSpan::default(),
                 calendar: None,
                 overlap: Overlap::Forbid,
+                spread: Spread::Each,
                 jitter: Duration::ZERO,
                 start_deadline: START_DEADLINE_DEFAULT,
                 catch_up: CatchUp::None,

@@ -35,7 +35,10 @@ pub struct Order {
     pub not_before: Timestamp,
     /// Start not after this.
     pub not_after: Timestamp,
-    /// What to do when the previous run of (job, copy) is alive.
+    /// Whether it is an offer: it starts only once the center has given the word, for it may offer it to another agent instead.
+    pub is_offer: bool,
+    /// What to do when the previous run of (job, copy) is alive. Before an offer gets the word the center has seen to that on all
+    /// agents; then it holds on this one as for any other run.
     pub overlap: Overlap,
     /// Time limit.
     pub timeout: Option<Duration>,
@@ -108,6 +111,21 @@ pub struct End {
     pub output: OutputTotals,
     /// What it took to end everything that belonged to it.
     pub cleanup: Cleanup,
+}
+
+impl End {
+    /// The end of what could not be started.
+    pub fn not_started(at: Timestamp, reason: Reason, detail: String) -> Self {
+        Self {
+            at,
+            status: ExitStatus::NotStarted { reason, detail },
+            stopped_for: None,
+            duration: Duration::ZERO,
+            usage: Usage::default(),
+            output: OutputTotals::default(),
+            cleanup: Cleanup::default(),
+        }
+    }
 }
 
 /// What it took to end a process and everything that it had started.

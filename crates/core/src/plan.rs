@@ -21,9 +21,9 @@ use jiff::Timestamp;
 
 use crate::catch_up::{CatchUp, last_until};
 use crate::id::{AgentId, JobId, RunId};
-use crate::jitter;
 use crate::run::{Cause, Reason, RunKey};
 use crate::schedule::Schedule;
+use crate::spread::{self, Picker};
 use crate::window::{Hold, Stretch};
 
 /// How far ahead of its due instant a run is recorded and handed to its agent.
@@ -52,6 +52,8 @@ pub struct Planning<'a> {
     pub catch_up: CatchUp,
     /// Active agents that the target selects now, sorted, without duplicates.
     pub agents: &'a [AgentId],
+    /// Who is picked among them; `None` if the job runs on each.
+    pub picker: Option<&'a Picker>,
     /// Processes per agent and due instant.
     pub copies: u32,
     /// What may hold its due instants.
@@ -73,6 +75,8 @@ pub struct PlannedRun {
     pub cause: Cause,
     /// Whether its start deadline had passed when it was planned.
     pub is_caught_up: bool,
+    /// Whether it is offered to its agent, and may be offered to another one instead.
+    pub is_offer: bool,
     /// Start not before this.
     pub not_before: Timestamp,
     /// Start not after this.
@@ -94,8 +98,22 @@ impl PlannedRun {
             copies,
             cause,
             is_caught_up: false,
+            is_offer: false,
             not_before,
             not_after: later(not_before, start_deadline),
+        }
+    }
+
+    /// The same run for another agent, to which it is offered instead.
+    pub fn offered_to(&self, agent: AgentId) -> Self {
+        let key = RunKey {
+            agent,
+            ..self.key.clone()
+        };
+        Self {
+            id: key.id(),
+            key,
+            ..self.clone()
         }
     }
 }
@@ -154,7 +172,8 @@ pub fn plan(job: &Planning<'_>, now: Timestamp, plan_ahead: Duration) -> Plan {
     } else {
         walk(job, horizon, now, &mut plan, |until, plan| {
             plan_runs(job, until, plan, |due, agent, copy| {
-                let wait = jitter::wait(job.jitter, job.job, agent, copy);
+                let is_offer = job.picker.is_some();
+                let wait = spread::wait(job.jitter, job.job, agent, copy, is_offer);
                 Window::of(job, due, wait, now)
             });
         });
@@ -286,7 +305,12 @@ fn plan_runs(
     plan: &mut Plan,
     window: impl Fn(Timestamp, AgentId, u32) -> Window,
 ) {
-    let runs_per_due = job.agents.len() * job.copies as usize;
+    let mut picker = job.picker.cloned();
+    let agents_per_due = match &picker {
+        Some(picker) => picker.runs_among(job.agents.len()),
+        None => job.agents.len(),
+    };
+    let runs_per_due = agents_per_due * job.copies as usize;
     let room = RUNS_PER_PLAN_MAX.saturating_sub(plan.runs.len());
     // A due instant of very many targets is planned all the same, alone.
     let dues_max = (room / runs_per_due).max(usize::from(plan.runs.is_empty()));
@@ -294,32 +318,31 @@ fn plan_runs(
     plan.has_more = dues.len() > dues_max;
     dues.truncate(dues_max);
     for &due in &dues {
-        for &agent in job.agents {
-            for copy in 0..job.copies {
-                let Window {
-                    is_caught_up,
-                    not_before,
-                    not_after,
-                } = window(due, agent, copy);
-                let key = RunKey {
-                    job: job.job,
-                    job_version: job.job_version,
-                    due,
-                    agent,
-                    copy,
-                    attempt: 1,
-                    trigger: String::new(),
-                };
-                plan.runs.push(PlannedRun {
-                    id: key.id(),
-                    key,
-                    copies: job.copies,
-                    cause: Cause::Schedule,
-                    is_caught_up,
-                    not_before,
-                    not_after,
-                });
-            }
+        for (agent, copy) in targets(job.agents, job.copies, &mut picker) {
+            let Window {
+                is_caught_up,
+                not_before,
+                not_after,
+            } = window(due, agent, copy);
+            let key = RunKey {
+                job: job.job,
+                job_version: job.job_version,
+                due,
+                agent,
+                copy,
+                attempt: 1,
+                trigger: String::new(),
+            };
+            plan.runs.push(PlannedRun {
+                id: key.id(),
+                key,
+                copies: job.copies,
+                cause: Cause::Schedule,
+                is_caught_up,
+                is_offer: picker.is_some(),
+                not_before,
+                not_after,
+            });
         }
     }
     if !plan.has_more {
@@ -327,6 +350,29 @@ fn plan_runs(
     } else if let Some(&last) = dues.last() {
         plan.watermark = last;
     }
+}
+
+/// The targets of a due instant: on each agent each copy, or of each copy those that are picked.
+pub fn targets(
+    agents: &[AgentId],
+    copies: u32,
+    picker: &mut Option<Picker>,
+) -> Vec<(AgentId, u32)> {
+    let mut targets = Vec::new();
+    match picker {
+        None => {
+            for agent in agents {
+                targets.extend((0..copies).map(|copy| (*agent, copy)));
+            }
+        }
+        Some(picker) => {
+            for copy in 0..copies {
+                let picked = picker.next(&[]).into_iter();
+                targets.extend(picked.map(|agent| (agent, copy)));
+            }
+        }
+    }
+    targets
 }
 
 /// `at + wait`, or the end of time.

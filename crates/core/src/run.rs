@@ -3,6 +3,7 @@
 //! ```text
 //!             | Dispatch   | claim Accepted | Refused          | Running | Ended   | Lost | Expire(reason)  | Withdraw(reason)
 //! planned     | dispatched | stale          | stale            | stale   | stale   | stale| missed          | skipped
+//! offered     | stale      | offered        | missed / skipped | running | outcome | missed | missed        | skipped
 //! dispatched  | stale      | accepted       | missed / skipped | running | outcome | lost | stale           | stale
 //! accepted    | stale      | stale          | missed / skipped | running | outcome | lost | stale           | stale
 //! running     | stale      | stale          | stale            | stale   | outcome | lost | stale           | stale
@@ -11,6 +12,10 @@
 //! ```
 //! Claims are cumulative, so a claim may jump ahead (a run dispatched whose end arrives first); it never goes back. Once a run
 //! is dispatched the center alone never says `missed`: only the agent's evidence does. `lost` is refined at most once.
+//!
+//! A run of which one agent among several is to be found is offered instead: planned becomes offered (`Offer`), and offered becomes
+//! accepted when the center commits that this agent may start it (`Go`). Before that no agent starts it, whatever it has in its
+//! ledger, so the center alone may take it back.
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -99,6 +104,8 @@ impl Cause {
 pub enum RunState {
     /// Decided and recorded; never sent.
     Planned,
+    /// Sent to an agent that may not start it yet: it may be offered to another one instead.
+    Offered,
     /// Committed to be sent; the agent may have it.
     Dispatched,
     /// In the agent's ledger.
@@ -114,6 +121,7 @@ impl RunState {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Planned => "planned",
+            Self::Offered => "offered",
             Self::Dispatched => "dispatched",
             Self::Accepted => "accepted",
             Self::Running => "running",
@@ -240,6 +248,10 @@ reasons! {
     AgentRemoved = "agent_removed" => Skipped,
     /// The agent's own policy, which the center cannot change, forbids it.
     PolicyDenied = "policy_denied" => Skipped,
+    /// It was offered to this agent, and another one got it.
+    OfferedElsewhere = "offered_elsewhere" => Skipped,
+    /// An earlier run may be alive on an agent out of reach, and nobody has released it.
+    Blocked = "blocked" => Skipped,
     /// Killed before it was started.
     KilledBeforeStart = "killed_before_start" => Skipped,
     /// No center planned it in time, and a later due instant of the job ran in its place.
@@ -307,6 +319,10 @@ reasons! {
 pub enum RunEvent<'a> {
     /// The center is about to send the order.
     Dispatch,
+    /// The center is about to send the order, and has not decided yet that this agent shall start it.
+    Offer,
+    /// The center has decided that the agent to which it is offered shall start it.
+    Go,
     /// The agent says what became of it.
     Claim(&'a Claim),
     /// Its time is over and it was never sent.
@@ -333,16 +349,24 @@ pub enum Step {
 ///
 /// `is_refined` tells whether a lost run was refined before (it is refined at most once).
 pub fn step(state: RunState, is_refined: bool, event: &RunEvent<'_>) -> Step {
-    use RunState::{Accepted, Dispatched, Ended, Planned, Running};
+    use RunState::{Accepted, Dispatched, Ended, Offered, Planned, Running};
     match (state, event) {
         (Planned, RunEvent::Dispatch) => moved(Dispatched, None),
-        (Planned, RunEvent::Expire(reason) | RunEvent::Withdraw(reason)) => {
+        (Planned, RunEvent::Offer) => moved(Offered, None),
+        (Offered, RunEvent::Go) => moved(Accepted, None),
+        (Planned | Offered, RunEvent::Expire(reason) | RunEvent::Withdraw(reason)) => {
             moved(Ended(reason.outcome()), Some(*reason))
         }
-        (Planned, RunEvent::Claim(_)) => Step::Stale,
+        (Planned, RunEvent::Claim(_) | RunEvent::Go)
+        | (Offered, RunEvent::Dispatch | RunEvent::Offer) => Step::Stale,
+        (Offered, RunEvent::Claim(claim)) => claim_of_offer(claim),
         (
             Dispatched | Accepted | Running | Ended(_),
-            RunEvent::Dispatch | RunEvent::Expire(_) | RunEvent::Withdraw(_),
+            RunEvent::Dispatch
+            | RunEvent::Offer
+            | RunEvent::Go
+            | RunEvent::Expire(_)
+            | RunEvent::Withdraw(_),
         ) => Step::Stale,
         (Dispatched, RunEvent::Claim(Claim::Accepted)) => moved(Accepted, None),
         (Accepted | Running | Ended(_), RunEvent::Claim(Claim::Accepted)) => Step::Stale,
@@ -361,6 +385,27 @@ pub fn step(state: RunState, is_refined: bool, event: &RunEvent<'_>) -> Step {
         }
         (Ended(Outcome::Lost), RunEvent::Claim(claim)) if !is_refined => refine(claim),
         (Ended(_), RunEvent::Claim(_)) => Step::Stale,
+    }
+}
+
+/// What an agent makes of an offer. It cannot have started what it had no word for: what it cannot account for has not started.
+fn claim_of_offer(claim: &Claim) -> Step {
+    match claim {
+        Claim::Accepted => moved(RunState::Offered, None),
+        Claim::Lost { reason, .. } => {
+            let reason = match reason {
+                Reason::AgentGone => Reason::AgentOffline,
+                Reason::LedgerMissing => Reason::NeverReceived,
+                _ => Reason::AgentRestarted,
+            };
+            moved(RunState::Ended(reason.outcome()), Some(reason))
+        }
+        Claim::Refused { reason, .. } => moved(RunState::Ended(reason.outcome()), Some(*reason)),
+        Claim::Running(_) => moved(RunState::Running, None),
+        Claim::Ended { end, .. } => {
+            let (outcome, reason) = outcome_of(end);
+            moved(RunState::Ended(outcome), reason)
+        }
     }
 }
 

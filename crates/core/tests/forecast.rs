@@ -13,6 +13,7 @@ use cronfleet_core::id::{AgentId, GroupId, JobId};
 use cronfleet_core::job::{Overlap, START_DEADLINE_DEFAULT, ScheduledSpec};
 use cronfleet_core::retry::RetryPolicy;
 use cronfleet_core::schedule::{ActiveSpan, DstPolicy, Schedule, spreading};
+use cronfleet_core::spread::Spread;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
@@ -28,6 +29,7 @@ fn scheduled(expression: &str) -> ScheduledSpec {
         active: ActiveSpan::default(),
         calendar: None,
         overlap: Overlap::Forbid,
+        spread: Spread::Each,
         jitter: Duration::ZERO,
         start_deadline: START_DEADLINE_DEFAULT,
         catch_up: CatchUp::None,

@@ -51,6 +51,7 @@ fn planning<'a>(
         start_deadline: Duration::from_secs(60),
         catch_up: CatchUp::None,
         agents,
+        picker: None,
         copies,
         hold: Hold::default(),
         watermark,

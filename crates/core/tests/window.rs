@@ -182,6 +182,7 @@ proptest! {
             start_deadline: SECOND * 60,
             catch_up,
             agents: &agents,
+            picker: None,
             copies: 1,
             hold: Hold {
                 snooze: snooze.map(|(since, until)| Snooze { since: at(since), until: at(until) }),
@@ -238,6 +239,7 @@ fn planning<'a>(schedule: &'a Schedule, agents: &'a [AgentId], hold: Hold<'a>) -
         start_deadline: SECOND * 60,
         catch_up: CatchUp::None,
         agents,
+        picker: None,
         copies: 1,
         hold,
         watermark: at(0),

@@ -164,7 +164,8 @@ impl World {
                 }
             }
             ToAgent::Revoke { run, reason } => self.feed(agent, Input::Revoke { run, reason }),
-            ToAgent::Kill(run) => self.feed(agent, Input::Kill { run }),
+            ToAgent::Go(run) => self.feed(agent, Input::Go { run }),
+            ToAgent::Kill { run, cause } => self.feed(agent, Input::Kill { run, cause }),
             ToAgent::Inquiry(run) => self.feed(agent, Input::Inquiry { run }),
             ToAgent::Ack(sequence) => {
                 for (run, phase) in self.agents[agent]

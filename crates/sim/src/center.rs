@@ -7,14 +7,15 @@ use std::time::Duration;
 use cronfleet_core::catch_up::CatchUp;
 use cronfleet_core::elector::Elector;
 use cronfleet_core::id::{AgentId, JobId, RunId};
-use cronfleet_core::jitter;
 use cronfleet_core::job::Overlap;
-use cronfleet_core::order::{Claim, Order};
+use cronfleet_core::offer::OFFER_AHEAD;
+use cronfleet_core::order::{Claim, Order, StopCause};
 use cronfleet_core::plan::{PLAN_AHEAD, Plan, PlannedRun, Planning, earlier, later, plan};
 use cronfleet_core::retry::Attempt;
 use cronfleet_core::run::{Outcome, Reason, RunEvent, RunKey, RunState, Step, step};
 use cronfleet_core::run_limits::RunLimits;
 use cronfleet_core::schedule::ActiveSpan;
+use cronfleet_core::spread;
 use cronfleet_core::window::{Hold, Snooze};
 use jiff::Timestamp;
 
@@ -128,6 +129,7 @@ impl World {
         self.election(center, life);
         self.after(FIRST_ROUND, Event::PlannerRound { center, life });
         self.after(REVIEW, Event::Review { center, life });
+        self.after(FIRST_ROUND, Event::Offers { center, life });
     }
 
     fn skip_to_now(&mut self, center: usize) {
@@ -312,8 +314,22 @@ impl World {
             if self.has_database() && !self.hand_out(center, agent) {
                 return;
             }
+            self.repeat_words(center, agent);
         }
         self.after(ROUND, Event::PlannerRound { center, life });
+    }
+
+    /// The word for offers whose center gave it to another one to tell.
+    fn repeat_words(&mut self, center: usize, agent: usize) {
+        let id = self.agents[agent].id;
+        let rows = self
+            .db
+            .active_rows()
+            .filter(|row| row.agent() == id && row.has_word());
+        let runs: Vec<RunId> = rows.map(|row| row.planned.id).collect();
+        for run in runs {
+            self.send_to_agent(center, agent, ToAgent::Go(run));
+        }
     }
 
     /// Plans a job as it is about to be.
@@ -337,7 +353,7 @@ impl World {
         now: Timestamp,
         rows: &mut Vec<Change>,
     ) -> Change {
-        for planned in plan.runs {
+        for planned in self.unasked(plan.runs) {
             rows.push(Change::Insert(Box::new(self.new_row(planned, now))));
         }
         for mut lapse in plan.lapses {
@@ -367,6 +383,7 @@ impl World {
         let unbounded = self
             .is(Mutant::IgnoresActiveSpan)
             .then(|| schedule.clone().within(ActiveSpan::default()));
+        let picker = self.picker(id, draw);
         let planning = Planning {
             job: id,
             job_version: job.version(),
@@ -386,6 +403,7 @@ impl World {
                 draw.catch_up
             },
             agents: &draw.agents,
+            picker: picker.as_ref(),
             copies: draw.copies,
             hold: Hold::default(),
             watermark: job.watermark,
@@ -411,15 +429,7 @@ impl World {
         if self.is(Mutant::EditsWithoutWaiting) {
             return row;
         }
-        let key = row.planned.key.clone();
-        for version in 1..key.job_version {
-            let older = RunKey {
-                job_version: version,
-                ..key.clone()
-            };
-            let Some(older) = self.db.runs.get(&older.id()) else {
-                continue;
-            };
+        for older in self.older(&row) {
             match older.state {
                 RunState::Dispatched | RunState::Accepted => {
                     row.after_run = Some(older.planned.id);
@@ -434,10 +444,32 @@ impl World {
                     );
                     return row;
                 }
-                RunState::Planned => {}
+                RunState::Planned | RunState::Offered => {}
             }
         }
         row
+    }
+
+    /// Runs of older versions of the same due instant on the same target; where some agents are enough, on any.
+    fn older(&self, row: &Row) -> Vec<Row> {
+        let key = &row.planned.key;
+        if row.planned.is_offer {
+            let is_older = |other: &&Row| {
+                let other = &other.planned;
+                let is_same =
+                    (other.key.job, other.key.due, other.key.copy) == (key.job, key.due, key.copy);
+                other.is_offer && is_same && other.key.job_version < key.job_version
+            };
+            return self.db.runs.values().filter(is_older).cloned().collect();
+        }
+        let of_version = |job_version| {
+            let older = RunKey {
+                job_version,
+                ..key.clone()
+            };
+            self.db.runs.get(&older.id()).cloned()
+        };
+        (1..key.job_version).filter_map(of_version).collect()
     }
 
     /// Ends what was never sent and is too late now.
@@ -453,7 +485,7 @@ impl World {
         for row in self
             .db
             .active_rows()
-            .filter(|row| row.planned.not_after < now)
+            .filter(|row| row.planned.not_after < now && row.state != RunState::Offered)
         {
             let is_down = row.planned.not_after < since;
             let reason = if is_down {
@@ -515,7 +547,7 @@ impl World {
             let runs: Vec<RunId> = self
                 .db
                 .active_rows()
-                .filter(|row| row.agent() == id)
+                .filter(|row| row.agent() == id && row.state != RunState::Offered)
                 .map(|row| row.planned.id)
                 .collect();
             for run in runs {
@@ -526,7 +558,7 @@ impl World {
     }
 
     /// Commits planned runs of an agent as dispatched, then sends their orders.
-    fn hand_out(&mut self, center: usize, agent: usize) -> bool {
+    pub(crate) fn hand_out(&mut self, center: usize, agent: usize) -> bool {
         let id = self.agents[agent].id;
         let epoch = self.centers[center].sessions.get(&agent).copied();
         if epoch != self.db.sessions.get(&id).map(|session| session.epoch) {
@@ -541,6 +573,10 @@ impl World {
                 row.agent() == id && row.after_run.is_none() && row.planned.not_before <= until
             })
             .filter(|row| row.state == RunState::Planned)
+            .filter(|row| {
+                let soon = later(now, OFFER_AHEAD);
+                !row.planned.is_offer || row.planned.not_before <= soon
+            })
             .cloned()
             .collect();
         if rows.is_empty() {
@@ -559,8 +595,12 @@ impl World {
             self.send_to_agent(center, agent, ToAgent::Orders(Vec::clone(&orders)));
         }
         let changes = rows.into_iter().filter_map(|mut row| {
-            let Step::Moved { next, reason } = step(row.state, row.is_refined, &RunEvent::Dispatch)
-            else {
+            let event = if row.planned.is_offer {
+                RunEvent::Offer
+            } else {
+                RunEvent::Dispatch
+            };
+            let Step::Moved { next, reason } = step(row.state, row.is_refined, &event) else {
                 return None;
             };
             row.move_to(next, reason, now);
@@ -587,6 +627,7 @@ impl World {
         } = &row.planned;
         let draw = self.db.jobs[&key.job].draw(key.job_version);
         let is_wide = self.is(Mutant::IgnoresWindow);
+        let is_offer = row.planned.is_offer;
         Arc::new(Order {
             run: *id,
             job: key.job,
@@ -596,13 +637,14 @@ impl World {
             copies: *copies,
             attempt: key.attempt,
             due: key.due,
-            jitter: jitter::wait(draw.jitter, key.job, key.agent, key.copy),
+            jitter: spread::wait(draw.jitter, key.job, key.agent, key.copy, is_offer),
             not_before: *not_before,
             not_after: if is_wide {
                 later(*not_after, duration(3_600 * SECOND))
             } else {
                 *not_after
             },
+            is_offer: is_offer && !self.is(Mutant::OffersAsOrders),
             overlap: match (self.mutant, draw.overlap) {
                 (Some(Mutant::AllowsOverlap), _) => Overlap::Allow,
                 (Some(Mutant::QueuesWithoutEnd), Overlap::Queue { .. })
@@ -666,18 +708,26 @@ impl World {
             )
         });
         let is_asked = |row: &&Row| due_before.is_none_or(|moment| row.planned.not_before < moment);
-        let again = rows
-            .iter()
-            .filter(is_asked)
-            .filter(|row| row.state == RunState::Dispatched && row.revoke_reason.is_none());
+        let again = rows.iter().filter(is_asked).filter(|row| {
+            let is_unsure = match row.state {
+                RunState::Dispatched => true,
+                RunState::Offered => !row.is_accepted && row.refused.is_none(),
+                _ => false,
+            };
+            is_unsure && row.revoke_reason.is_none()
+        });
         let orders: Vec<Arc<Order>> = again.map(|row| self.order(row)).collect();
         if !orders.is_empty() {
             self.send_to_agent(center, agent, ToAgent::Orders(orders));
         }
         for row in rows {
             let run = row.planned.id;
-            if is_asked(&&row) && row.state != RunState::Dispatched {
+            let is_sure = !matches!(row.state, RunState::Dispatched | RunState::Offered);
+            if is_asked(&&row) && (is_sure || row.is_accepted) {
                 self.send_to_agent(center, agent, ToAgent::Inquiry(run));
+            }
+            if row.has_word() {
+                self.send_to_agent(center, agent, ToAgent::Go(run));
             }
             self.repeat_wishes(center, agent, &row);
         }
@@ -686,11 +736,16 @@ impl World {
     /// Says again what is wanted of a run that the agent has.
     fn repeat_wishes(&mut self, center: usize, agent: usize, row: &Row) {
         let run = row.planned.id;
-        if let Some(reason) = row.revoke_reason {
-            self.send_to_agent(center, agent, ToAgent::Revoke { run, reason });
+        let kill = |cause| ToAgent::Kill { run, cause };
+        match row.revoke_reason {
+            Some(Reason::Replaced) => {
+                self.send_to_agent(center, agent, kill(StopCause::Replaced));
+            }
+            Some(reason) => self.send_to_agent(center, agent, ToAgent::Revoke { run, reason }),
+            None => {}
         }
         if row.is_kill_requested {
-            self.send_to_agent(center, agent, ToAgent::Kill(run));
+            self.send_to_agent(center, agent, kill(StopCause::Kill));
         }
     }
 
@@ -793,6 +848,19 @@ impl World {
         else {
             return;
         };
+        if row.refused.is_some() {
+            return;
+        }
+        if let Some(reason) = row.is_passed_on(claim, now) {
+            row.refused = Some(reason);
+            tx.rows.insert(run, row);
+            return;
+        }
+        if next == RunState::Offered {
+            row.is_accepted = true;
+            tx.rows.insert(run, row);
+            return;
+        }
         let is_first_end = !row.state.is_ended();
         row.move_to(next, reason, now);
         row.start = claim_start(claim).or(row.start);
@@ -817,7 +885,10 @@ impl World {
                         other.move_to(next, reason, now);
                     }
                 }
-                RunState::Planned | RunState::Dispatched | RunState::Accepted => {}
+                RunState::Planned
+                | RunState::Offered
+                | RunState::Dispatched
+                | RunState::Accepted => {}
             }
             tx.rows.insert(other.planned.id, other);
         }
@@ -825,7 +896,7 @@ impl World {
     }
 
     /// The next attempt of a run that ended badly.
-    fn retry(&mut self, row: &Row, claim: &Claim, now: Timestamp) -> Option<Row> {
+    pub(crate) fn retry(&mut self, row: &Row, claim: &Claim, now: Timestamp) -> Option<Row> {
         let RunState::Ended(outcome) = row.state else {
             return None;
         };
@@ -860,9 +931,10 @@ impl World {
             let snooze = self.db.jobs[&key.job].snooze;
             snooze.is_some_and(|snooze| planned.not_before < snooze.until)
         };
-        let planned = policy
+        let mut planned = policy
             .next_attempt(&ended, start_deadline, now, luck)
             .filter(|planned| !is_resting(planned))?;
+        planned.is_offer = row.planned.is_offer;
         Some(Row::new(planned, now))
     }
 }

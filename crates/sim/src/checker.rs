@@ -4,6 +4,7 @@ mod calendars;
 mod catch_up;
 mod lanes;
 mod limits;
+mod offers;
 mod outcomes;
 mod rests;
 mod retries;
@@ -32,6 +33,7 @@ pub(crate) fn check(world: &World) -> Vec<Violation> {
     lanes::check(world, &mut found);
     limits::check(world, &mut found);
     turns::check(world, &mut found);
+    offers::check(world, &mut found);
     outcomes::check(world, &mut found);
     terms::check(world, &mut found);
     catch_up::check(world, &mut found);

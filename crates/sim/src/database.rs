@@ -25,6 +25,10 @@ pub(crate) struct Row {
     pub(crate) start: Option<Start>,
     pub(crate) revoke_reason: Option<Reason>,
     pub(crate) is_kill_requested: bool,
+    /// Of an offer: whether its agent has it in its ledger.
+    pub(crate) is_accepted: bool,
+    /// Of an offer: why its agent will not start it.
+    pub(crate) refused: Option<Reason>,
     /// The run of an older version whose fate decides about this one.
     pub(crate) after_run: Option<RunId>,
     /// Whether it ever waited for one.
@@ -43,6 +47,8 @@ impl Row {
             start: None,
             revoke_reason: None,
             is_kill_requested: false,
+            is_accepted: false,
+            refused: None,
             after_run: None,
             has_waited: false,
             history: vec![(now, RunState::Planned, None)],

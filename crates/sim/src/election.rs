@@ -68,7 +68,7 @@ impl World {
 
     /// How long it takes until something reaches the database: now and then up to `slowest`.
     pub(crate) fn way_to_database(&mut self, slowest: Micros) -> Micros {
-        let is_slow = !self.is_healed() && !self.swarm.faults.is_empty() && self.rng.chance(0.05);
+        let is_slow = !self.is_healed() && !self.swarm.are_centers_well && self.rng.chance(0.05);
         if !is_slow {
             return self.rng.range(MS / 10, 10 * MS);
         }

@@ -18,6 +18,7 @@ mod election;
 mod faults;
 mod host;
 mod mutant;
+mod offers;
 mod operate;
 mod oracle;
 mod report;

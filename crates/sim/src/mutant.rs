@@ -79,11 +79,21 @@ pub enum Mutant {
     ForgetsCalendars,
     /// A job that follows a calendar is due by its new days without a new version: what is planned stays, and what was decided is.
     FollowsInPlace,
+    /// Offers are sent as if they were orders.
+    OffersAsOrders,
+    /// An offer gets the word before that is committed.
+    WordBeforeCommit,
+    /// An offer that got the word goes on to another agent when its own is out of reach.
+    MovesAfterWord,
+    /// The word is given whatever is alive on other agents.
+    IgnoresOccupants,
+    /// Offers stay with the agent that was asked first.
+    KeepsOffers,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 43] = [
         Self::WatermarkFirst,
         Self::PlansFromNow,
         Self::SendsBeforeCommit,
@@ -122,5 +132,10 @@ impl Mutant {
         Self::CommitsWithoutWindow,
         Self::ForgetsCalendars,
         Self::FollowsInPlace,
+        Self::OffersAsOrders,
+        Self::WordBeforeCommit,
+        Self::MovesAfterWord,
+        Self::IgnoresOccupants,
+        Self::KeepsOffers,
     ];
 }

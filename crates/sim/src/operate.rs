@@ -1,6 +1,7 @@
 //! What people do: create, edit, pause, resume, kill.
 
 use cronfleet_core::id::{JobId, RunId};
+use cronfleet_core::order::StopCause;
 use cronfleet_core::run::{Cause, Reason, RunEvent, RunState, Step, step};
 use cronfleet_core::schedule::{Context, Schedule};
 use jiff::Timestamp;
@@ -138,6 +139,8 @@ impl World {
             match row.state {
                 RunState::Planned if is_scheduled && row.planned.key.due > now => {
                     changes.push(Change::Delete(row.planned.id));
+                    let before = self.asked_before(row);
+                    changes.extend(before.into_iter().map(Change::Delete));
                 }
                 RunState::Planned if is_paused_retry || is_paused && is_scheduled && waits => {
                     let event = RunEvent::Withdraw(reason);
@@ -147,7 +150,7 @@ impl World {
                         changes.push(Change::Update(Box::new(row)));
                     }
                 }
-                RunState::Dispatched | RunState::Accepted
+                RunState::Offered | RunState::Dispatched | RunState::Accepted
                     if (is_scheduled && !is_left_over || is_paused_retry) && waits =>
                 {
                     let mut row = row.clone();
@@ -159,6 +162,7 @@ impl World {
                     changes.push(Change::Update(Box::new(row)));
                 }
                 RunState::Planned
+                | RunState::Offered
                 | RunState::Dispatched
                 | RunState::Accepted
                 | RunState::Running
@@ -237,7 +241,8 @@ impl World {
         if self.commit(center, Commit::Operate, vec![Change::Update(Box::new(row))])
             && let Some(agent) = agent.filter(|_| is_sent)
         {
-            self.hint(center, agent, ToAgent::Kill(run));
+            let cause = StopCause::Kill;
+            self.hint(center, agent, ToAgent::Kill { run, cause });
         }
         true
     }

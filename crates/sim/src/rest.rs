@@ -238,7 +238,7 @@ impl World {
                         changes.push(Change::Update(Box::new(row)));
                     }
                 }
-                RunState::Dispatched | RunState::Accepted
+                RunState::Offered | RunState::Dispatched | RunState::Accepted
                     if is_concerned && row.planned.not_before > now =>
                 {
                     row.revoke_reason = Some(reason);
@@ -247,6 +247,7 @@ impl World {
                     changes.push(Change::Update(Box::new(row)));
                 }
                 RunState::Planned
+                | RunState::Offered
                 | RunState::Dispatched
                 | RunState::Accepted
                 | RunState::Running

@@ -10,6 +10,7 @@ use cronfleet_core::job::{Command, Launch, Overlap, StopPolicy};
 use cronfleet_core::retry::{Failure, RetryPolicy};
 use cronfleet_core::run_limits::RunLimits;
 use cronfleet_core::schedule::ActiveSpan;
+use cronfleet_core::spread::{Pick, Spread};
 
 use crate::calendar::Today;
 use crate::rest::{RestOp, RestTime};
@@ -25,6 +26,7 @@ pub(crate) struct JobDraw {
     pub(crate) today: Option<Today>,
     pub(crate) agents: Vec<AgentId>,
     pub(crate) copies: u32,
+    pub(crate) spread: Spread,
     pub(crate) overlap: Overlap,
     pub(crate) jitter: Duration,
     pub(crate) start_deadline: Duration,
@@ -94,17 +96,19 @@ pub(crate) enum Commit {
     Dispatch,
     Session,
     Claims,
+    Offers,
     Operate,
 }
 
 impl Commit {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Lease,
         Self::Plan,
         Self::Expire,
         Self::Dispatch,
         Self::Session,
         Self::Claims,
+        Self::Offers,
         Self::Operate,
     ];
 }
@@ -192,6 +196,8 @@ pub(crate) struct Swarm {
     pub(crate) faults: Vec<(Micros, Fault)>,
     /// Whether messages of a session arrive in order, and a lost one ends the session, as with TCP.
     pub(crate) is_stream: bool,
+    /// Only agents suffer: centers and the way to the database are as they should be.
+    pub(crate) are_centers_well: bool,
     pub(crate) delay: (Micros, Micros),
     pub(crate) drop_chance: f64,
     pub(crate) duplicate_chance: f64,
@@ -220,14 +226,17 @@ impl Swarm {
         let centers = [1, 1, 2, 2, 3][rng.index(5)];
         let heal_at = rng.range(25, 60) * SECOND;
         let check_until = heal_at + 10 * SECOND;
+        let are_centers_well = !has_faults || rng.chance(0.2);
         let is_stream = !has_faults || rng.chance(0.6);
         let count = if has_faults { rng.range(1, 8) } else { 0 };
         let faults = (0..count)
             .map(|_| {
-                (
-                    rng.range(SECOND, heal_at - SECOND),
-                    Fault::draw(rng, agents.len(), centers),
-                )
+                let at = rng.range(SECOND, heal_at - SECOND);
+                let mut fault = Fault::draw(rng, agents.len(), centers);
+                while are_centers_well && !fault.is_of_agent() {
+                    fault = Fault::draw(rng, agents.len(), centers);
+                }
+                (at, fault)
             })
             .collect();
         let slowest_message = if has_faults && rng.chance(0.3) {
@@ -243,6 +252,7 @@ impl Swarm {
         let mut swarm = Self {
             ops: Vec::new(),
             faults,
+            are_centers_well,
             is_stream,
             delay: (rng.range(100, 1_000), rng.range(1, slowest_message) * MS),
             drop_chance: if has_faults && rng.chance(0.5) {
@@ -361,6 +371,19 @@ impl Swarm {
 }
 
 impl Fault {
+    const fn is_of_agent(&self) -> bool {
+        matches!(
+            self,
+            Self::AgentCrash { .. }
+                | Self::MidwayCrash { .. }
+                | Self::HostReboot { .. }
+                | Self::Partition { .. }
+                | Self::SlowHost { .. }
+                | Self::DiskFull { .. }
+                | Self::ShimCrash { .. }
+        )
+    }
+
     fn draw(rng: &mut Rng, agents: usize, centers: usize) -> Self {
         let agent = rng.index(agents);
         let center = rng.index(centers);
@@ -443,6 +466,7 @@ impl JobDraw {
             today: None,
             agents: chosen,
             copies: if rng.chance(0.2) { 2 } else { 1 },
+            spread: spread(rng),
             overlap,
             // Shorter and longer than the distance of due instants, and than the time by which runs are planned ahead.
             jitter: if rng.chance(0.3) {
@@ -486,6 +510,17 @@ fn run_limits(rng: &mut Rng) -> RunLimits {
     RunLimits {
         running_max,
         starts_per_second,
+    }
+}
+
+/// In one of four jobs some agents are enough.
+fn spread(rng: &mut Rng) -> Spread {
+    if rng.chance(0.75) {
+        return Spread::Each;
+    }
+    Spread::Some {
+        count: if rng.chance(0.8) { 1 } else { 2 },
+        pick: Pick::ALL[rng.index(Pick::ALL.len())],
     }
 }
 

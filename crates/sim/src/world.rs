@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cronfleet_core::elector::{Act, Heard};
 use cronfleet_core::id::{AgentId, JobId, RunId};
-use cronfleet_core::order::{Claim, Order};
+use cronfleet_core::order::{Claim, Order, StopCause};
 use cronfleet_core::order_book::Input;
 use cronfleet_core::run::Reason;
 use cronfleet_core::run_limits::RunLimits;
@@ -60,6 +60,11 @@ pub(crate) enum Event {
         draft: Draft,
     },
     Review {
+        center: usize,
+        life: u32,
+    },
+    /// A center looks at offers.
+    Offers {
         center: usize,
         life: u32,
     },
@@ -138,7 +143,8 @@ pub(crate) enum ToAgent {
     Welcome(RunLimits),
     Orders(Vec<Arc<Order>>),
     Revoke { run: RunId, reason: Reason },
-    Kill(RunId),
+    Go(RunId),
+    Kill { run: RunId, cause: StopCause },
     Inquiry(RunId),
     Ack(u64),
 }
@@ -329,6 +335,7 @@ impl World {
                 draft,
             } => self.plan_sent(center, life, draft),
             Event::Review { center, life } => self.review(center, life),
+            Event::Offers { center, life } => self.offers_round(center, life),
             Event::Hint {
                 center,
                 agent,
@@ -391,6 +398,7 @@ impl World {
             | Event::PlannerRound { center, .. }
             | Event::PlanSent { center, .. }
             | Event::Review { center, .. }
+            | Event::Offers { center, .. }
             | Event::Hint { center, .. }
             | Event::DeadToCenter { center, .. } => *center,
             Event::ToCenter { agent, .. } => self.links[*agent].center,

@@ -210,6 +210,8 @@ runs.cleanup mediumtext COLLATE utf8mb4_bin
 runs.oom_kills bigint
 runs.is_caught_up bigint
 runs.epoch bigint
+runs.offer varchar(16) COLLATE utf8mb4_bin
+runs.refused_reason varchar(32) COLLATE utf8mb4_bin
 secrets.group_id varchar(36) COLLATE utf8mb4_bin NOT NULL
 secrets.name varchar(64) COLLATE utf8mb4_bin NOT NULL
 secrets.version bigint NOT NULL
@@ -337,6 +339,7 @@ INDEX runs_after ON runs (after_run, id)
 INDEX runs_agent ON runs (agent_id, id, group_id)
 INDEX runs_group ON runs (group_id, id)
 INDEX runs_job ON runs (job_id, id)
+INDEX runs_offers ON runs (offer, job_id, id)
 INDEX runs_outcome ON runs (outcome, id, group_id)
 UNIQUE INDEX PRIMARY ON secrets (group_id, name)
 UNIQUE INDEX PRIMARY ON sessions (token_hash)

@@ -213,6 +213,8 @@ runs.cleanup text COLLATE C
 runs.oom_kills bigint
 runs.is_caught_up bigint
 runs.epoch bigint
+runs.offer character varying(16)
+runs.refused_reason character varying(32)
 secrets.group_id character varying(36) COLLATE C NOT NULL
 secrets.name character varying(64) COLLATE C NOT NULL
 secrets.version bigint NOT NULL
@@ -336,6 +338,7 @@ CREATE INDEX runs_after ON public.runs USING btree (after_run, id) WHERE (after_
 CREATE INDEX runs_agent ON public.runs USING btree (agent_id, id, group_id)
 CREATE INDEX runs_group ON public.runs USING btree (group_id, id)
 CREATE INDEX runs_job ON public.runs USING btree (job_id, id)
+CREATE INDEX runs_offers ON public.runs USING btree (offer, job_id, id) WHERE (offer IS NOT NULL)
 CREATE INDEX runs_outcome ON public.runs USING btree (outcome, id, group_id) WHERE ((outcome)::text <> 'succeeded'::text)
 CREATE UNIQUE INDEX runs_pkey ON public.runs USING btree (id)
 CREATE INDEX runs_planned ON public.runs USING btree (active_agent, not_before, id) WHERE ((state)::text = 'planned'::text)

@@ -305,7 +305,7 @@ CREATE TABLE runs (
     session_epoch BIGINT,
     center VARCHAR(80),
     active_agent VARCHAR(36), -- the agent while the run has not ended
-    after_run VARCHAR(36), cleanup TEXT, oom_kills BIGINT, is_caught_up BIGINT, epoch BIGINT, -- not sent before this run of an older version is known not to have started
+    after_run VARCHAR(36), cleanup TEXT, oom_kills BIGINT, is_caught_up BIGINT, epoch BIGINT, offer VARCHAR(16), refused_reason VARCHAR(32), -- not sent before this run of an older version is known not to have started
     CHECK ((state = 'ended') = (outcome IS NOT NULL)),
     CHECK ((state = 'ended') = (active_agent IS NULL)),
     CHECK (outcome NOT IN ('skipped', 'missed', 'lost') OR reason IS NOT NULL)
@@ -320,6 +320,8 @@ CREATE INDEX runs_agent ON runs (agent_id, id, group_id);
 CREATE INDEX runs_group ON runs (group_id, id);
 
 CREATE INDEX runs_job ON runs (job_id, id);
+
+CREATE INDEX runs_offers ON runs (offer, job_id, id) WHERE offer IS NOT NULL;
 
 CREATE INDEX runs_outcome ON runs (outcome, id, group_id) WHERE outcome <> 'succeeded';
 

@@ -15,6 +15,7 @@ use crate::agent_policy::AgentPolicy;
 use crate::agent_row::{fill_lists, read_agent, read_limits, select_agents, serves};
 use crate::error::{Conflict, StoreError, Thing};
 use crate::group::lock_group;
+use crate::offer::leave_to_others;
 use crate::page::{NameKey, Page};
 use crate::run::RunMoved;
 use crate::run_state::{active_of_agent, end_runs};
@@ -335,7 +336,7 @@ impl Store {
     }
 
     /// Shuts an agent out for good. Its runs end: those never sent `skipped(agent_removed)`, all others
-    /// `lost(agent_gone)`. Answers the runs that moved; doing it twice moves nothing.
+    /// `lost(agent_gone)`. What it was offered without the word to start goes on to other agents. Answers the runs that moved; doing it twice moves nothing.
     ///
     /// # Errors
     /// [`StoreError::Missing`].
@@ -357,7 +358,7 @@ impl Store {
                 .bind(id)
                 .execute(&*tx)
                 .await?;
-            let heads = active_of_agent(&tx, id).await?;
+            let heads = leave_to_others(&tx, active_of_agent(&tx, id).await?).await?;
             let mut moved =
                 end_runs(&tx, &heads, &RunEvent::Withdraw(Reason::AgentRemoved), now).await?;
             let gone = Claim::Lost {

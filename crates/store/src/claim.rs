@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use cronfleet_core::id::{AgentId, RunId};
+use cronfleet_core::offer;
 use cronfleet_core::order::{Claim, Cleanup, End, ExitStatus, Start};
 use cronfleet_core::run::{Outcome, Reason, RunEvent, RunState, Step, step};
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use crate::error::{Conflict, StoreError};
 use crate::older_run::settle_waiting;
 use crate::retry::{FailedRun, insert_retries};
 use crate::run::RunMoved;
-use crate::run_state::{BATCH, HEAD_COLUMNS, RunHead, read_head};
+use crate::run_state::{BATCH, HEAD_COLUMNS, OfferMark, RunHead, read_head};
 use crate::sql::{Given, Sql};
 use crate::store::{Store, Tx};
 
@@ -49,6 +50,8 @@ pub struct ClaimsApplied {
     pub unknown: Vec<(AgentId, RunId)>,
     /// Runs of other agents, and who claimed them: ignored, and worth a warning.
     pub foreign: Vec<(AgentId, RunId)>,
+    /// Whether something was said of offers that may ask for a decision, or a run ended that is in the way of offers.
+    pub has_offers: bool,
     /// Agents that have new runs to be sent (retries, or runs that waited for an older version's), each once.
     pub agents: Vec<AgentId>,
     /// Sessions that are not their agents' newest any more or whose agents may not work, by their places in what was said:
@@ -90,7 +93,7 @@ impl Store {
                     };
                     if run.head.key.agent != agent {
                         applied.foreign.push((agent, claim.run));
-                    } else if !run.apply(claim) {
+                    } else if !run.apply(claim, now) {
                         applied.stale.push(claim.run);
                     }
                 }
@@ -103,6 +106,7 @@ impl Store {
             write(&tx, &moved, now).await?;
             let ends: Vec<FailedRun<'_>> = moved.iter().filter_map(ClaimedRun::failed).collect();
             let mut agents = insert_retries(&tx, &ends, now).await?;
+            applied.has_offers = moved.iter().any(|run| run.head.offer.is_some());
             applied.moved = moved
                 .iter()
                 .map(|run| run.head.moved(run.head.state, run.reason))
@@ -134,6 +138,8 @@ struct ClaimedRun {
 #[derive(Default)]
 struct Patch {
     is_accepted: bool,
+    /// Why the agent will not start what was offered to it.
+    refused: Option<Reason>,
     start: Option<Start>,
     end: Option<End>,
     detail: Option<String>,
@@ -141,12 +147,24 @@ struct Patch {
 
 impl ClaimedRun {
     /// Applies one claim; answers whether it changed anything.
-    fn apply(&mut self, claim: &AgentClaim) -> bool {
+    fn apply(&mut self, claim: &AgentClaim, now: Timestamp) -> bool {
         let event = RunEvent::Claim(&claim.claim);
         let Step::Moved { next, reason } = step(self.head.state, self.head.is_refined, &event)
         else {
             return false;
         };
+        if self.head.state == RunState::Offered {
+            if self.head.refused.is_some() {
+                return false;
+            }
+            let has_time = now <= self.head.not_after;
+            let refused = reason.filter(|reason| next.is_ended() && offer::is_passed_on(*reason));
+            if let Some(refused) = refused.filter(|_| has_time) {
+                self.head.refused = Some(refused);
+                self.patch.get_or_insert_default().refused = Some(refused);
+                return true;
+            }
+        }
         self.head.is_refined |= self.head.state == RunState::Ended(Outcome::Lost);
         self.head.state = next;
         self.reason = reason;
@@ -244,6 +262,16 @@ async fn write(tx: &Tx, runs: &[ClaimedRun], now: Timestamp) -> Result<(), Store
         .execute(&**tx)
         .await?;
     }
+    let offered: Vec<Given> = runs
+        .iter()
+        .filter(in_state(RunState::Offered))
+        .map(|run| run.given_offer(now))
+        .collect();
+    for rows in offered.chunks(BATCH) {
+        update_each(tx.engine, "runs", &OFFER_COLUMNS, &OFFER_SETS, rows)
+            .execute(&**tx)
+            .await?;
+    }
     let running: Vec<Given> = runs
         .iter()
         .filter(in_state(RunState::Running))
@@ -268,6 +296,18 @@ async fn write(tx: &Tx, runs: &[ClaimedRun], now: Timestamp) -> Result<(), Store
     Ok(())
 }
 
+/// What is given for each run that is offered.
+const OFFER_COLUMNS: [&str; 3] = ["id", "accepted_at", "refused_reason"];
+
+/// What of it is not simply stored.
+const OFFER_SETS: [(&str, &str); 2] = [
+    ("unreachable_since", "NULL"),
+    (
+        "accepted_at",
+        "COALESCE(runs.accepted_at, given.accepted_at)",
+    ),
+];
+
 /// What is given for each run that runs.
 const START_COLUMNS: [&str; 4] = ["id", "accepted_at", "started_at", "pid"];
 
@@ -282,8 +322,9 @@ const START_SETS: [(&str, &str); 3] = [
 ];
 
 /// What is given for each run that ended, before the [`END_COLUMNS`].
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 10] = [
     "id",
+    "offer",
     "reason",
     "detail",
     "is_refined",
@@ -319,6 +360,15 @@ impl ClaimedRun {
         )
     }
 
+    /// The values of [`OFFER_COLUMNS`].
+    fn given_offer(&self, now: Timestamp) -> Given {
+        let (accepted_at, _) = self.begin(now);
+        Given::default()
+            .with(self.head.id)
+            .with(accepted_at)
+            .with(self.head.refused)
+    }
+
     /// The values of [`START_COLUMNS`].
     fn given_start(&self, now: Timestamp) -> Given {
         let (accepted_at, start) = self.begin(now);
@@ -336,12 +386,16 @@ impl ClaimedRun {
         let end = patch.and_then(|patch| patch.end.as_ref());
         let outcome = match self.head.state {
             RunState::Ended(outcome) => Some(outcome),
-            RunState::Planned | RunState::Dispatched | RunState::Accepted | RunState::Running => {
-                None
-            }
+            RunState::Planned
+            | RunState::Offered
+            | RunState::Dispatched
+            | RunState::Accepted
+            | RunState::Running => None,
         };
+        let offer = self.head.offer.map(|_| OfferMark::of_end(self.reason));
         let row = Given::default()
             .with(self.head.id)
+            .with(offer.map(OfferMark::word))
             .with(self.reason)
             .with(patch.and_then(|patch| patch.detail.as_deref()))
             .with(self.head.is_refined)

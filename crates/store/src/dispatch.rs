@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use cronfleet_core::id::{AgentId, JobId, RunId};
-use cronfleet_core::jitter;
 use cronfleet_core::job::{JobKind, JobSpec};
+use cronfleet_core::offer::OFFER_AHEAD;
 use cronfleet_core::order::{DaemonOrder, Order};
+use cronfleet_core::plan::later;
 use cronfleet_core::run::{Reason, RunEvent, RunState};
+use cronfleet_core::spread;
 use jiff::Timestamp;
 use sea_orm::ConnectionTrait;
 
@@ -15,7 +17,7 @@ use crate::agent_session::{Session, guard_all};
 use crate::bulk::rounded;
 use crate::error::{Conflict, StoreError, Thing};
 use crate::run::RunMoved;
-use crate::run_state::{BATCH, HEAD_COLUMNS, end_runs, read_head, read_state};
+use crate::run_state::{BATCH, HEAD_COLUMNS, end_runs, read_head, read_offered};
 use crate::slot_restart::restarts_of_agent;
 use crate::spec::from_json;
 use crate::sql::{Row, Sql};
@@ -26,10 +28,16 @@ use crate::store::Store;
 pub struct OutstandingRun {
     /// Run.
     pub run: RunId,
-    /// `Dispatched`, `Accepted` or `Running`.
+    /// `Offered`, `Dispatched`, `Accepted` or `Running`.
     pub state: RunState,
     /// Start not before this.
     pub not_before: Timestamp,
+    /// Whether its agent has said that it has it.
+    pub is_known: bool,
+    /// Whether it was offered to its agent.
+    pub is_offer: bool,
+    /// Whether its agent has said that it will not start what was offered to it.
+    pub is_refused: bool,
     /// Asked back from the agent, and why.
     pub revoke_reason: Option<Reason>,
     /// Whether somebody asked for its end.
@@ -49,23 +57,28 @@ pub struct PlannedTaken {
 }
 
 impl Store {
-    /// Agents that have planned runs to be sent by now: `not_before` not after `until`.
+    /// Agents that have planned runs to be sent `now`: `not_before` not after `until`, or soon where they are offered.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn agents_with_planned(&self, until: Timestamp) -> Result<Vec<AgentId>, StoreError> {
+    pub async fn agents_with_planned(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<AgentId>, StoreError> {
         let index = self.engine().index_of_planned();
         Sql::new(format!(
             "SELECT DISTINCT active_agent FROM runs{index} WHERE active_agent IS NOT NULL AND not_before <= ? \
              AND state = 'planned' AND after_run IS NULL"
         ))
         .bind(until)
+        .with(AND_SOON, later(now, OFFER_AHEAD))
         .all(self.reader(), Row::next)
         .await
     }
 
     /// Moves planned runs of the sessions' agents with `not_before` not after `until` to `dispatched`, earliest first, and
-    /// answers their orders: commit first, send then.
+    /// answers their orders: commit first, send then. What is offered is taken shortly before it is due.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
@@ -94,6 +107,7 @@ impl Store {
                     .and_in("r.active_agent", batch.iter().map(|session| session.agent))
                     .with(" AND r.not_before <= ?", until)
                     .with(" AND r.not_after >= ?", now)
+                    .with(AND_SOON, later(now, OFFER_AHEAD))
                     .with(" ORDER BY r.not_before, r.id LIMIT ?", left)
                     .text(tx.engine.for_update())
                     .all(&*tx, read_order)
@@ -170,15 +184,20 @@ impl Store {
     /// [`StoreError::Unavailable`].
     pub async fn outstanding(&self, agent: AgentId) -> Result<Vec<OutstandingRun>, StoreError> {
         Sql::new(
-            "SELECT id, state, outcome, not_before, revoke_reason, kill_requested_at FROM runs \
+            "SELECT id, state, outcome, offer, not_before, accepted_at, refused_reason, revoke_reason, kill_requested_at FROM runs \
              WHERE active_agent = ? AND state <> 'planned' ORDER BY not_before, id",
         )
         .bind(agent)
         .all(self.reader(), |row| {
+            let run = row.next()?;
+            let (state, offer) = read_offered(row)?;
             Ok(OutstandingRun {
-                run: row.next()?,
-                state: read_state(row)?,
+                run,
+                state,
                 not_before: row.next()?,
+                is_known: row.maybe::<Timestamp>()?.is_some(),
+                is_offer: offer.is_some(),
+                is_refused: row.maybe::<Reason>()?.is_some(),
                 revoke_reason: row.maybe()?,
                 is_kill_requested: row.maybe::<Timestamp>()?.is_some(),
             })
@@ -186,7 +205,7 @@ impl Store {
         .await
     }
 
-    /// Orders of runs in `dispatched`, to be sent again. Others among `runs` are left out.
+    /// Orders of runs that are sent and of which their agent has said nothing, to be sent again. Others among `runs` are left out.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
@@ -198,7 +217,7 @@ impl Store {
         let mut rows = Vec::new();
         for batch in runs.chunks(BATCH) {
             let found = select_orders("")
-                .text(" r.state = 'dispatched'")
+                .text(" r.state = 'dispatched' AND r.accepted_at IS NULL AND r.refused_reason IS NULL")
                 .with(" AND r.active_agent = ?", agent)
                 .and_in("r.id", batch.iter().copied())
                 .all(self.reader(), read_order)
@@ -246,6 +265,9 @@ impl Store {
     }
 }
 
+/// What is offered is offered shortly before it is due.
+const AND_SOON: &str = " AND (offer IS NULL OR not_before <= ?)";
+
 /// A run that becomes an order once its definition is at hand.
 struct OrderRow {
     id: RunId,
@@ -258,13 +280,14 @@ struct OrderRow {
     due: Timestamp,
     not_before: Timestamp,
     not_after: Timestamp,
+    is_offer: bool,
 }
 
 /// Begins a query for [`read_order`] that walks an index.
 fn select_orders(index: &str) -> Sql {
     Sql::new(format!(
-        "SELECT r.id, r.agent_id, r.job_id, r.job_version, r.copy, r.copies, r.attempt, r.due, r.not_before, r.not_after \
-         FROM runs r{index} WHERE"
+        "SELECT r.id, r.agent_id, r.job_id, r.job_version, r.copy, r.copies, r.attempt, r.due, r.not_before, r.not_after, \
+         r.offer FROM runs r{index} WHERE"
     ))
 }
 
@@ -280,6 +303,7 @@ fn read_order(row: &mut Row) -> Result<OrderRow, StoreError> {
         due: row.next()?,
         not_before: row.next()?,
         not_after: row.next()?,
+        is_offer: row.maybe::<String>()?.is_some(),
     })
 }
 
@@ -308,9 +332,10 @@ async fn with_specs(
                 copies: row.copies,
                 attempt: row.attempt,
                 due: row.due,
-                jitter: jitter::wait(scheduled.jitter, row.job, row.agent, row.copy),
+                jitter: spread::wait(scheduled.jitter, row.job, row.agent, row.copy, row.is_offer),
                 not_before: row.not_before,
                 not_after: row.not_after,
+                is_offer: row.is_offer,
                 overlap: scheduled.overlap,
                 timeout: scheduled.timeout,
                 launch: spec.launch.clone(),

@@ -82,7 +82,8 @@ impl Store {
             lease.fence(&tx).await?;
             let index = tx.engine.index("runs_active");
             let heads = Sql::new(format!(
-            "SELECT {HEAD_COLUMNS} FROM runs{index} WHERE active_agent IS NOT NULL AND unreachable_since < ? LIMIT ?"
+            "SELECT {HEAD_COLUMNS} FROM runs{index} WHERE active_agent IS NOT NULL AND unreachable_since < ? \
+             AND (offer IS NULL OR offer = 'taken') LIMIT ?"
         ))
         .bind(since)
         .bind(limit)

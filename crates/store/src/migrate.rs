@@ -51,6 +51,7 @@ migrations! {
     14 "run_limits" "0014_run_limits.sql",
     15 "windows" "0015_windows.sql",
     16 "calendars" "0016_calendars.sql",
+    17 "offers" "0017_offers.sql",
 }
 
 const fn migrations(engine: Engine) -> &'static [Migration] {

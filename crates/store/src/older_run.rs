@@ -15,12 +15,15 @@ use crate::error::StoreError;
 use crate::plan::JobPlan;
 use crate::run::RunMoved;
 use crate::run_state::{
-    BATCH, Fate, HEAD_COLUMNS, RunHead, end_runs, id_floor, read_head, read_state,
+    BATCH, Fate, HEAD_COLUMNS, RunHead, end_runs, id_floor, read_head, read_offered,
 };
 use crate::sql::Sql;
 use crate::store::Tx;
 
-/// A due instant of a job on one target, whatever the version.
+/// Stands for whichever agent has an offer.
+const ANY: AgentId = AgentId::from_u128(0);
+
+/// A due instant of a job on one target, whatever the version; where one agent among several is asked, on any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
     job: JobId,
@@ -35,7 +38,7 @@ impl Place {
         Self {
             job: run.key.job,
             due: run.key.due,
-            agent: run.key.agent,
+            agent: if run.is_offer { ANY } else { run.key.agent },
             copy: run.key.copy,
         }
     }
@@ -44,7 +47,10 @@ impl Place {
 /// What a run of an older version means for the new version's run of the same place; `None` if nothing.
 fn fate_beside(older: RunId, state: RunState) -> Option<Fate> {
     match state {
-        RunState::Planned | RunState::Ended(Outcome::Skipped | Outcome::Missed) => None,
+        // Without the word nothing starts, and an offer that is taken back gets none.
+        RunState::Planned
+        | RunState::Offered
+        | RunState::Ended(Outcome::Skipped | Outcome::Missed) => None,
         RunState::Dispatched | RunState::Accepted => Some(Fate::After(older)),
         RunState::Running
         | RunState::Ended(
@@ -83,7 +89,7 @@ pub(crate) async fn older_runs(
             .map(|plan| (plan.job, plan.expected_version))
             .collect();
         let found = Sql::new(
-            "SELECT id, job_version, job_id, due, agent_id, copy, state, outcome FROM runs \
+            "SELECT id, job_version, job_id, due, agent_id, copy, state, outcome, offer FROM runs \
              WHERE cause = 'schedule' AND attempt = 1",
         )
         .and_in("job_id", batch.iter().map(|plan| plan.job))
@@ -92,13 +98,17 @@ pub(crate) async fn older_runs(
         .text(tx.engine.for_update())
         .all(&**tx, |row| {
             let (id, version): (RunId, u32) = (row.next()?, row.next()?);
-            let place = Place {
+            let mut place = Place {
                 job: row.next()?,
                 due: row.next()?,
                 agent: row.next()?,
                 copy: row.next()?,
             };
-            Ok((version, place, fate_beside(id, read_state(row)?)))
+            let (state, offer) = read_offered(row)?;
+            if offer.is_some() {
+                place.agent = ANY;
+            }
+            Ok((version, place, fate_beside(id, state)))
         })
         .await?;
         for (version, place, fate) in found {

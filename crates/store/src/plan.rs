@@ -6,6 +6,7 @@ use cronfleet_core::id::{AgentId, GroupId, JobId};
 use cronfleet_core::job::{JobKind, JobSpec, ScheduledSpec};
 use cronfleet_core::plan::{Plan, PlannedRun};
 use cronfleet_core::run::{Reason, RunState};
+use cronfleet_core::spread::Picker;
 use cronfleet_core::window::Snooze;
 use jiff::Timestamp;
 
@@ -13,7 +14,9 @@ use crate::again::transaction;
 use crate::error::StoreError;
 use crate::lapse::{Decision, record_lapse};
 use crate::lease::Lease;
+use crate::offer::unasked;
 use crate::older_run::{Place, older_runs};
+use crate::pick::pickers_of;
 use crate::plan_guard::{move_watermarks, unchanged_groups};
 use crate::run::RunMoved;
 use crate::run_state::{Fate, NewRun, insert_runs};
@@ -46,6 +49,8 @@ pub struct JobToPlan {
     pub held_until: Option<Timestamp>,
     /// Active agents of the group that the target selects, sorted.
     pub agents: Vec<AgentId>,
+    /// Who is picked among them; `None` if the job runs on each.
+    pub picker: Option<Picker>,
 }
 
 /// A plan to commit, and what it was made from.
@@ -194,7 +199,9 @@ impl Store {
             let mut runs = Vec::new();
             let mut agents = BTreeSet::new();
             for (plan, group) in &accepted {
-                for planned in &plan.plan.runs {
+                let left_out = unasked(&tx, &plan.plan.runs).await?;
+                let asked = plan.plan.runs.iter();
+                for planned in asked.filter(|run| !left_out.contains(&run.id)) {
                     let fate = older
                         .get(&Place::of(planned))
                         .copied()
@@ -264,13 +271,13 @@ impl Store {
         let (mut readable, mut unreadable) = (Vec::new(), Vec::new());
         for job in found {
             match from_json(&job.spec) {
-                Ok(JobSpec {
-                    kind: JobKind::Scheduled(scheduled),
-                    target,
-                    processes,
-                    ..
-                }) => {
-                    readable.push((job, *scheduled, target, processes));
+                Ok(
+                    spec @ JobSpec {
+                        kind: JobKind::Scheduled(_),
+                        ..
+                    },
+                ) => {
+                    readable.push((job, spec));
                 }
                 Ok(JobSpec {
                     kind: JobKind::Daemon(_),
@@ -284,24 +291,35 @@ impl Store {
         }
         let targets = readable
             .iter()
-            .map(|(job, _, target, _)| (job.id, job.group, target));
+            .map(|(job, spec)| (job.id, job.group, &spec.target));
         let mut agents = agents_of_jobs(self.reader(), targets).await?;
-        let jobs = readable
-            .into_iter()
-            .map(|(job, scheduled, _, processes)| JobToPlan {
+        let picked: Vec<_> = readable
+            .iter()
+            .map(|(job, spec)| {
+                let agents = agents.get(&job.id).cloned().unwrap_or_default();
+                (job.id, spec, agents)
+            })
+            .collect();
+        let mut pickers = pickers_of(self.reader(), &picked).await?;
+        let jobs = readable.into_iter().filter_map(|(job, spec)| {
+            let JobKind::Scheduled(scheduled) = spec.kind else {
+                return None;
+            };
+            Some(JobToPlan {
                 job: job.id,
                 group: job.group,
                 version: job.version,
-                scheduled,
-                processes,
+                scheduled: *scheduled,
+                processes: spec.processes,
                 snooze: job.snooze,
                 watermark: job.watermark,
                 next_due: job.next_due,
                 held_until: job.held_until,
                 agents: agents.remove(&job.id).unwrap_or_default(),
+                picker: pickers.remove(&job.id),
             })
-            .collect();
-        Ok((jobs, unreadable))
+        });
+        Ok((jobs.collect(), unreadable))
     }
 }
 

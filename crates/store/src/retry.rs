@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use cronfleet_core::id::{AgentId, JobId};
 use cronfleet_core::job::JobKind;
 use cronfleet_core::order::End;
+use cronfleet_core::plan::PlannedRun;
 use cronfleet_core::retry::Attempt;
 use cronfleet_core::run::Outcome;
 use jiff::Timestamp;
@@ -66,6 +67,11 @@ pub(crate) async fn insert_retries(
             .retry
             .next_attempt(&ended, scheduled.start_deadline, now, run.draw);
         let next = next.filter(|planned| snoozed_until.is_none_or(|end| end <= planned.not_before));
+        let is_offer = run.head.offer.is_some();
+        let next = next.map(|planned| PlannedRun {
+            is_offer,
+            ..planned
+        });
         retries.extend(next.map(|planned| (planned, run.head)));
     }
     let new: Vec<NewRun<'_>> = retries

@@ -113,12 +113,12 @@ pub struct RunRow {
     pub killed_by: Option<String>,
 }
 
-/// A run and the other attempts of its due instant on its target.
+/// A run and the others of its due instant: attempts, and offers to other agents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunDetail {
     /// The run.
     pub run: RunRow,
-    /// Ids of the other attempts, oldest first.
+    /// Ids of the other attempts, oldest first; where one of several agents is enough, also of those offered to others.
     pub attempts: Vec<RunId>,
 }
 
@@ -131,18 +131,14 @@ impl Store {
         let Some(run) = rows_of(self.reader(), reach, &[id]).await?.pop() else {
             return Ok(None);
         };
+        // Where one of several agents is enough, all that were asked belong together.
         let attempts = Sql::new(
-            "SELECT id FROM runs WHERE job_id = ? AND id >= ? AND id < ? AND due = ? AND agent_id = ? AND copy = ? \
-             AND trigger_key = ? AND job_version = ? AND id <> ? ORDER BY attempt",
+            "SELECT o.id FROM runs r JOIN runs o ON o.job_id = r.job_id AND o.id >= ? AND o.id < ? AND o.due = r.due \
+             AND (o.agent_id = r.agent_id OR r.offer IS NOT NULL) AND o.copy = r.copy AND o.trigger_key = r.trigger_key \
+             AND o.job_version = r.job_version AND o.id <> r.id WHERE r.id = ? ORDER BY o.attempt, o.planned_at, o.id",
         )
-        .bind(run.job)
         .bind(id_floor(run.due))
         .bind(id_ceiling(run.due))
-        .bind(run.due)
-        .bind(run.agent)
-        .bind(run.copy)
-        .bind(run.trigger.as_str())
-        .bind(run.job_version)
         .bind(run.id)
         .all(self.reader(), Row::next)
         .await?;
@@ -151,7 +147,7 @@ impl Store {
 }
 
 const SELECT_RUNS: &str = "SELECT r.id, r.job_id, j.name, r.job_version, r.group_id, r.agent_id, a.name, r.copy, r.copies, \
-    r.attempt, r.cause, r.is_caught_up, r.epoch, r.trigger_key, ru.login, r.state, r.outcome, r.reason, r.detail, r.is_refined, r.due, \
+    r.attempt, r.cause, r.is_caught_up, r.epoch, r.trigger_key, ru.login, r.state, r.outcome, r.offer, r.reason, r.detail, r.is_refined, r.due, \
     r.not_before, r.not_after, r.planned_at, r.dispatched_at, r.accepted_at, r.started_at, r.ended_at, r.duration_us, \
     r.pid, r.exit_code, r.signal_number, r.user_time_us, r.system_time_us, r.memory_peak_bytes, r.oom_kills, \
     r.output_written_bytes, r.output_dropped_bytes, r.output_end_offset, o.trimmed_bytes, r.cleanup, r.unreachable_since, \

@@ -1,6 +1,7 @@
 //! The part of a run's row that decides about it, inserting runs, and ending them without an agent's word.
 
 use cronfleet_core::id::{AgentId, GroupId, JobId, RunId, UserId};
+use cronfleet_core::offer;
 use cronfleet_core::plan::PlannedRun;
 use cronfleet_core::run::{Cause, Outcome, Reason, RunEvent, RunKey, RunState, Step, step};
 use jiff::{SignedDuration, Timestamp};
@@ -26,45 +27,116 @@ pub(crate) struct RunHead {
     pub(crate) cause: Cause,
     pub(crate) requested_by: Option<UserId>,
     pub(crate) not_before: Timestamp,
+    pub(crate) not_after: Timestamp,
     pub(crate) state: RunState,
+    /// Set if one agent among several is asked, or was.
+    pub(crate) offer: Option<OfferMark>,
+    /// Why that one will not start it.
+    pub(crate) refused: Option<Reason>,
+    /// Why it is over.
+    pub(crate) reason: Option<Reason>,
     pub(crate) is_refined: bool,
     pub(crate) is_kill_requested: bool,
 }
 
 /// The columns that [`read_head`] reads, of table `runs`.
 pub(crate) const HEAD_COLUMNS: &str = "id, job_id, job_version, due, agent_id, copy, attempt, trigger_key, group_id, \
-    copies, cause, requested_by, not_before, state, outcome, is_refined, kill_requested_at";
+    copies, cause, requested_by, not_before, not_after, state, outcome, offer, refused_reason, reason, is_refined, kill_requested_at";
+
+/// How far an offer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OfferMark {
+    /// Its agent has no word to start it.
+    Open,
+    /// Its agent has the word, and it may be alive.
+    Taken,
+    /// It is over.
+    Closed,
+}
+
+impl OfferMark {
+    /// The word in SQL.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Taken => "taken",
+            Self::Closed => "closed",
+        }
+    }
+
+    fn read(word: &str) -> Result<Self, StoreError> {
+        [Self::Open, Self::Taken, Self::Closed]
+            .into_iter()
+            .find(|mark| mark.word() == word)
+            .ok_or_else(|| StoreError::corrupt("offer", word))
+    }
+
+    /// The mark of a run that ended so: one that may be alive is in the way of others until somebody knows, or releases it.
+    pub(crate) fn of_end(reason: Option<Reason>) -> Self {
+        if reason.is_some_and(offer::may_be_alive) {
+            Self::Taken
+        } else {
+            Self::Closed
+        }
+    }
+}
 
 /// Reads [`HEAD_COLUMNS`].
 pub(crate) fn read_head(row: &mut Row) -> Result<RunHead, StoreError> {
+    let id = row.next()?;
+    let key = RunKey {
+        job: row.next()?,
+        job_version: row.next()?,
+        due: row.next()?,
+        agent: row.next()?,
+        copy: row.next()?,
+        attempt: row.next()?,
+        trigger: row.next()?,
+    };
+    let (group, copies, cause) = (row.next()?, row.next()?, row.next()?);
+    let requested_by = row.maybe()?;
+    let (not_before, not_after) = (row.next()?, row.next()?);
+    let (state, offer) = read_offered(row)?;
     Ok(RunHead {
-        id: row.next()?,
-        key: RunKey {
-            job: row.next()?,
-            job_version: row.next()?,
-            due: row.next()?,
-            agent: row.next()?,
-            copy: row.next()?,
-            attempt: row.next()?,
-            trigger: row.next()?,
-        },
-        group: row.next()?,
-        copies: row.next()?,
-        cause: row.next()?,
-        requested_by: row.maybe()?,
-        not_before: row.next()?,
-        state: read_state(row)?,
+        id,
+        key,
+        group,
+        copies,
+        cause,
+        requested_by,
+        not_before,
+        not_after,
+        state,
+        offer,
+        refused: row.maybe()?,
+        reason: row.maybe()?,
         is_refined: row.next()?,
         is_kill_requested: row.maybe::<Timestamp>()?.is_some(),
     })
 }
 
-/// Reads the columns `state, outcome`.
+/// Reads the columns `state, outcome, offer`.
 pub(crate) fn read_state(row: &mut Row) -> Result<RunState, StoreError> {
+    Ok(read_offered(row)?.0)
+}
+
+/// The same with how far the offer is. What is sent and has no word is offered.
+pub(crate) fn read_offered(row: &mut Row) -> Result<(RunState, Option<OfferMark>), StoreError> {
     let word: String = row.next()?;
     let outcome: Option<Outcome> = row.maybe()?;
-    match (word.as_str(), outcome) {
+    let offer: Option<String> = row.maybe()?;
+    let offer = offer.as_deref().map(OfferMark::read).transpose()?;
+    Ok((state_of(&word, outcome, offer)?, offer))
+}
+
+fn state_of(
+    word: &str,
+    outcome: Option<Outcome>,
+    offer: Option<OfferMark>,
+) -> Result<RunState, StoreError> {
+    match (word, outcome) {
         ("planned", None) => Ok(RunState::Planned),
+        ("dispatched", None) if offer == Some(OfferMark::Open) => Ok(RunState::Offered),
         ("dispatched", None) => Ok(RunState::Dispatched),
         ("accepted", None) => Ok(RunState::Accepted),
         ("running", None) => Ok(RunState::Running),
@@ -136,9 +208,9 @@ pub(crate) async fn insert_runs(
         let mut sql = Sql::new(
             "INSERT INTO runs (id, job_id, job_version, group_id, agent_id, copy, copies, attempt, cause, trigger_key, \
              requested_by, state, outcome, reason, is_refined, due, not_before, not_after, planned_at, ended_at, \
-             active_agent, after_run, is_caught_up, epoch) VALUES ",
+             active_agent, after_run, is_caught_up, epoch, offer) VALUES ",
         )
-        .tuples(batch.len(), 24);
+        .tuples(batch.len(), 25);
         for run in batch {
             let planned = run.planned;
             let key = &planned.key;
@@ -151,6 +223,11 @@ pub(crate) async fn insert_runs(
             let outcome = reason.map(Reason::outcome);
             let state = outcome.map_or(RunState::Planned, RunState::Ended);
             let is_ended = reason.is_some();
+            let offer = if is_ended {
+                OfferMark::Closed
+            } else {
+                OfferMark::Open
+            };
             sql = sql
                 .bind(planned.id)
                 .bind(key.job)
@@ -175,7 +252,8 @@ pub(crate) async fn insert_runs(
                 .bind((!is_ended).then_some(key.agent))
                 .bind(after_run)
                 .bind(planned.is_caught_up)
-                .bind(run.epoch);
+                .bind(run.epoch)
+                .bind(planned.is_offer.then_some(offer.word()));
         }
         let ignored = if tx.engine.counts_ignored() {
             count_known(tx, batch).await?
@@ -228,7 +306,8 @@ pub(crate) async fn end_runs(
             .bind(*outcome)
             .bind(*reason)
             .bind(now)
-            .text(", after_run = NULL, unreachable_since = NULL WHERE ")
+            .text(", after_run = NULL, unreachable_since = NULL, offer = CASE WHEN offer IS NULL THEN NULL ELSE ")
+            .text(&format!("'{}' END WHERE ", OfferMark::of_end(*reason).word()))
             .one_of("id", batch.iter().map(|moved| moved.run))
             .execute(&**tx)
             .await?;

@@ -22,6 +22,7 @@ use cronfleet_core::limits::Stragglers;
 use cronfleet_core::retry::{Failure, RetryPolicy};
 use cronfleet_core::schedule::ActiveSpan;
 use cronfleet_core::secret::{Given, SecretUse};
+use cronfleet_core::spread::{Pick, Spread};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -94,6 +95,8 @@ struct StoredScheduled {
     active_until_us: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     calendar: Option<StoredCalendar>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    some_agents: Option<StoredSome>,
     is_overlap_allowed: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     overlap: Option<StoredOverlap>,
@@ -107,6 +110,32 @@ struct StoredScheduled {
     backoff: StoredBackoff,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     retry_failures: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredSome {
+    count: u32,
+    pick: String,
+}
+
+impl StoredSome {
+    fn of(spread: Spread) -> Option<Self> {
+        match spread {
+            Spread::Each => None,
+            Spread::Some { count, pick } => Some(Self {
+                count,
+                pick: pick.word().to_owned(),
+            }),
+        }
+    }
+
+    fn read(stored: Option<Self>) -> Result<Spread, StoreError> {
+        let Some(Self { count, pick }) = stored else {
+            return Ok(Spread::Each);
+        };
+        let pick = Pick::from_word(&pick).ok_or_else(|| StoreError::corrupt("pick", &pick))?;
+        Ok(Spread::Some { count, pick })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -212,6 +241,7 @@ impl From<&JobKind> for StoredKind {
                 active_from_us: scheduled.active.from.map(Timestamp::as_microsecond),
                 active_until_us: scheduled.active.until.map(Timestamp::as_microsecond),
                 calendar: scheduled.calendar.as_ref().map(StoredCalendar::from),
+                some_agents: StoredSome::of(scheduled.spread),
                 is_overlap_allowed: scheduled.overlap == Overlap::Allow,
                 overlap: StoredOverlap::of(scheduled.overlap),
                 jitter_us: micros(scheduled.jitter),
@@ -299,6 +329,7 @@ impl TryFrom<StoredKind> for JobKind {
                     active_from_us,
                     active_until_us,
                     calendar,
+                    some_agents,
                     is_overlap_allowed,
                     overlap,
                     jitter_us,
@@ -318,6 +349,7 @@ impl TryFrom<StoredKind> for JobKind {
                         until: instant(active_until_us)?,
                     },
                     calendar: calendar.map(CalendarChoice::try_from).transpose()?,
+                    spread: StoredSome::read(some_agents)?,
                     overlap: StoredOverlap::read(overlap, is_overlap_allowed),
                     jitter: Duration::from_micros(jitter_us),
                     start_deadline: Duration::from_micros(start_deadline_us),
@@ -392,6 +424,7 @@ mod tests {
                 active: ActiveSpan::default(),
                 calendar: None,
                 overlap: Overlap::Allow,
+                spread: Spread::Each,
                 jitter: Duration::ZERO,
                 start_deadline: Duration::from_secs(60),
                 catch_up: CatchUp::None,

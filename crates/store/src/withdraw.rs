@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::agent::lock_agent;
 use crate::error::StoreError;
+use crate::offer::asked_before;
 use crate::run::RunMoved;
 use crate::run_state::{BATCH, RunHead, active_of_agent, end_runs};
 use crate::sql::Sql;
@@ -128,14 +129,16 @@ impl Withdrawal {
                 Self::Paused | Self::Snoozed if cause == Cause::Retry => Verdict::End,
                 Self::Superseded | Self::Paused | Self::Snoozed | Self::Frozen => Verdict::Keep,
             },
-            RunState::Dispatched | RunState::Accepted
+            RunState::Offered | RunState::Dispatched | RunState::Accepted
                 if self.concerns(cause) && !is_left_over && not_before > t =>
             {
                 Verdict::Revoke
             }
-            RunState::Dispatched | RunState::Accepted | RunState::Running | RunState::Ended(_) => {
-                Verdict::Keep
-            }
+            RunState::Offered
+            | RunState::Dispatched
+            | RunState::Accepted
+            | RunState::Running
+            | RunState::Ended(_) => Verdict::Keep,
         }
     }
 }
@@ -148,12 +151,19 @@ pub(crate) async fn withdraw(
     t: Timestamp,
 ) -> Result<Withdrawn, StoreError> {
     let verdict = |head: &RunHead| {
-        withdrawal.verdict(head.cause, head.state, head.key.due, head.not_before, t)
+        let verdict = withdrawal.verdict(head.cause, head.state, head.key.due, head.not_before, t);
+        // Another agent may do it.
+        let is_for_others = withdrawal == Withdrawal::AgentRemoved && head.offer.is_some();
+        match verdict {
+            Verdict::End if is_for_others => Verdict::Revoke,
+            verdict => verdict,
+        }
     };
     let with = |wanted: Verdict| heads.iter().filter(move |head| verdict(head) == wanted);
     let reason = withdrawal.reason();
 
-    let delete: Vec<RunId> = with(Verdict::Delete).map(|head| head.id).collect();
+    let mut delete: Vec<RunId> = with(Verdict::Delete).map(|head| head.id).collect();
+    delete.extend(asked_before(tx, with(Verdict::Delete)).await?);
     for batch in delete.chunks(BATCH) {
         Sql::new("DELETE FROM runs WHERE ")
             .one_of("id", batch.iter().copied())

@@ -300,7 +300,7 @@ async fn lists(store: &Store, round: &str) {
     println!("{round}: due jobs: {} in {:?}", due.len(), begin.elapsed());
     let begin = Instant::now();
     let outstanding = store.outstanding(agent).await.unwrap();
-    let waiting = store.agents_with_planned(at(0)).await.unwrap();
+    let waiting = store.agents_with_planned(at(0), at(0)).await.unwrap();
     println!(
         "{round}: outstanding of an agent: {} and {} in {:?}",
         outstanding.len(),

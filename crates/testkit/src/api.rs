@@ -352,6 +352,19 @@ impl Api {
         .await
     }
 
+    /// Gives up a run of which nobody knows whether it is alive.
+    ///
+    /// # Errors
+    /// The center refuses.
+    pub async fn release(&self, run: Uuid) -> anyhow::Result<Run> {
+        self.call(
+            Method::POST,
+            &format!("/runs/{run}/release"),
+            &serde_json::json!({}),
+        )
+        .await
+    }
+
     /// Mints a join token.
     ///
     /// # Errors

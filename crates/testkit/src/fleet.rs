@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use cronfleet_api::job::{Command, JobSpec, OutputPolicy, ScheduledSpec, StopPolicy, Target};
+use cronfleet_api::job::{Command, JobSpec, OutputPolicy, ScheduledSpec, StopPolicy};
 use cronfleet_api::limits::{Limits, Stragglers};
+use cronfleet_api::target::Target;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -103,6 +104,14 @@ impl Fleet {
     /// The center refuses.
     pub async fn machine(&self, name: &str) -> anyhow::Result<(Machine, Uuid)> {
         let group = self.api.group_named(name).await?;
+        Ok((self.machine_in(name, group).await?, group))
+    }
+
+    /// One more machine of a group, called `name`. Its agent has joined and is not started.
+    ///
+    /// # Errors
+    /// The center refuses.
+    pub async fn machine_in(&self, name: &str, group: Uuid) -> anyhow::Result<Machine> {
         let dir = self.path(name);
         std::fs::create_dir(&dir)?;
         let machine = Machine::new(&self.binary, dir, self.host.agent_address().to_owned());
@@ -118,7 +127,7 @@ impl Fleet {
             }
         })
         .await?;
-        Ok((machine, group))
+        Ok(machine)
     }
 
     /// Starts the center (again) and waits until it serves.
@@ -284,7 +293,7 @@ fn base(name: &str, script: &str) -> anyhow::Result<JobSpec> {
         limits: Limits::default(),
         target: Target {
             all: true,
-            agent_ids: Vec::new(),
+            ..Target::default()
         },
         processes: 1,
         output: OutputPolicy::default(),

@@ -253,6 +253,7 @@ pub fn order(order: &Order, session_epoch: u64) -> v1::Order {
         launch: Some((&order.launch).into()),
         session_epoch,
         jitter_us: duration_us(order.jitter),
+        is_offer: order.is_offer,
     }
 }
 
@@ -281,6 +282,7 @@ impl TryFrom<v1::Order> for Order {
             jitter: duration("order.jitter_us", order.jitter_us)?,
             not_before: time("order.not_before_us", order.not_before_us)?,
             not_after: time("order.not_after_us", order.not_after_us)?,
+            is_offer: order.is_offer,
             overlap,
             timeout: order
                 .timeout_us

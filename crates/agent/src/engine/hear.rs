@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use cronfleet_core::id::LifeId;
 use cronfleet_core::job::Launch;
-use cronfleet_core::order::{DaemonOrder, Order};
+use cronfleet_core::order::{DaemonOrder, Order, StopCause};
 use cronfleet_core::order_book::Input;
 use cronfleet_core::record::Record;
 use cronfleet_core::run::Reason;
@@ -72,10 +72,20 @@ impl Engine {
                 }
             }
             Body::Kill(kill) => {
+                let cause = if kill.is_replaced {
+                    StopCause::Replaced
+                } else {
+                    StopCause::Kill
+                };
                 for run in kill.runs {
-                    self.order_input(Input::Kill {
-                        run: convert::run_id(&run)?,
-                    });
+                    let run = convert::run_id(&run)?;
+                    self.order_input(Input::Kill { run, cause });
+                }
+            }
+            Body::Go(go) => {
+                for run in go.runs {
+                    let run = convert::run_id(&run)?;
+                    self.order_input(Input::Go { run });
                 }
             }
             Body::Inquiry(inquiry) => {

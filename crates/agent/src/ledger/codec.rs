@@ -334,6 +334,7 @@ mod tests {
             jitter: Duration::ZERO,
             not_before: Timestamp::UNIX_EPOCH,
             not_after: Timestamp::UNIX_EPOCH + Duration::from_secs(60),
+            is_offer: false,
             overlap: Overlap::Allow,
             timeout: Some(Duration::from_secs(1)),
             launch: launch(),

@@ -108,6 +108,7 @@ pub(super) async fn open(
         follows_restart_counts: true,
         knows_secrets: true,
         knows_overlap: true,
+        knows_offers: true,
     };
     say(&out, FromAgentBody::Hello(hello)).await?;
     let answered = timeout(

@@ -185,7 +185,12 @@ async fn a_run_goes_on_without_its_agent_and_can_be_killed_by_the_next() {
     assert_eq!(rig.center.output(short.run).await, "one\ntwo\n");
     assert!(is_alive(start.pid));
     let runs = vec![convert::id_bytes(long.run.as_uuid())];
-    rig.center.send(Body::Kill(v1::Kill { runs })).await;
+    rig.center
+        .send(Body::Kill(v1::Kill {
+            runs,
+            is_replaced: false,
+        }))
+        .await;
     let claim = rig.center.over(long.run).await;
     let Claim::Ended {
         start: Some(after),

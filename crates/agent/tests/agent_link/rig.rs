@@ -320,6 +320,7 @@ pub(crate) fn order(launch: Launch, due: Timestamp) -> Order {
         jitter: Duration::ZERO,
         not_before: due,
         not_after: due + Duration::from_secs(60),
+        is_offer: false,
         overlap: Overlap::Forbid,
         timeout: None,
         launch,

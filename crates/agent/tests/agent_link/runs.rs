@@ -229,7 +229,10 @@ async fn a_kill_reaches_what_ignores_it() {
     rig.center.wait("live output", is_ready).await;
     let run = cronfleet_wire::convert::id_bytes(order.run.as_uuid());
     rig.center
-        .send(Body::Kill(v1::Kill { runs: vec![run] }))
+        .send(Body::Kill(v1::Kill {
+            runs: vec![run],
+            is_replaced: false,
+        }))
         .await;
     let claim = rig.center.over(order.run).await;
     let end = end(&claim);

@@ -175,6 +175,7 @@ impl Agent {
             follows_restart_counts: true,
             knows_secrets: true,
             knows_overlap: true,
+            knows_offers: true,
         };
         out.send(said(Out::Hello(hello))).await?;
         let mut inbound = client

@@ -143,6 +143,7 @@ fn shown(change: &Change) -> Event {
             outcome: match state {
                 RunState::Ended(outcome) => Some((*outcome).into()),
                 RunState::Planned
+                | RunState::Offered
                 | RunState::Dispatched
                 | RunState::Accepted
                 | RunState::Running => None,

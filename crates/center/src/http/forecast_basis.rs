@@ -202,14 +202,15 @@ impl Built {
         durations: Option<Durations>,
     ) -> Option<JobPlace> {
         let plan = job.plan.as_ref()?;
-        let agents = match (&plan.target, self.whole_groups.get(&job.group)) {
-            (Target::All, Some(known)) => *known,
-            (Target::All, None) => {
+        let is_whole = plan.target == Target::All && !plan.scheduled.spread.offers();
+        let agents = match self.whole_groups.get(&job.group).filter(|_| is_whole) {
+            Some(known) => *known,
+            None if is_whole => {
                 let agents = self.fleet.agents(agents_of(job, &self.serving));
                 self.whole_groups.insert(job.group, agents);
                 agents
             }
-            (Target::Agents(_), _) => self.fleet.agents(agents_of(job, &self.serving)),
+            None => self.fleet.agents(agents_of(job, &self.serving)),
         };
         let load = JobLoad {
             job: job.id,
@@ -223,13 +224,17 @@ impl Built {
     }
 }
 
-/// The agents on which a job is planned.
+/// The agents on which a job is planned. Where some are enough, nobody knows which it will be: the forecast takes some that stay the
+/// same.
 pub(super) fn agents_of(
     job: &ActiveJob,
     serving: &BTreeMap<GroupId, Vec<AgentId>>,
 ) -> Vec<AgentId> {
     match (&job.plan, serving.get(&job.group)) {
-        (Some(plan), Some(serving)) => agents_among(serving, &plan.target),
+        (Some(plan), Some(serving)) => {
+            let agents = agents_among(serving, &plan.target);
+            plan.scheduled.spread.likely(job.id, agents)
+        }
         (None, _) | (_, None) => Vec::new(),
     }
 }

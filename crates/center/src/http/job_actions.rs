@@ -8,8 +8,9 @@ use cronfleet_api::error::ErrorBody;
 use cronfleet_api::job::{Job, RunNow, RunNowAnswer};
 use cronfleet_core::id::{AgentId, JobId};
 use cronfleet_core::job::{JobKind, ScheduledSpec};
-use cronfleet_core::plan::PlannedRun;
+use cronfleet_core::plan::{PlannedRun, targets};
 use cronfleet_core::run::{Cause, RunKey};
+use cronfleet_core::spread::Picker;
 use cronfleet_store::{Conflict, JobRow, ManualRuns, StoreError};
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
@@ -75,7 +76,8 @@ pub(super) async fn resume_job(
     answer(&scope, &state, id, StatusCode::OK).await
 }
 
-/// Runs a scheduled job now, once on each of its agents and per copy. The same key gives the same runs.
+/// Runs a scheduled job now, once on each of its agents and per copy; with target mode `any` on as many as it asks for, or on those
+/// that are named. The same key gives the same runs.
 #[utoipa::path(
     post, path = "/api/v1/jobs/{id}/run", tag = "jobs", request_body = RunNow,
     params(
@@ -110,12 +112,17 @@ pub(super) async fn run_job(
         if !request.ignore_windows {
             refuse_in_window(&state, &job, now).await?;
         }
+        let picker = state.store.picker(id, &job.spec, &agents).await?;
+        let picker = match request.agent_ids {
+            Some(_) => picker.map(Picker::on_all),
+            None => picker,
+        };
         let runs = ManualRuns {
             job: id,
             version: job.version,
             trigger: trigger.clone(),
             due: now,
-            runs: planned(&job, start_deadline, &agents, &trigger, now),
+            runs: planned(&job, start_deadline, (&agents, picker), &trigger, now),
             requested_by: Some(scope.user()),
             skipped: None,
         };
@@ -125,6 +132,7 @@ pub(super) async fn run_job(
         }
     };
     state.nudges.runs_planned(runs.agents);
+    state.nudges.offers_changed();
     let run_ids = runs.runs.iter().map(|run| run.as_uuid()).collect();
     Ok((StatusCode::ACCEPTED, Json(RunNowAnswer { run_ids })))
 }
@@ -201,14 +209,13 @@ pub(super) fn scheduled(job: &JobRow) -> Result<&ScheduledSpec, ApiError> {
 fn planned(
     job: &JobRow,
     start_deadline: Duration,
-    agents: &[AgentId],
+    (agents, mut picker): (&[AgentId], Option<Picker>),
     trigger: &str,
     now: Timestamp,
 ) -> Vec<PlannedRun> {
     let copies = job.spec.processes;
-    let runs = agents
-        .iter()
-        .flat_map(|agent| (0..copies).map(move |copy| (*agent, copy)));
+    let is_offer = picker.is_some();
+    let runs = targets(agents, copies, &mut picker).into_iter();
     let runs = runs.map(|(agent, copy)| {
         let key = RunKey {
             job: job.id,
@@ -219,7 +226,10 @@ fn planned(
             attempt: 1,
             trigger: trigger.to_owned(),
         };
-        PlannedRun::new(key, copies, Cause::Manual, now, start_deadline)
+        PlannedRun {
+            is_offer,
+            ..PlannedRun::new(key, copies, Cause::Manual, now, start_deadline)
+        }
     });
     runs.collect()
 }

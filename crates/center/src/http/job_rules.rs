@@ -6,6 +6,7 @@ use cronfleet_api::job as shape;
 use cronfleet_core::id::JobId;
 use cronfleet_core::job::{JobKind, JobSpec, ScheduledSpec, Target, too_dense_to_shift};
 use cronfleet_core::schedule::{ActiveSpan, Kind, Schedule};
+use cronfleet_core::spread::check_reboot;
 use cronfleet_store::{GroupRow, Timing};
 use jiff::Timestamp;
 
@@ -58,6 +59,9 @@ pub(super) fn check(
                     "a boot of a host happens when it happens, on any day",
                     "leave the calendar out",
                 ));
+            }
+            if schedule.kind() == Kind::Reboot {
+                check_reboot(scheduled.spread).map_err(|error| ApiError::spec(SPEC, error))?;
             }
             if !scheduled.jitter.is_zero() && schedule.kind() == Kind::Reboot {
                 return Err(ApiError::invalid(

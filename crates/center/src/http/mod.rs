@@ -188,6 +188,7 @@ fn api() -> Api {
         .route(route!(runs::list_runs))
         .route(route!(runs::get_run))
         .route(route!(runs::kill_run))
+        .route(route!(runs::release_run))
         .route(route!(runs::list_lapses))
         .route(route!(slots::list_slots))
         .route(route!(slots::restart_slots))

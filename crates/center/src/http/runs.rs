@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::State;
+use cronfleet_api::error::ErrorBody;
 use cronfleet_api::limits::Cleanup;
 use cronfleet_api::page::Page;
 use cronfleet_api::run::{Lapse, Run};
@@ -10,7 +11,9 @@ use cronfleet_core::access::Reach;
 use cronfleet_core::id::{AgentId, GroupId, JobId, RunId};
 use cronfleet_core::order;
 use cronfleet_core::run::{Cause, Outcome, RunState};
-use cronfleet_store::{KillAnswer, LapseRow, RunDetail, RunFilter, RunPhase, RunRow};
+use cronfleet_store::{
+    KillAnswer, LapseRow, ReleaseAnswer, RunDetail, RunFilter, RunPhase, RunRow,
+};
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -143,6 +146,47 @@ pub(super) async fn kill_run(
     Ok((StatusCode::ACCEPTED, Json(shown(run, &attempts))))
 }
 
+/// Gives up a run of which nobody knows whether it is alive, so that those which come after it are not blocked any more: its agent is
+/// out of reach, or it is lost. Should it be alive when its agent is back, it is stopped. For jobs with target mode `any`.
+#[utoipa::path(
+    post, path = "/api/v1/runs/{id}/release", tag = "runs",
+    params(("id" = uuid::Uuid, Path, description = "Run")),
+    responses(
+        (status = 200, description = "It is in the way of no others", body = Run),
+        (status = 409, description = "Its agent is there, or it was not in the way", body = ErrorBody),
+    )
+)]
+pub(super) async fn release_run(
+    scope: Scope<Operator>,
+    State(state): State<HttpState>,
+    Id(id): Id<RunId>,
+) -> Answer<Run> {
+    let found = find(&state, &scope.visible(), id).await?;
+    scope.allow_in(found.run.group)?;
+    let now = state.clock.now();
+    match state.store.release_run(id, scope.user(), now).await? {
+        ReleaseAnswer::Released(_) => state.nudges.offers_changed(),
+        ReleaseAnswer::NotInTheWay => {
+            return Err(ApiError::Conflict {
+                code: "run.not_in_the_way",
+                field: None,
+                message: "the run is in the way of no others",
+                hint: "only a run that is lost, or whose agent is out of reach, is released, and only of a job with target mode any",
+            });
+        }
+        ReleaseAnswer::Reachable => {
+            return Err(ApiError::Conflict {
+                code: "run.reachable",
+                field: None,
+                message: "the run's agent is there and tells what becomes of it",
+                hint: "kill the run instead",
+            });
+        }
+    }
+    let RunDetail { run, attempts } = find(&state, &scope.visible(), id).await?;
+    Ok(Json(shown(run, &attempts)))
+}
+
 /// Which lapses to list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -244,7 +288,11 @@ fn words<T>(
 pub(super) fn shown(run: RunRow, attempts: &[RunId]) -> Run {
     let outcome = match run.state {
         RunState::Ended(outcome) => Some(outcome.into()),
-        RunState::Planned | RunState::Dispatched | RunState::Accepted | RunState::Running => None,
+        RunState::Planned
+        | RunState::Offered
+        | RunState::Dispatched
+        | RunState::Accepted
+        | RunState::Running => None,
     };
     let output = run.output.unwrap_or_default();
     Run {

@@ -164,6 +164,9 @@ impl BackDesk {
         }
         publish_moves(&self.bus, &applied.moved);
         self.nudges.runs_planned(applied.agents.iter().copied());
+        if applied.has_offers {
+            self.nudges.offers_changed();
+        }
     }
 
     async fn hand_out(self, mut wished: mpsc::Receiver<Wish>) {

@@ -5,14 +5,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cronfleet_core::id::{JobId, RunId};
+use cronfleet_core::id::RunId;
 use cronfleet_core::order::{DaemonOrder, Order, SlotState};
-use cronfleet_core::plan::{PLAN_AHEAD, PlannedRun, earlier, later};
-use cronfleet_core::run::{Cause, Reason, RunKey, RunState};
+use cronfleet_core::plan::{PLAN_AHEAD, earlier, later};
+use cronfleet_core::run::{Reason, RunState};
 use cronfleet_core::run_limits::RunLimits;
 use cronfleet_store::{
-    AgentClaim, AgentState, Conflict, JobToPlan, LifeChunks, ManualRuns, RunMoved, Session,
-    SlotChanged, StoreError,
+    AgentClaim, AgentState, Conflict, LifeChunks, RunMoved, Session, SlotChanged, StoreError,
 };
 use cronfleet_wire::v1::from_agent::Body as In;
 use cronfleet_wire::v1::from_center::Body as Out;
@@ -25,6 +24,7 @@ use super::clerk::CLAIMS_PER_COMMIT;
 use super::outbox::Outbox;
 use super::output::OutputLives;
 use super::policy;
+use super::reboot::reboot_runs;
 use super::secrets;
 use super::session::{Activity, Greeting, SessionEnd, tell as tell_agent};
 use super::withheld::{self, Skills};
@@ -145,15 +145,27 @@ impl Desk {
         let outstanding = self.parts.store.outstanding(self.session.agent).await?;
         let mut unsure: Vec<RunId> = Vec::new();
         let mut asked: Vec<RunId> = Vec::new();
+        let mut words: Vec<RunId> = Vec::new();
         for run in &outstanding {
             if due_before.is_some_and(|moment| run.not_before >= moment) {
                 continue;
             }
             match run.state {
-                RunState::Dispatched if run.revoke_reason.is_none() => unsure.push(run.run),
+                RunState::Offered if run.is_known => asked.push(run.run),
+                RunState::Dispatched | RunState::Offered
+                    if run.revoke_reason.is_none() && !run.is_refused =>
+                {
+                    unsure.push(run.run);
+                }
                 RunState::Accepted | RunState::Running => asked.push(run.run),
                 // One that is asked back may never have arrived: only the revocation, which needs no order, tells.
-                RunState::Dispatched | RunState::Planned | RunState::Ended(_) => {}
+                RunState::Dispatched
+                | RunState::Offered
+                | RunState::Planned
+                | RunState::Ended(_) => {}
+            }
+            if run.is_offer && run.state == RunState::Accepted && !run.is_kill_requested {
+                words.push(run.run);
             }
         }
         for runs in unsure.chunks(BATCH_MAX) {
@@ -169,19 +181,33 @@ impl Desk {
                 .send(Out::Inquiry(v1::Inquiry { runs: ids(runs) }))
                 .await?;
         }
+        self.give_words(&words).await?;
         for run in &outstanding {
-            if let Some(reason) = run.revoke_reason
-                && run.state != RunState::Running
-            {
-                self.revoke(&[run.run], reason).await?;
+            match run.revoke_reason {
+                Some(Reason::Replaced) => self.stop(run.run, true).await?,
+                Some(reason) if run.state != RunState::Running => {
+                    self.revoke(&[run.run], reason).await?;
+                }
+                Some(_) | None => {}
             }
             if run.is_kill_requested {
-                self.outbox
-                    .send(Out::Kill(v1::Kill {
-                        runs: ids(&[run.run]),
-                    }))
-                    .await?;
+                self.stop(run.run, false).await?;
             }
+        }
+        Ok(())
+    }
+
+    async fn stop(&self, run: RunId, is_replaced: bool) -> Result<(), SessionEnd> {
+        let runs = ids(&[run]);
+        let kill = v1::Kill { runs, is_replaced };
+        Ok(self.outbox.send(Out::Kill(kill)).await?)
+    }
+
+    /// Offers may be started.
+    async fn give_words(&self, runs: &[RunId]) -> Result<(), SessionEnd> {
+        for runs in runs.chunks(BATCH_MAX) {
+            let go = v1::Go { runs: ids(runs) };
+            self.outbox.send(Out::Go(go)).await?;
         }
         Ok(())
     }
@@ -196,10 +222,9 @@ impl Desk {
         match nudge {
             Nudge::RunsPlanned => self.hand_out().await,
             Nudge::Revoke { runs, reason } => self.revoke(&runs, reason).await,
-            Nudge::Kill { run } => Ok(self
-                .outbox
-                .send(Out::Kill(v1::Kill { runs: ids(&[run]) }))
-                .await?),
+            Nudge::Kill { run } => self.stop(run, false).await,
+            Nudge::Replace { run } => self.stop(run, true).await,
+            Nudge::Go { runs } => self.give_words(&runs).await,
             Nudge::RestartSlots { .. } if self.follows_restart_counts => self.send_daemons().await,
             Nudge::RestartSlots { job, index } => {
                 let restart = v1::RestartSlots {
@@ -558,37 +583,4 @@ fn ids(runs: &[RunId]) -> Vec<bytes::Bytes> {
     runs.iter()
         .map(|run| convert::id_bytes(run.as_uuid()))
         .collect()
-}
-
-fn reboot_runs(job: &JobToPlan, session: &Session, boot_id: &str, now: Timestamp) -> ManualRuns {
-    let trigger = format!("reboot:{}:{boot_id}", session.agent);
-    let job_id: JobId = job.job;
-    let runs = (0..job.processes).map(|copy| {
-        let key = RunKey {
-            job: job_id,
-            job_version: job.version,
-            due: now,
-            agent: session.agent,
-            copy,
-            attempt: 1,
-            trigger: trigger.clone(),
-        };
-        PlannedRun::new(
-            key,
-            job.processes,
-            Cause::Reboot,
-            now,
-            job.scheduled.start_deadline,
-        )
-    });
-    let runs = runs.collect();
-    ManualRuns {
-        job: job_id,
-        version: job.version,
-        trigger,
-        due: now,
-        runs,
-        requested_by: None,
-        skipped: None,
-    }
 }

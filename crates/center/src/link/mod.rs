@@ -11,6 +11,7 @@ mod outbox;
 mod output;
 mod peer;
 mod policy;
+mod reboot;
 mod secrets;
 mod session;
 mod withheld;

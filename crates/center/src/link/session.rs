@@ -200,6 +200,7 @@ async fn open(
         skills: Skills {
             secrets: hello.knows_secrets,
             overlap: hello.knows_overlap,
+            offers: hello.knows_offers,
         },
     })
 }

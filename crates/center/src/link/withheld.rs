@@ -12,18 +12,22 @@ pub(super) struct Skills {
     pub(super) secrets: bool,
     /// Lets runs wait for each other, and take each other's place.
     pub(super) overlap: bool,
+    /// Holds offers until they get the word.
+    pub(super) offers: bool,
 }
 
 impl Skills {
     /// Whether it can do all that there is.
     pub(super) const fn are_complete(self) -> bool {
-        self.secrets && self.overlap
+        self.secrets && self.overlap && self.offers
     }
 
     /// Whether it does all that an order asks for.
     pub(super) fn can(self, order: &Order) -> bool {
         let is_plain = matches!(order.overlap, Overlap::Forbid | Overlap::Allow);
-        self.can_launch(&order.launch) && (self.overlap || is_plain)
+        self.can_launch(&order.launch)
+            && (self.overlap || is_plain)
+            && (self.offers || !order.is_offer)
     }
 
     /// Whether it does all that a launch asks for.

@@ -55,6 +55,10 @@ pub(crate) enum Told {
     },
     /// A run is to be killed.
     Kill { agent: Uuid, run: Uuid },
+    /// Offers got the word.
+    Go { agent: Uuid, runs: Vec<Uuid> },
+    /// A run is to be stopped, because a later one takes its place.
+    Replace { agent: Uuid, run: Uuid },
     /// Processes of a daemon job are to be restarted, on one agent or on all.
     RestartSlots {
         job: Uuid,
@@ -85,6 +89,7 @@ impl From<&Change> for Told {
                 outcome: match state {
                     RunState::Ended(outcome) => Some(outcome.word().to_owned()),
                     RunState::Planned
+                    | RunState::Offered
                     | RunState::Dispatched
                     | RunState::Accepted
                     | RunState::Running => None,
@@ -133,6 +138,10 @@ pub(crate) enum Heard {
     Revoke(AgentId, Vec<RunId>, Reason),
     /// Kill a run.
     Kill(AgentId, RunId),
+    /// Offers may be started.
+    Go(AgentId, Vec<RunId>),
+    /// Stop a run: a later one takes its place.
+    Replace(AgentId, RunId),
     /// Restart processes.
     RestartSlots(JobId, Option<AgentId>, Option<u32>),
 }
@@ -199,6 +208,13 @@ impl Told {
             Self::Kill { agent, run } => {
                 Heard::Kill(AgentId::from_uuid(agent), RunId::from_uuid(run))
             }
+            Self::Go { agent, runs } => Heard::Go(
+                AgentId::from_uuid(agent),
+                runs.into_iter().map(RunId::from_uuid).collect(),
+            ),
+            Self::Replace { agent, run } => {
+                Heard::Replace(AgentId::from_uuid(agent), RunId::from_uuid(run))
+            }
             Self::RestartSlots { job, agent, index } => {
                 Heard::RestartSlots(JobId::from_uuid(job), agent.map(AgentId::from_uuid), index)
             }
@@ -212,6 +228,7 @@ fn run_state(state: &str, outcome: Option<&str>) -> Option<RunState> {
     }
     [
         RunState::Planned,
+        RunState::Offered,
         RunState::Dispatched,
         RunState::Accepted,
         RunState::Running,

@@ -177,6 +177,8 @@ async fn row(world: &World, operation: &str, side: &Side) -> Row {
         "run_job" => Row::new("operator", 202).id(side.job),
         "get_run" => Row::new("viewer", 200).id(side.run),
         "kill_run" => Row::new("operator", 202).id(side.run),
+        // It is there, and in nobody's way.
+        "release_run" => Row::new("operator", 409).id(side.run),
         "restart_slots" => {
             Row::new("operator", 202).body(json!({ "job_id": side.daemon.as_uuid() }))
         }

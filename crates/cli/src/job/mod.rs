@@ -14,6 +14,7 @@ mod show;
 mod snooze;
 mod spec_file;
 mod spec_flags;
+mod target_flags;
 mod why;
 
 use clap::Subcommand;

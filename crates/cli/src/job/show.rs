@@ -7,6 +7,7 @@ use cronfleet_api::limits::Stragglers;
 use cronfleet_api::run::Lapse;
 use cronfleet_api::schedule::{Preview, PreviewRequest};
 use cronfleet_api::secret::{SecretAs, SecretUse};
+use cronfleet_api::target::TargetMode;
 use reqwest::Method;
 
 use super::daemon_flags::check_in_words;
@@ -63,6 +64,15 @@ impl Show {
 }
 
 async fn target(client: &Client, spec: &JobSpec) -> Result<String, Failure> {
+    let selected = selected(client, spec).await?;
+    Ok(match (spec.target.mode, spec.target.count.unwrap_or(1)) {
+        (TargetMode::Each, _) => selected,
+        (TargetMode::Any, 1) => format!("any one of {selected}"),
+        (TargetMode::Any, count) => format!("any {count} of {selected}"),
+    })
+}
+
+async fn selected(client: &Client, spec: &JobSpec) -> Result<String, Failure> {
     if spec.target.all {
         return Ok("all agents of the group".to_owned());
     }

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use cronfleet_api::agent::Agent;
 use cronfleet_api::job::{
     CatchUp, Command, DstPolicy, JobSpec, OutputMode, OutputPolicy, Overlap, RetryPolicy,
-    ScheduledSpec, Script, StopPolicy, Target, WhenFull,
+    ScheduledSpec, Script, StopPolicy, WhenFull,
 };
 use cronfleet_api::limits::{Limits, Stragglers};
 use cronfleet_api::secret::{SecretAs, SecretUse};
+use cronfleet_api::target::Target;
 
 use super::catch_up_flags::CatchUpFlags;
 use super::daemon_flags::DaemonFlags;
@@ -17,7 +17,8 @@ use super::limit_flags::{Limit, LimitFlags, unset};
 use super::overlap_flags::OverlapFlags;
 use super::retry_flags::RetryFlags;
 use super::spec_file::read_text;
-use crate::client::{Client, ids_of};
+use super::target_flags::TargetFlags;
+use crate::client::Client;
 use crate::failure::Failure;
 use crate::quantity::{Bytes, Millis, parse_bytes, parse_millis};
 use crate::timing_flags::TimingFlags;
@@ -90,18 +91,8 @@ pub(crate) struct SpecFlags {
     /// File mode mask in octal, e.g. 027
     #[arg(long, help_heading = "What")]
     umask: Option<String>,
-    /// Agent to run on (name or id); can be repeated
-    #[arg(
-        long,
-        short,
-        value_name = "AGENT",
-        conflicts_with = "all_agents",
-        help_heading = "Where"
-    )]
-    agent: Vec<String>,
-    /// Run on every agent of the group, also on those to come
-    #[arg(long, help_heading = "Where")]
-    all_agents: bool,
+    #[command(flatten, next_help_heading = "Where")]
+    target: TargetFlags,
     /// Processes per agent (and per due instant)
     #[arg(long, short, value_name = "COUNT", help_heading = "Where")]
     processes: Option<u32>,
@@ -248,10 +239,7 @@ impl SpecFlags {
             environment: Default::default(),
             secrets: Vec::new(),
             umask: None,
-            target: Target {
-                all: false,
-                agent_ids: vec![],
-            },
+            target: Target::default(),
             processes: 1,
             output: OutputPolicy::default(),
             stop: StopPolicy::default(),
@@ -262,17 +250,7 @@ impl SpecFlags {
 
     /// Changes a definition as the flags say. Looks up agents by name.
     pub(super) async fn apply(self, client: &Client, spec: &mut JobSpec) -> Result<(), Failure> {
-        if self.all_agents {
-            spec.target = Target {
-                all: true,
-                agent_ids: vec![],
-            };
-        } else if !self.agent.is_empty() {
-            spec.target = Target {
-                all: false,
-                agent_ids: ids_of::<Agent>(client, &self.agent).await?,
-            };
-        }
+        self.target.apply(client, &mut spec.target).await?;
         self.apply_what(spec)?;
         self.apply_kind(spec)?;
         self.limits.apply(spec);

@@ -4,6 +4,7 @@ mod kill;
 mod lines;
 mod list;
 mod output;
+mod release;
 mod show;
 
 use clap::Subcommand;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Output(output::Output),
     /// Kill runs
     Kill(kill::Kill),
+    /// Give up runs that nobody hears of, so that others are not blocked
+    Release(release::Release),
 }
 
 impl Command {
@@ -37,6 +40,7 @@ impl Command {
             Self::Show(show) => show.run(&client, screen).await,
             Self::Output(output) => output.run(&client, screen).await,
             Self::Kill(kill) => kill.run(&client, screen).await,
+            Self::Release(release) => release.run(&client, screen).await,
         }
     }
 }

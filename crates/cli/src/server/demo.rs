@@ -144,6 +144,7 @@ fn scheduled(expression: &str, time_zone: &str, attempts_max: u32) -> JobKind {
         active: ActiveSpan::default(),
         calendar: None,
         overlap: Overlap::Forbid,
+        spread: cronfleet_core::spread::Spread::Each,
         jitter: Duration::ZERO,
         start_deadline: START_DEADLINE_DEFAULT,
         catch_up: CatchUp::None,

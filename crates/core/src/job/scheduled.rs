@@ -8,6 +8,7 @@ use crate::catch_up::CatchUp;
 use crate::id::JobId;
 use crate::retry::RetryPolicy;
 use crate::schedule::{ActiveSpan, Context, DstPolicy, Schedule, ScheduleError};
+use crate::spread::Spread;
 
 /// How late a run may start unless the job says otherwise.
 pub const START_DEADLINE_DEFAULT: Duration = Duration::from_secs(60);
@@ -28,6 +29,8 @@ pub struct ScheduledSpec {
     pub active: ActiveSpan,
     /// Which days count.
     pub calendar: Option<CalendarChoice>,
+    /// On which of the agents that its target selects.
+    pub spread: Spread,
     /// What to do when the previous run of the same target is still alive.
     pub overlap: Overlap,
     /// The longest time that a target waits after a due instant, up to an hour; see [`crate::jitter`].
@@ -42,7 +45,8 @@ pub struct ScheduledSpec {
     pub retry: RetryPolicy,
 }
 
-/// What to do when the previous run of the same (job, agent, copy) is still alive at a due instant.
+/// What to do when the previous run of the same (job, agent, copy) is still alive at a due instant; where runs are offered to several
+/// agents, of the same (job, copy) on any of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Overlap {
     /// Skip the new run, on record.
@@ -159,6 +163,7 @@ pub(super) fn check_scheduled(spec: &ScheduledSpec) -> Result<(), SpecError> {
     )?;
     check_active("scheduled.active_until", spec.active)?;
     spec.catch_up.check()?;
+    spec.spread.check()?;
     spec.overlap.check(spec.catch_up)?;
     if let Some(timeout) = spec.timeout {
         range_ms("scheduled.timeout_ms", timeout, 100, 2_592_000_000)?;

@@ -9,12 +9,12 @@ use jiff::Timestamp;
 use super::gate::Gate;
 use super::io::{Effect, Input, Limits};
 use super::lane::{Lane, LaneKey, Rank};
-use super::settle::{not_started, settled_record};
+use super::settle::settled_record;
 use super::stage::{Held, Settled, Stage};
 use crate::id::{JobId, RunId};
 use crate::job::Overlap;
 use crate::life::{Now, Wake};
-use crate::order::{Claim, Order};
+use crate::order::{Claim, End, Order};
 use crate::plan::earlier;
 use crate::record::Record;
 use crate::run_limits::RunLimits;
@@ -30,8 +30,8 @@ pub struct OrderBook {
     pub(super) lanes: BTreeMap<LaneKey, Lane>,
     /// Runs that are alive and settled as lost, for the ledger does not know them: they occupy their lanes all the same.
     pub(super) strangers: BTreeMap<RunId, LaneKey>,
-    /// Runs that wait to be prepared, their orders on the disk. Unless overlap is allowed only the first of a lane in which
-    /// nothing is alive: whatever is prepared behind another may have been prepared in vain.
+    /// Runs that wait to be prepared, their orders on the disk. Unless overlap is allowed only offers, and the first of a lane in
+    /// which nothing is alive: whatever is prepared behind another may have been prepared in vain.
     pub(super) to_arm: BTreeSet<Rank>,
     /// Lanes in which something has changed, so that their first run may have its turn.
     pub(super) stirred: BTreeSet<LaneKey>,
@@ -86,7 +86,8 @@ impl OrderBook {
             Input::Order(order) => self.take_order(now, order, &mut out),
             Input::Revoke { run, reason } => self.revoke(now, run, reason, &mut out),
             Input::Inquiry { run } => self.inquire(now, run, &mut out),
-            Input::Kill { run } => self.kill(now, run, &mut out),
+            Input::Go { run } => self.let_go(run, &mut out),
+            Input::Kill { run, cause } => self.kill(now, run, cause, &mut out),
             Input::Limits(limits) => self.take_limits(now, limits, &mut out),
             Input::Tick => {}
             Input::Synced { run } => self.synced(run, &mut out),
@@ -104,7 +105,12 @@ impl OrderBook {
                 reason,
                 detail,
             } => {
-                self.ended(run, None, not_started(now.center, reason, detail), &mut out);
+                self.ended(
+                    run,
+                    None,
+                    End::not_started(now.center, reason, detail),
+                    &mut out,
+                );
             }
             Input::Ended { run, start, end } => self.ended(run, start, end, &mut out),
             Input::NeverStarted { run } => self.never_started(now, run, &mut out),
@@ -224,11 +230,9 @@ impl OrderBook {
         let run = order.run;
         self.windows.insert((order.not_after, run));
         self.to_start.insert(rank);
-        self.lanes
-            .entry(LaneKey::of(&order))
-            .or_default()
-            .queue
-            .insert(rank);
+        if !order.is_offer {
+            self.enqueue(&order);
+        }
         if is_synced {
             self.wait_to_arm(&order);
         }
@@ -236,14 +240,19 @@ impl OrderBook {
             .insert(run, Held::new(order, accepted_at, is_synced));
     }
 
+    /// Puts a run among those of its lane that have their turns.
+    pub(super) fn enqueue(&mut self, order: &Order) {
+        let key = LaneKey::of(order);
+        let lane = self.lanes.entry(key).or_default();
+        lane.queue.insert(Rank::of(order));
+        self.stirred.insert(key);
+    }
+
     /// Notes that a queued run waits to be prepared.
     pub(super) fn wait_to_arm(&mut self, order: &Order) {
-        match order.overlap {
-            Overlap::Allow => {
-                self.to_arm.insert(Rank::of(order));
-            }
-            // Whether it may be is for its lane to say.
-            Overlap::Forbid | Overlap::Queue { .. } | Overlap::Replace => {}
+        // Whether any other may be is for its lane to say.
+        if order.overlap == Overlap::Allow || order.is_offer {
+            self.to_arm.insert(Rank::of(order));
         }
         self.stirred.insert(LaneKey::of(order));
     }
@@ -306,8 +315,11 @@ impl OrderBook {
 
     pub(super) fn count_prepared(&mut self, lane: LaneKey, change: isize) {
         self.prepared = self.prepared.saturating_add_signed(change);
-        let lane = self.lanes.entry(lane).or_default();
-        lane.prepared = lane.prepared.saturating_add_signed(change);
+        let counted = self.lanes.entry(lane).or_default();
+        counted.prepared = counted.prepared.saturating_add_signed(change);
+        if counted.is_empty() {
+            self.lanes.remove(&lane);
+        }
     }
 
     pub(super) fn set_alarm(&mut self, run: RunId) {

@@ -25,11 +25,13 @@ impl OrderBook {
             let rank = Rank::of(&held.order);
             let lane = self.lanes.get(&LaneKey::of(&held.order));
             let is_queued = lane.is_some_and(|lane| lane.queue.contains(&rank));
-            assert_eq!(is_queued, !held.stage.is_alive(), "{run} in its lane");
+            let has_turn = !held.stage.is_alive() && held.may_go;
+            assert_eq!(is_queued, has_turn, "{run} in its lane");
             let waits = held.stage == Stage::Waiting { is_synced: true };
             let is_first =
                 lane.is_some_and(|lane| lane.alive.is_empty() && lane.queue.first() == Some(&rank));
-            let may_be_armed = waits && (is_first || held.order.overlap == Overlap::Allow);
+            let is_free = held.order.overlap == Overlap::Allow || held.order.is_offer;
+            let may_be_armed = waits && (is_first || is_free);
             assert!(
                 self.is_closing || !may_be_armed || self.to_arm.contains(&rank),
                 "{run} may be prepared"

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::book::OrderBook;
 use super::io::Effect;
 use super::lane::{LaneKey, Rank};
-use super::settle::{not_started, not_wanted, refused};
+use super::settle::{not_wanted, refused};
 use super::stage::{Stage, stop_cause};
 use crate::id::RunId;
 use crate::life::{Now, StopMove, Stopping};
@@ -158,7 +158,7 @@ impl OrderBook {
                 let detail = format!("its shim died {} times before the start", held.deaths);
                 Claim::Ended {
                     start: None,
-                    end: not_started(now.center, Reason::SpawnFailed, detail),
+                    end: End::not_started(now.center, Reason::SpawnFailed, detail),
                 }
             }
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::book::OrderBook;
 use super::io::{Effect, Phase};
 use super::lane::{LaneKey, Rank};
-use super::settle::refused;
+use super::settle::{not_wanted, refused};
 use super::stage::Stage;
 use crate::id::RunId;
 use crate::life::Now;
@@ -114,11 +114,28 @@ impl OrderBook {
         }
     }
 
-    pub(super) fn kill(&mut self, now: Now, run: RunId, out: &mut Vec<Effect>) {
+    /// An offer may start. Of one that is over only what became of it is to be said.
+    pub(super) fn let_go(&mut self, run: RunId, out: &mut Vec<Effect>) {
+        if let Some(held) = self.held.get_mut(&run) {
+            let is_first = !std::mem::replace(&mut held.may_go, true);
+            let order = Arc::clone(&held.order);
+            if is_first {
+                self.enqueue(&order);
+            }
+        } else if self.settled.contains_key(&run) {
+            out.push(Effect::Report { run });
+        }
+    }
+
+    pub(super) fn kill(&mut self, now: Now, run: RunId, cause: StopCause, out: &mut Vec<Effect>) {
         match self.held.get(&run).map(|held| held.stage.is_alive()) {
-            Some(false) => self.refuse(run, Reason::KilledBeforeStart, out),
-            Some(true) => self.ask_to_stop(now, run, StopCause::Kill, out),
+            Some(false) => self.refuse(run, not_wanted(cause), out),
+            Some(true) => self.ask_to_stop(now, run, cause, out),
             None if self.settled.contains_key(&run) => out.push(Effect::Report { run }),
+            // Its order is not sent any more, but may still come: it finds this and starts nothing.
+            None if cause == StopCause::Replaced => {
+                self.settle_unknown(now, run, refused(not_wanted(cause)), out);
+            }
             None => {}
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::id::RunId;
 use crate::job::StopSignal;
-use crate::order::{Claim, End, Order, Start};
+use crate::order::{Claim, End, Order, Start, StopCause};
 use crate::record::Record;
 use crate::run::Reason;
 use crate::run_limits::RunLimits;
@@ -56,10 +56,17 @@ pub enum Input {
         /// Run.
         run: RunId,
     },
-    /// Somebody asks for the end of a run.
+    /// The center gives an offer the word to start.
+    Go {
+        /// Run.
+        run: RunId,
+    },
+    /// Somebody asks for the end of a run, or a later run is to take its place.
     Kill {
         /// Run.
         run: RunId,
+        /// Why: [`StopCause::Kill`] or [`StopCause::Replaced`].
+        cause: StopCause,
     },
     /// The center tells the limits of this agent on its runs.
     Limits(RunLimits),

@@ -54,9 +54,9 @@ impl LaneKey {
 /// The runs of one copy of one job.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lane {
-    /// Those not yet released.
+    /// Those not yet released, without the offers that have no word: whoever decides about those sees to the order of their starts.
     pub(super) queue: BTreeSet<Rank>,
-    /// How many of them are prepared or being prepared.
+    /// How many of its runs are prepared or being prepared.
     pub(super) prepared: usize,
     /// Those that are released and not over.
     pub(super) alive: BTreeSet<RunId>,
@@ -66,6 +66,6 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_empty() && self.alive.is_empty()
+        self.queue.is_empty() && self.alive.is_empty() && self.prepared == 0
     }
 }

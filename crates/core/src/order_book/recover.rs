@@ -202,6 +202,7 @@ impl OrderBook {
                 asked: replay.asked.get(&run).copied(),
                 is_of_old_boot,
                 is_overtaken: order.attempt == 1
+                    && !order.is_offer
                     && last_started
                         .get(&LaneKey::of(&order))
                         .is_some_and(|last| *last > Rank::of(&order)),
@@ -287,6 +288,8 @@ impl OrderBook {
         let rank = Rank::of(&held.order);
         held.stage = stage;
         held.asked = asked;
+        // It had the word.
+        held.may_go = true;
         self.to_arm.remove(&rank);
         self.to_start.remove(&rank);
         self.windows.remove(&(held.order.not_after, run));
@@ -364,6 +367,7 @@ mod tests {
             jitter: Duration::ZERO,
             not_before: due,
             not_after: later(due, Duration::from_secs(60)),
+            is_offer: false,
             overlap: Overlap::Allow,
             timeout: None,
             launch: Launch::new(Command::Argv(vec!["/bin/true".into()]), "root"),

@@ -9,7 +9,7 @@ use super::io::Effect;
 use super::stage::{Settled, Stage};
 use crate::id::RunId;
 use crate::life::Now;
-use crate::order::{Claim, Cleanup, End, ExitStatus, OutputTotals, StopCause, Usage};
+use crate::order::{Claim, StopCause};
 use crate::plan::{earlier, later};
 use crate::record::Record;
 use crate::run::Reason;
@@ -213,18 +213,5 @@ pub(super) fn settled_record(run: RunId, settled: &Settled) -> Record {
         run,
         not_after: settled.not_after,
         claim: settled.claim.clone(),
-    }
-}
-
-/// The end of what could not be started.
-pub(crate) fn not_started(at: Timestamp, reason: Reason, detail: String) -> End {
-    End {
-        at,
-        status: ExitStatus::NotStarted { reason, detail },
-        stopped_for: None,
-        duration: Duration::ZERO,
-        usage: Usage::default(),
-        output: OutputTotals::default(),
-        cleanup: Cleanup::default(),
     }
 }

@@ -60,6 +60,9 @@ pub(super) struct Held {
     /// When it was accepted, on the center's clock.
     pub(super) accepted_at: Timestamp,
     pub(super) stage: Stage,
+    /// Whether it may start as soon as it is due: an offer only once the center has given the word. The word is not kept: whoever
+    /// gave it repeats it in every session.
+    pub(super) may_go: bool,
     /// Whether its order may be in the ledger's file although the disk did not take it.
     pub(super) may_be_found: bool,
     /// Why it was asked to stop, on record.
@@ -73,12 +76,14 @@ pub(super) struct Held {
 }
 
 impl Held {
-    pub(super) const fn new(order: Arc<Order>, accepted_at: Timestamp, is_synced: bool) -> Self {
+    pub(super) fn new(order: Arc<Order>, accepted_at: Timestamp, is_synced: bool) -> Self {
         let stage = Stage::Waiting { is_synced };
+        let may_go = !order.is_offer;
         Self {
             order,
             accepted_at,
             stage,
+            may_go,
             may_be_found: false,
             asked: None,
             stopping: None,

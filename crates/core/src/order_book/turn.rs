@@ -3,12 +3,11 @@
 use super::book::OrderBook;
 use super::io::Effect;
 use super::lane::{LaneKey, Rank};
-use super::settle::not_started;
 use super::stage::{Held, Stage};
 use crate::id::RunId;
 use crate::job::Overlap;
 use crate::life::Now;
-use crate::order::{Claim, StopCause};
+use crate::order::{Claim, End, StopCause};
 use crate::run::Reason;
 
 /// What to do with the first run of a lane.
@@ -58,7 +57,7 @@ impl OrderBook {
                         return;
                     };
                     let not_after = held.order.not_after;
-                    let end = not_started(now.center, reason, detail);
+                    let end = End::not_started(now.center, reason, detail);
                     self.settle(rank.run, not_after, Claim::Ended { start: None, end }, out);
                 }
             }

@@ -10,7 +10,6 @@ use crate::id::ProcessId;
 use crate::job::{DaemonSpec, Restart, WELL_UPTIME_MIN};
 use crate::life::Now;
 use crate::order::{End, ExitStatus, ProcessReport, Start, StopCause};
-use crate::order_book::not_started;
 use crate::plan::later;
 use crate::record::Record;
 use crate::run::Reason;
@@ -77,7 +76,7 @@ impl SlotBook {
             draws,
             process,
             None,
-            not_started(now.center, reason, detail),
+            End::not_started(now.center, reason, detail),
             out,
         );
     }

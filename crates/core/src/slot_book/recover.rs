@@ -10,8 +10,8 @@ use super::watch::Watch;
 use crate::id::ProcessId;
 use crate::job::Restart;
 use crate::life::{Found, Now, Owner};
-use crate::order::{DaemonOrder, ProcessReport, StopCause};
-use crate::order_book::{SurveyedBoot, not_started};
+use crate::order::{DaemonOrder, End, ProcessReport, StopCause};
+use crate::order_book::SurveyedBoot;
 use crate::record::{LaunchDigest, LifeStarted, Record};
 use crate::run::Reason;
 
@@ -199,7 +199,7 @@ impl SlotBook {
         started: &LifeStarted,
         out: &mut Vec<SlotEffect>,
     ) {
-        let end = not_started(now.center, Reason::AgentRestarted, String::new());
+        let end = End::not_started(now.center, Reason::AgentRestarted, String::new());
         self.report_end(key, &Life::new(started), None, Some(end), None, out);
     }
 
@@ -252,7 +252,7 @@ impl SlotBook {
             Found::Vanished { start } => (start, None, lost),
             Found::Ended { start, end } => (start, Some(end), None),
             Found::NeverStarted => {
-                let end = not_started(now.center, Reason::AgentRestarted, String::new());
+                let end = End::not_started(now.center, Reason::AgentRestarted, String::new());
                 (None, Some(end), None)
             }
         };

@@ -3,6 +3,7 @@
 
 mod evidence;
 mod limits;
+mod offers;
 mod overlap;
 
 use std::collections::BTreeMap;
@@ -48,6 +49,7 @@ fn order(run: RunId, due_ms: u64) -> Order {
         jitter: Duration::ZERO,
         not_before: due,
         not_after: due + Duration::from_secs(10),
+        is_offer: false,
         overlap: Overlap::Forbid,
         timeout: None,
         launch: Launch {
@@ -412,7 +414,17 @@ fn a_stop_is_a_signal_then_the_grace_then_kill_every_second() {
             cause: StopCause::Timeout
         })
     );
-    assert_eq!(bench.feed(4_100, Input::Kill { run: A }), [], "under way");
+    assert_eq!(
+        bench.feed(
+            4_100,
+            Input::Kill {
+                run: A,
+                cause: StopCause::Kill
+            }
+        ),
+        [],
+        "under way"
+    );
     assert_eq!(bench.feed(9_000, Input::Tick), [Effect::KillAll { run: A }]);
     assert_eq!(bench.feed(9_999, Input::Tick), []);
     assert_eq!(

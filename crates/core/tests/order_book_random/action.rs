@@ -18,7 +18,10 @@ pub(crate) enum Action {
         window: u16,
         overlap: Overlap,
         timeout: Option<u16>,
+        is_offer: bool,
     },
+    /// The word for an offer.
+    Go(u8),
     /// Limits on the runs of the agent: alive at once, started in a second.
     Limits(Option<u32>, Option<u32>),
     Resend(u8),
@@ -43,10 +46,11 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
     let run = 0..16_u8;
     prop_oneof![
         6 => (0..2_500_u64).prop_map(Action::Advance),
-        6 => (run.clone(), 0..2_u8, 0..6_000_u16, 0..8_000_u16, overlap(), proptest::option::of(100..4_000_u16))
-            .prop_map(|(run, lane, due_in, window, overlap, timeout)| {
-                Action::Order { run, lane, due_in, window, overlap, timeout }
+        6 => (run.clone(), 0..2_u8, 0..6_000_u16, 0..8_000_u16, overlap(), proptest::option::of(100..4_000_u16), prop::bool::weighted(0.25))
+            .prop_map(|(run, lane, due_in, window, overlap, timeout, is_offer)| {
+                Action::Order { run, lane, due_in, window, overlap, timeout, is_offer }
             }),
+        3 => run.clone().prop_map(Action::Go),
         1 => (proptest::option::of(1..4_u32), proptest::option::of(1..4_u32))
             .prop_map(|(running, starts)| Action::Limits(running, starts)),
         1 => run.clone().prop_map(Action::Resend),
@@ -81,6 +85,7 @@ pub(crate) fn order(
     window: u16,
     overlap: Overlap,
     timeout: Option<u16>,
+    is_offer: bool,
 ) -> Order {
     Order {
         run,
@@ -94,6 +99,7 @@ pub(crate) fn order(
         jitter: Duration::ZERO,
         not_before: due,
         not_after: due + Duration::from_millis(u64::from(window)),
+        is_offer,
         overlap,
         timeout: timeout.map(|ms| Duration::from_millis(u64::from(ms))),
         launch: Launch {

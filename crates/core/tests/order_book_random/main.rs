@@ -64,6 +64,8 @@ struct World {
     said: BTreeMap<RunId, Claim>,
     /// Runs whose end the center has stored.
     stored: BTreeSet<RunId>,
+    /// Offers for which this agent, since its last start, has heard the word.
+    words: BTreeSet<RunId>,
 }
 
 fn run_id(number: u8) -> RunId {
@@ -109,6 +111,7 @@ impl World {
             executed: BTreeSet::new(),
             said: BTreeMap::new(),
             stored: BTreeSet::new(),
+            words: BTreeSet::new(),
         }
     }
 
@@ -184,6 +187,10 @@ impl World {
             self.center >= order.not_before && self.center <= order.not_after,
             "{run} out of its window"
         );
+        assert!(
+            !order.is_offer || self.words.contains(&run),
+            "{run} has no word"
+        );
         self.check_limits();
         for (other, trace) in &self.host {
             let same_lane = self.orders[other].copy == order.copy && *other != run;
@@ -193,7 +200,8 @@ impl World {
                 "{run} overlaps {other}"
             );
             let earlier = (self.orders[other].not_before, *other) < (order.not_before, run);
-            let waits = matches!(trace, Trace::Preparing | Trace::Ready);
+            let has_word = !self.orders[other].is_offer || self.words.contains(other);
+            let waits = matches!(trace, Trace::Preparing | Trace::Ready) && has_word;
             assert!(!(same_lane && earlier && waits), "{run} overtakes {other}");
         }
         self.host.insert(run, Trace::Released);
@@ -401,6 +409,7 @@ impl World {
         }
         self.synced = self.ledger.len();
         self.answered = self.synced;
+        self.words.clear();
         // Said without the ledger and not stored: nobody knows of it any more, and the order may come again.
         self.said
             .retain(|run, claim| self.stored.contains(run) || !is_unwritable(claim));
@@ -436,11 +445,13 @@ impl World {
                 window,
                 overlap,
                 timeout,
+                is_offer,
             } => {
                 let run = run_id(run);
                 let due = self.center + Duration::from_millis(u64::from(due_in));
                 let order = self.orders.entry(run).or_insert_with(|| {
-                    Arc::new(order(run, u32::from(lane), due, window, overlap, timeout))
+                    let lane = u32::from(lane);
+                    Arc::new(order(run, lane, due, window, overlap, timeout, is_offer))
                 });
                 let order = Arc::clone(order);
                 self.send(order);
@@ -466,7 +477,17 @@ impl World {
                     });
                 }
             }
-            Action::Kill(run) => self.feed(Input::Kill { run: run_id(run) }),
+            Action::Kill(run) => self.feed(Input::Kill {
+                run: run_id(run),
+                cause: StopCause::Kill,
+            }),
+            Action::Go(run) => {
+                let run = run_id(run);
+                if self.book.order(run).is_some() {
+                    self.words.insert(run);
+                }
+                self.feed(Input::Go { run });
+            }
             Action::Inquire(run) => {
                 if self.said.contains_key(&run_id(run)) {
                     self.feed(Input::Inquiry { run: run_id(run) });

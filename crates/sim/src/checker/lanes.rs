@@ -24,7 +24,8 @@ pub(super) fn check(world: &World, found: &mut Vec<Violation>) {
     for mut starts in lanes.into_values() {
         starts.sort_by_key(|(stamp, ..)| stamp.start);
         check_overlap(world, &starts, found);
-        // Without a stream orders come in any order, and so do starts.
+        // Without a stream orders come in any order, and so do starts; two that may overlap and get the word together do as well.
+        starts.retain(|(_, _, row)| !row.planned.is_offer);
         if world.swarm.is_stream {
             check_order(&starts, found);
         }

@@ -5,6 +5,7 @@ use cronfleet_core::job::Overlap;
 use cronfleet_core::run::{Outcome, Reason, RunState};
 use cronfleet_core::run_limits::RunLimits;
 
+use super::offers::{is_in_lane, is_passed_on, may_be_blocked};
 use super::rests::is_held;
 use super::turns::{has_replacement, is_behind_queue, is_late, was_overtaken};
 use super::{outcome, says_never_ran, tolerance, was_troubled};
@@ -133,7 +134,9 @@ fn is_plausible(world: &World, run: RunId, row: &Row, reason: Reason) -> bool {
                     .iter()
                     .any(|r| r.job == row.planned.key.job && micros(r.from) == planned);
             // A plan that took longer to the database than its runs had time could not be sent either.
-            row.has_waited || happened(TroubleKind::Offline, to) || is_late || is_of_edit
+            // About an offer the center decides when it can, and by who is there then.
+            let until = if row.planned.is_offer { ended } else { to };
+            row.has_waited || happened(TroubleKind::Offline, until) || is_late || is_of_edit
         }
         Reason::StartDeadlineExceeded => {
             !world.swarm.faults.is_empty()
@@ -160,14 +163,18 @@ fn is_plausible(world: &World, run: RunId, row: &Row, reason: Reason) -> bool {
         Reason::Snoozed | Reason::Frozen => !world.db.rests.is_empty(),
         Reason::Overlap => overlapped(world, run, row, ended),
         Reason::QueueFull => {
-            overlapped(world, run, row, ended) && is_behind_queue(world, row, ended)
+            let is_in_the_way =
+                overlapped(world, run, row, ended) || may_be_blocked(world, row, ended);
+            is_in_the_way && is_behind_queue(world, row, ended)
         }
         Reason::Overtaken => was_overtaken(world, row, ended),
         Reason::Replaced => has_replacement(world, row, ended),
+        Reason::OfferedElsewhere => is_passed_on(world, row),
+        Reason::Blocked => overlapped(world, run, row, ended) || may_be_blocked(world, row, ended),
+        Reason::NeverReceived => row.planned.is_offer && !world.swarm.faults.is_empty(),
         Reason::AgentLimit => world.swarm.run_limits != RunLimits::default(),
         Reason::PolicyDenied
         | Reason::LedgerMissing
-        | Reason::NeverReceived
         | Reason::AgentFull
         | Reason::AgentTooOld
         | Reason::NoTarget
@@ -202,23 +209,38 @@ fn waited_in_queue(world: &World, run: RunId, row: &Row, refused: Micros) -> boo
 
 /// Whether another run of the same copy of the job was alive (or about to start) when this one was due, or until it was refused.
 fn overlapped(world: &World, run: RunId, row: &Row, refused: Micros) -> bool {
-    let key = &row.planned.key;
     let due = micros(row.planned.not_before) - tolerance(world);
     let until = refused + tolerance(world);
     let is_same_lane = |other: &RunId| {
-        *other != run
-            && world.db.runs.get(other).is_some_and(|other| {
-                let other = &other.planned.key;
-                (other.job, other.agent, other.copy) == (key.job, key.agent, key.copy)
-            })
+        let found = world.db.runs.get(other).filter(|_| *other != run);
+        found.is_some_and(|other| is_in_lane(&other.planned, &row.planned))
     };
     let was_alive = world.stamps.iter().any(|(other, stamps)| {
         let mut stamps = stamps.iter();
         is_same_lane(other)
             && stamps.any(|stamp| stamp.start <= until && stamp.alive_until() >= due)
     });
+    // The center goes by what it knows: where it decides, what an agent has may be alive.
+    let had_word = || {
+        let others = world.db.runs.iter().filter(|(run, _)| is_same_lane(run));
+        let decided = others.filter(|(_, other)| row.planned.is_offer || other.planned.is_offer);
+        let mut decided = decided.map(|(_, other)| &other.history);
+        decided.any(|history| {
+            let is_agents = |state| {
+                matches!(
+                    state,
+                    RunState::Dispatched | RunState::Accepted | RunState::Running
+                )
+            };
+            let word = history.iter().find(|(_, state, _)| is_agents(*state));
+            let over = history.last().filter(|(_, state, _)| state.is_ended());
+            word.is_some_and(|(at, ..)| micros(*at) <= until)
+                && over.is_none_or(|(at, ..)| micros(*at) >= due)
+        })
+    };
     // It may have got the word to go, and nothing came of it because its shim or its host died just then.
     was_alive
+        || had_word()
         || world.released.iter().any(|(other, at)| {
             let mut at = at.iter();
             is_same_lane(other) && at.any(|at| *at <= until && at + RELEASE_MAX >= due)
@@ -229,10 +251,11 @@ fn overlapped(world: &World, run: RunId, row: &Row, refused: Micros) -> bool {
 fn is_path(row: &Row) -> bool {
     let rank = |state: RunState| match state {
         RunState::Planned => 0,
-        RunState::Dispatched => 1,
-        RunState::Accepted => 2,
-        RunState::Running => 3,
-        RunState::Ended(_) => 4,
+        RunState::Offered => 1,
+        RunState::Dispatched => 2,
+        RunState::Accepted => 3,
+        RunState::Running => 4,
+        RunState::Ended(_) => 5,
     };
     let mut refinements = 0;
     row.history.windows(2).all(|pair| {
@@ -242,8 +265,9 @@ fn is_path(row: &Row) -> bool {
             return refinements == 1 && to.is_ended() && to != from;
         }
         // Only the center's own rows may end without having been sent.
-        let is_sent =
-            from != RunState::Planned || matches!(to, RunState::Dispatched) || is_never_run(to);
+        let is_sent = from != RunState::Planned
+            || matches!(to, RunState::Dispatched | RunState::Offered)
+            || is_never_run(to);
         let is_missed_by_center = from == RunState::Dispatched
             && matches!(pair[1].2, Some(Reason::CenterDown | Reason::AgentOffline));
         rank(from) < rank(to) && is_sent && !is_missed_by_center

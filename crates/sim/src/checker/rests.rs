@@ -4,10 +4,11 @@ use cronfleet_core::id::JobId;
 use cronfleet_core::run::{Cause, Outcome, Reason, RunState};
 use jiff::Timestamp;
 
+use super::offers::{on_any, planned_at};
 use crate::database::{LapseRow, Row};
 use crate::report::Violation;
 use crate::rest::Rest;
-use crate::time::{MS, micros};
+use crate::time::{MS, micros, timestamp};
 use crate::world::World;
 
 pub(super) fn check(world: &World, found: &mut Vec<Violation>) {
@@ -46,6 +47,16 @@ pub(super) fn check(world: &World, found: &mut Vec<Violation>) {
 fn ignored<'a>(world: &'a World, row: &Row) -> Option<&'a Rest> {
     let key = &row.planned.key;
     let (planned, ..) = *row.history.first()?;
+    // An offer that went on to another agent was planned when the first one was asked.
+    let alike = world
+        .db
+        .runs
+        .values()
+        .filter(|other| on_any(other) == on_any(row));
+    let first = alike.filter_map(planned_at).min();
+    let planned = first
+        .filter(|_| row.planned.is_offer)
+        .map_or(planned, timestamp);
     let mut rests = world.db.rests.iter();
     rests.find(|rest| rest.since < planned && rest.holds(key.job, key.due))
 }

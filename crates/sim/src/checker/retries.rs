@@ -4,6 +4,7 @@ use cronfleet_core::retry::Failure;
 use cronfleet_core::run::{Outcome, RunKey};
 use jiff::Timestamp;
 
+use super::offers::{ANY, on_any};
 use super::outcome;
 use super::rests::was_snoozed;
 use crate::database::Row;
@@ -23,26 +24,25 @@ pub(super) fn check(world: &World, found: &mut Vec<Violation>) {
 
 /// An attempt comes only after the one before it ended, and failed in a way that is tried again.
 fn check_attempt(world: &World, row: &Row, found: &mut Vec<Violation>) {
-    let mut key = row.planned.key.clone();
-    key.attempt -= 1;
-    let before = world.db.runs.get(&key.id());
-    let is_right = before.is_some_and(|before| is_tried_again(world, before));
-    let ended_at = world
-        .stamps
-        .get(&key.id())
-        .and_then(|stamps| stamps.last())
-        .map(Stamp::alive_until);
+    let candidates = before(world, row);
     let started_at = world
         .stamps
         .get(&row.planned.id)
         .and_then(|stamps| stamps.first())
         .map(|stamp| stamp.start);
-    let is_after = started_at.is_none_or(|start| ended_at.is_none_or(|end| end < start));
-    if !is_right || !is_after {
+    let is_right = |before: &&Row| {
+        let stamps = world.stamps.get(&before.planned.id);
+        let ended_at = stamps
+            .and_then(|stamps| stamps.last())
+            .map(Stamp::alive_until);
+        let is_after = started_at.is_none_or(|start| ended_at.is_none_or(|end| end < start));
+        is_after && is_tried_again(world, before)
+    };
+    if !candidates.iter().any(is_right) {
         let detail = format!(
             "attempt {} after {:?}",
             row.planned.key.attempt,
-            before.and_then(first_end)
+            candidates.first().and_then(|before| first_end(before))
         );
         found.push(Violation {
             promise: "P2 attempts follow each other",
@@ -50,6 +50,18 @@ fn check_attempt(world: &World, row: &Row, found: &mut Vec<Violation>) {
             detail,
         });
     }
+}
+
+/// The attempt before it; where some agents are enough, those that may be.
+fn before<'a>(world: &'a World, row: &Row) -> Vec<&'a Row> {
+    let mut key = row.planned.key.clone();
+    key.attempt -= 1;
+    if !row.planned.is_offer {
+        return world.db.runs.get(&key.id()).into_iter().collect();
+    }
+    key.agent = ANY;
+    let rows = world.db.runs.values();
+    rows.filter(|other| on_any(other) == key).collect()
 }
 
 /// What failed in a way that is tried again has a next attempt, unless its job was paused or snoozed then.

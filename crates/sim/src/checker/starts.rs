@@ -1,9 +1,9 @@
 //! At most one start, and within its window, on the true clock.
 
 use cronfleet_core::id::{AgentId, JobId, RunId};
-use cronfleet_core::jitter;
 use cronfleet_core::plan::later;
 use cronfleet_core::run::Cause;
+use cronfleet_core::spread;
 use jiff::Timestamp;
 
 use super::{ByKey, tolerance};
@@ -75,7 +75,8 @@ fn check_jitter(world: &World, found: &mut Vec<Violation>) {
         };
         let key = &row.planned.key;
         let draw = world.db.jobs[&key.job].draw(key.job_version);
-        let wait = jitter::wait(draw.jitter, key.job, key.agent, key.copy);
+        let is_offer = row.planned.is_offer;
+        let wait = spread::wait(draw.jitter, key.job, key.agent, key.copy, is_offer);
         let begin = micros(later(key.due, wait));
         let deadline = span(draw.start_deadline);
         let planned_at = row.history.first().map_or(begin, |(at, ..)| micros(*at));
@@ -107,7 +108,7 @@ fn check_versions(world: &World, found: &mut Vec<Violation>) {
     for (run, row) in &world.db.runs {
         let key = &row.planned.key;
         let is_first = row.planned.cause == Cause::Schedule && key.attempt == 1;
-        if is_first && world.stamps.contains_key(run) {
+        if is_first && !row.planned.is_offer && world.stamps.contains_key(run) {
             started
                 .entry((key.job, key.due, key.agent, key.copy))
                 .or_default()

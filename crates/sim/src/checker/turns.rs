@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use cronfleet_core::id::{AgentId, JobId};
 use cronfleet_core::jitter;
 use cronfleet_core::job::Overlap;
 use cronfleet_core::plan::later;
-use cronfleet_core::run::{RunKey, RunState};
+use cronfleet_core::run::RunState;
 
+use super::offers::{Lane, is_in_lane, lane};
 use super::{ByKey, tolerance, was_troubled};
 use crate::database::Row;
 use crate::report::Violation;
@@ -18,16 +18,11 @@ use crate::world::{Stamp, TroubleKind, World};
 /// How long what is killed may live on: the way of the kill, and of what is asked a second time.
 const KILL_MAX: Micros = 100 * MS;
 
-type Lane = (JobId, AgentId, u32);
-
-const fn lane(key: &RunKey) -> Lane {
-    (key.job, key.agent, key.copy)
-}
-
 pub(super) fn check(world: &World, found: &mut Vec<Violation>) {
     let mut lanes: ByKey<Lane, &Row> = BTreeMap::new();
-    for row in world.db.runs.values() {
-        lanes.entry(lane(&row.planned.key)).or_default().push(row);
+    // Of offers the center sees to all this, and another checker to the center.
+    for row in world.db.runs.values().filter(|row| !row.planned.is_offer) {
+        lanes.entry(lane(&row.planned)).or_default().push(row);
     }
     for rows in lanes.into_values() {
         for row in &rows {
@@ -104,7 +99,7 @@ fn check_replacement(
         .any(|kind| was_troubled(world, kind, agent, stamp.start, until));
         let is_replaced =
             other.planned.key.due < row.planned.key.due && stamp.start <= due.min(start);
-        if is_replaced && until > limit && !was_hindered && !is_behind_another(row, due, rows) {
+        if is_replaced && until > limit && !was_hindered && !is_behind_another(world, row, due) {
             let detail = format!(
                 "{} was alive {} µs after that",
                 other.planned.id,
@@ -121,12 +116,12 @@ fn check_replacement(
 
 /// Whether something before it in its lane may have kept its turn: what is not known to be on its agent's disk, and what another
 /// version of the job lets wait.
-fn is_behind_another(row: &Row, due: Micros, rows: &[&Row]) -> bool {
+fn is_behind_another(world: &World, row: &Row, due: Micros) -> bool {
     let was = |other: &Row, is: fn(RunState) -> bool| {
         let mut states = other.history.iter();
         states.any(|(at, state, _)| micros(*at) <= due && is(*state))
     };
-    rows.iter().any(|other| {
+    others(world, row).any(|other| {
         let is_alike = other.planned.key.job_version == row.planned.key.job_version;
         let has_had_its_turn = was(other, RunState::is_ended)
             || was(other, |state| state == RunState::Running)
@@ -149,9 +144,21 @@ pub(super) fn has_replacement(world: &World, row: &Row, until: Micros) -> bool {
 pub(super) fn was_overtaken(world: &World, row: &Row, until: Micros) -> bool {
     let is_later = |other: &Row| other.planned.key.due > row.planned.key.due;
     let has_started = |other: &Row| start_of(world, other).is_some_and(|start| start <= until);
+    // The center decides by the word it gave, and without one if nobody hears from its agent.
+    let may_have_started = |other: &Row| {
+        let agent = world.agent_index(other.agent());
+        let is_out_of_reach = [TroubleKind::Offline, TroubleKind::AgentDown]
+            .into_iter()
+            .any(|kind| was_troubled(world, kind, agent, until, until));
+        let has_word = accepted(other).is_some_and(|at| at <= until);
+        row.planned.is_offer
+            && (is_out_of_reach || has_word)
+            && micros(other.planned.not_before) <= until + tolerance(world)
+    };
     has_replacement(world, row, until)
         || draw(world, row).overlap == Overlap::Replace
-            && others(world, row).any(|other| is_later(other) && has_started(other))
+            && others(world, row)
+                .any(|other| is_later(other) && (has_started(other) || may_have_started(other)))
 }
 
 /// Whether as many others as may wait were due before it and not over.
@@ -179,9 +186,8 @@ pub(super) fn is_behind_queue(world: &World, row: &Row, refused: Micros) -> bool
 }
 
 fn others<'a>(world: &'a World, row: &'a Row) -> impl Iterator<Item = &'a Row> {
-    let key = &row.planned.key;
     let is_other = move |other: &&Row| {
-        lane(&other.planned.key) == lane(key) && other.planned.id != row.planned.id
+        is_in_lane(&other.planned, &row.planned) && other.planned.id != row.planned.id
     };
     world.db.runs.values().filter(is_other)
 }
@@ -191,7 +197,8 @@ fn came_due(row: &Row) -> Option<Micros> {
     Some(accepted(row)?.max(micros(row.planned.not_before)))
 }
 
-fn accepted(row: &Row) -> Option<Micros> {
+/// When it was accepted; an offer, when it got the word.
+pub(super) fn accepted(row: &Row) -> Option<Micros> {
     let accepted = |(_, state, _): &&(_, RunState, _)| *state == RunState::Accepted;
     row.history
         .iter()

@@ -1,22 +1,24 @@
 //! Nothing vanishes: each due instant of each target is one run, or lies in a lapse; and everything comes to an end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cronfleet_core::id::{AgentId, JobId};
 use cronfleet_core::plan::{PLAN_AHEAD, later};
 use cronfleet_core::run::{Cause, Reason, RunKey};
 use jiff::Timestamp;
 
+use super::offers::{ANY, width};
 use super::rests::{is_held, reason_at};
 use super::was_troubled;
 use crate::database::{LapseRow, Row};
 use crate::oracle::due_between;
 use crate::report::Violation;
 use crate::rest::Rest;
+use crate::swarm::JobDraw;
 use crate::time::{SECOND, micros, span, timestamp};
 use crate::world::{Reign, TroubleKind, World};
 
-/// One due instant of one target, by version.
+/// One due instant of one target, by version; where some agents are enough, of whichever they are.
 type Slot = (JobId, u32, Timestamp, AgentId, u32);
 
 pub(super) fn check(world: &World, found: &mut Vec<Violation>) {
@@ -33,13 +35,11 @@ pub(super) fn check(world: &World, found: &mut Vec<Violation>) {
             expect(reign, until, &mut expected);
         }
     }
-    let recorded: BTreeSet<Slot> = world
-        .db
-        .runs
-        .values()
-        .filter(|row| is_first(row))
-        .map(slot)
-        .collect();
+    let mut recorded: BTreeMap<Slot, usize> = BTreeMap::new();
+    let firsts = world.db.runs.values().filter(|row| is_first(row));
+    for row in firsts.filter(|row| row.reason != Some(Reason::OfferedElsewhere)) {
+        *recorded.entry(slot(row)).or_default() += 1;
+    }
     for slot in &expected {
         let (job, version, due, agent, copy) = *slot;
         let lapses = world
@@ -48,8 +48,10 @@ pub(super) fn check(world: &World, found: &mut Vec<Violation>) {
             .iter()
             .filter(|row| covers(row, job, due))
             .count();
-        let runs = usize::from(recorded.contains(slot));
-        if runs + lapses != 1 && !is_left_over(world, slot) {
+        let runs = recorded.get(slot).copied().unwrap_or_default();
+        let wanted = width(world.db.jobs[&job].draw(version));
+        let is_decided = (runs, lapses) == (wanted, 0) || (runs, lapses) == (0, 1);
+        if !is_decided && !is_left_over(world, slot) {
             let detail = format!(
                 "job {job} version {version} due {due} on {agent} copy {copy}: {runs} runs, {lapses} lapses"
             );
@@ -70,9 +72,9 @@ fn expect(reign: &Reign, until: Timestamp, expected: &mut BTreeSet<Slot>) {
         return;
     };
     for due in due_between(draw, reign.from, until) {
-        for agent in &draw.agents {
+        for agent in targets(draw) {
             for copy in 0..draw.copies {
-                expected.insert((reign.job, *version, due, *agent, copy));
+                expected.insert((reign.job, *version, due, agent, copy));
             }
         }
     }
@@ -91,11 +93,13 @@ fn is_left_over(world: &World, slot: &Slot) -> bool {
         attempt: 1,
         trigger: String::new(),
     };
-    let planned = world
-        .db
-        .runs
-        .get(&key.id())
-        .and_then(|row| row.history.first());
+    let row = if agent == ANY {
+        let mut rows = world.db.runs.values().filter(|row| is_first(row));
+        rows.find(|row| self::slot(row) == *slot)
+    } else {
+        world.db.runs.get(&key.id())
+    };
+    let planned = row.and_then(|row| row.history.first());
     let lapses = world.db.lapses.iter().filter(|row| covers(row, job, due));
     let was_paused = |planned| {
         let mut reigns = world.reigns.iter();
@@ -109,13 +113,23 @@ fn is_left_over(world: &World, slot: &Slot) -> bool {
         && planned.is_some_and(|(planned, ..)| was_paused(*planned))
 }
 
+/// Its agents; where some are enough, one that stands for them.
+fn targets(draw: &JobDraw) -> Vec<AgentId> {
+    if draw.spread.offers() {
+        vec![ANY]
+    } else {
+        draw.agents.clone()
+    }
+}
+
 fn is_first(row: &Row) -> bool {
     row.planned.cause == Cause::Schedule && row.planned.key.attempt == 1
 }
 
 fn slot(row: &Row) -> Slot {
     let key = &row.planned.key;
-    (key.job, key.job_version, key.due, key.agent, key.copy)
+    let agent = if row.planned.is_offer { ANY } else { key.agent };
+    (key.job, key.job_version, key.due, agent, key.copy)
 }
 
 fn covers(row: &LapseRow, job: JobId, due: Timestamp) -> bool {

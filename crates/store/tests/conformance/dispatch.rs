@@ -82,7 +82,7 @@ async fn only_what_is_near_is_sent_and_once(w: World) {
     w.plan(job, [runs, vec![run_at(job, 1, at(60), other)]].concat())
         .await;
     assert_eq!(
-        w.store.agents_with_planned(at(60)).await.unwrap(),
+        w.store.agents_with_planned(at(60), at(60)).await.unwrap(),
         [agent, other]
     );
     let session = w.session(agent).await;

@@ -129,7 +129,12 @@ async fn the_new_version_runs_once_the_old_one_is_given_back(w: World) {
     let new = fleet.plan(2).await;
     assert_eq!(fleet.w.dispatch(&fleet.session).await, [], "it waits");
     assert_eq!(
-        fleet.w.store.agents_with_planned(at(100)).await.unwrap(),
+        fleet
+            .w
+            .store
+            .agents_with_planned(at(100), at(100))
+            .await
+            .unwrap(),
         []
     );
     fleet.claim(old, Claim::Accepted).await;

@@ -48,6 +48,7 @@ mod kills;
 mod leases;
 mod manual;
 mod migrations;
+mod offers;
 mod outputs;
 mod plans;
 mod races;

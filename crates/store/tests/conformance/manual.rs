@@ -68,7 +68,10 @@ async fn a_key_makes_its_runs_once(w: World) {
         (row.cause, row.requested_by.as_deref(), row.trigger.as_str()),
         (Cause::Manual, Some("admin"), "k1")
     );
-    assert_eq!(w.store.agents_with_planned(at(5)).await.unwrap(), agents);
+    assert_eq!(
+        w.store.agents_with_planned(at(5), at(5)).await.unwrap(),
+        agents
+    );
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..10 {
         let (store, request) = (

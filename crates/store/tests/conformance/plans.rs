@@ -456,6 +456,7 @@ async fn what_is_caught_up_is_recorded_as_such(w: World) {
         start_deadline: due[0].scheduled.start_deadline,
         catch_up: due[0].scheduled.catch_up,
         agents: &due[0].agents,
+        picker: None,
         copies: 1,
         hold: Default::default(),
         watermark: at(0),

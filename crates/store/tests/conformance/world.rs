@@ -70,6 +70,7 @@ pub(crate) fn scheduled(name: &str) -> JobSpec {
             active: Default::default(),
             calendar: None,
             overlap: Overlap::Forbid,
+            spread: cronfleet_core::spread::Spread::Each,
             jitter: Duration::ZERO,
             start_deadline: DEADLINE,
             catch_up: CatchUp::None,
