@@ -501,7 +501,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Runs a scheduled job now, once on each of its agents and per copy. The same key gives the same runs. */
+        /**
+         * Runs a scheduled job now, once on each of its agents and per copy; with target mode `any` on as many as it asks for, or on those
+         *     that are named. The same key gives the same runs.
+         */
         post: operations["run_job"];
         delete?: never;
         options?: never;
@@ -714,6 +717,26 @@ export interface paths {
         put?: never;
         /** Asks for the end of a run. Safe to repeat; a run that has ended stays as it is. */
         post: operations["kill_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Gives up a run of which nobody knows whether it is alive, so that those which come after it are not blocked any more: its agent is
+         *     out of reach, or it is lost. Should it be alive when its agent is back, it is stopped. For jobs with target mode `any`.
+         */
+        post: operations["release_run"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3004,7 +3027,10 @@ export interface components {
                  * @description Attempt, from 1.
                  */
                 attempt: number;
-                /** @description Run ids of the other attempts of the same due instant and target, oldest first. */
+                /**
+                 * @description Run ids of the other attempts of the same due instant and target, oldest first; where one of several agents is enough,
+                 *     also of those offered to other agents.
+                 */
                 attempts: string[];
                 /** @description What asked for it. */
                 cause: components["schemas"]["Cause"];
@@ -3341,6 +3367,11 @@ export interface components {
             new: string;
         };
         /**
+         * @description Who is asked first. Those that are out of reach come last in any case.
+         * @enum {string}
+         */
+        Pick: "fewest_running" | "least_load" | "round_robin" | "sticky" | "hash";
+        /**
          * @description How a policy bounds programs.
          * @enum {string}
          */
@@ -3618,7 +3649,10 @@ export interface components {
              * @description Attempt, from 1.
              */
             attempt: number;
-            /** @description Run ids of the other attempts of the same due instant and target, oldest first. */
+            /**
+             * @description Run ids of the other attempts of the same due instant and target, oldest first; where one of several agents is enough,
+             *     also of those offered to other agents.
+             */
             attempts: string[];
             /** @description What asked for it. */
             cause: components["schemas"]["Cause"];
@@ -3800,7 +3834,7 @@ export interface components {
          * @description Where a run is on its way.
          * @enum {string}
          */
-        RunState: "planned" | "dispatched" | "accepted" | "running" | "ended";
+        RunState: "planned" | "offered" | "dispatched" | "accepted" | "running" | "ended";
         /** @description A warning about an expression. */
         ScheduleWarning: {
             /** @description Stable code. */
@@ -4145,7 +4179,20 @@ export interface components {
             agent_ids?: string[];
             /** @description True: every agent that serves the group, also those to come. Then `agent_ids` must be empty. */
             all?: boolean;
+            /**
+             * Format: int32
+             * @description On how many of them with mode `any`, 1 to 10,000; on all if there are fewer. Default 1.
+             */
+            count?: number | null;
+            /** @description On which of them. */
+            mode?: components["schemas"]["TargetMode"];
+            pick?: components["schemas"]["Pick"] | null;
         };
+        /**
+         * @description On which of the selected agents a scheduled job runs.
+         * @enum {string}
+         */
+        TargetMode: "each" | "any";
         /** @description A connection that has to be accepted. */
         TcpCheck: {
             /** @description IP address on the agent's machine; `127.0.0.1` when absent. */
@@ -7495,6 +7542,74 @@ export interface operations {
             };
             /** @description There is no such thing, or it is not yours to see */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    release_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Run */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is in the way of no others */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Your role in the group is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or it is not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Its agent is there, or it was not in the way */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

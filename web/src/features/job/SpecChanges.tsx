@@ -86,6 +86,8 @@ const WORDS: Record<string, string> = {
   'scheduled.calendar.mode': 'calendar.mode',
   'scheduled.calendar.name': 'calendar.name',
   'scheduled.overlap': 'overlap',
+  'target.mode': 'targetMode',
+  'target.pick': 'pick',
   'scheduled.catch_up.policy': 'catchUp',
   'daemon.restart': 'restart',
   'output.mode': 'output',

@@ -9,8 +9,11 @@ import type {
   Limits,
   OutputMode,
   Overlap,
+  Pick,
   RetryPolicy,
   Stragglers,
+  Target,
+  TargetMode,
   WhenFull,
 } from '../../api/types'
 import { joinArgv, splitArgv } from '../../lib/argv'
@@ -67,6 +70,10 @@ export interface Draft {
   secrets: SecretRow[]
   umask: string
   isEveryAgent: boolean
+  /** Of the chosen agents: each, or any so many. Daemons run on each. */
+  targetMode: TargetMode
+  targetCount: number
+  pick: Pick
   agentIds: string[]
   processes: number
   outputMode: OutputMode
@@ -111,6 +118,9 @@ export function emptyDraft(groupId: string, kind: JobKind, timeZone: string, run
     secrets: [],
     umask: UMASK,
     isEveryAgent: true,
+    targetMode: 'each',
+    targetCount: 1,
+    pick: 'fewest_running',
     agentIds: [],
     processes: 1,
     outputMode: outputDefaults.mode,
@@ -162,6 +172,9 @@ export function draftOf(groupId: string, given: JobSpec, timeZone: string): Draf
     ),
     umask: spec.umask ?? UMASK,
     isEveryAgent: spec.target.all ?? false,
+    targetMode: spec.target.mode ?? base.targetMode,
+    targetCount: spec.target.count ?? base.targetCount,
+    pick: spec.target.pick ?? base.pick,
     agentIds: spec.target.agent_ids ?? [],
     processes: spec.processes ?? 1,
     outputMode: spec.output?.mode ?? base.outputMode,
@@ -185,6 +198,12 @@ export function timingOf(draft: Draft): Timing {
     active_until: draft.activeUntil ?? null,
     calendar: draft.calendar ?? null,
   }
+}
+
+function targetOf(draft: Draft): Target {
+  const chosen = draft.isEveryAgent ? { all: true, agent_ids: [] } : { all: false, agent_ids: draft.agentIds }
+  if (draft.kind === 'daemon' || draft.targetMode === 'each') return { ...chosen, mode: 'each' }
+  return { ...chosen, mode: 'any', count: draft.targetCount, pick: draft.pick }
 }
 
 /** The definition that a draft asks for. Nothing is checked here; the center does, and names the field. */
@@ -224,7 +243,7 @@ export function specOf(draft: Draft): JobSpec {
         as: row.kind === 'env' ? { env: row.place.trim() } : { file: row.place.trim() },
       })),
     umask: draft.umask.trim() || null,
-    target: draft.isEveryAgent ? { all: true, agent_ids: [] } : { all: false, agent_ids: draft.agentIds },
+    target: targetOf(draft),
     processes: draft.processes,
     output: {
       mode: draft.outputMode,

@@ -43,6 +43,8 @@ const INPUTS = [
   'secrets',
   'umask',
   'target',
+  'target.count',
+  'target.pick',
   'processes',
   'output.cap_bytes',
   'output.block_max_ms',

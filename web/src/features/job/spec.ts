@@ -11,6 +11,7 @@ import type {
   RetryPolicy,
   ScheduledSpec,
   StopPolicy,
+  Target,
 } from '../../api/types'
 
 /** What holds when a definition leaves a value out. The same as in the center, whose interface documents them. */
@@ -97,13 +98,19 @@ export function complete(spec: JobSpec): JobSpec {
     environment: spec.environment ?? {},
     secrets: spec.secrets ?? [],
     umask: spec.umask ?? UMASK,
-    target: { all: spec.target.all ?? false, agent_ids: [...(spec.target.agent_ids ?? [])].sort() },
+    target: completeTarget(spec.target),
     processes: spec.processes ?? 1,
     output: { ...outputDefaults, ...spec.output },
     stop: { ...stopDefaults, ...spec.stop },
     stragglers: spec.stragglers ?? 'kill',
     limits: { ...limitDefaults, ...spec.limits },
   }
+}
+
+function completeTarget(target: Target): Target {
+  const chosen = { all: target.all ?? false, agent_ids: [...(target.agent_ids ?? [])].sort() }
+  if (target.mode !== 'any') return { ...chosen, mode: 'each' }
+  return { ...chosen, mode: 'any', count: target.count ?? 1, pick: target.pick ?? 'fewest_running' }
 }
 
 function completeSchedule(scheduled: ScheduledSpec): ScheduledSpec {

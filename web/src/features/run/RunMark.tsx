@@ -25,6 +25,7 @@ const icons: Record<RunStatus, ComponentType<{ size: number; 'aria-hidden': bool
   missed: IconAlertTriangleFilled,
   lost: IconHelpCircleFilled,
   planned: IconClock,
+  offered: IconSend,
   dispatched: IconSend,
   accepted: IconClock,
   running: IconPlayerPlayFilled,

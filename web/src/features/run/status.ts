@@ -29,6 +29,7 @@ export const statusTone: Record<RunStatus, Tone> = {
   missed: 'missed',
   lost: 'lost',
   planned: 'waiting',
+  offered: 'waiting',
   dispatched: 'waiting',
   accepted: 'waiting',
   running: 'running',

@@ -44,6 +44,8 @@ export function runSentence(run: Run, t: TFunction, locale: string): string {
         : t('runs.said.running', { agent: run.agent_name })
     case 'planned':
       return t('runs.said.planned', { agent: run.agent_name })
+    case 'offered':
+      return t('runs.said.offered', { agent: run.agent_name })
     case 'dispatched':
       return t('runs.said.dispatched', { agent: run.agent_name })
     case 'accepted':

@@ -154,6 +154,9 @@ export const field = {
   umask: 'Umask',
   target_all: 'Every agent of the group',
   target_agent_ids: 'Chosen agents',
+  target_mode: 'On which of them',
+  target_count: 'How many',
+  target_pick: 'Who is asked first',
   processes: 'Processes',
   output_mode: 'Output',
   output_block_max_ms: 'Wait for room at most',
@@ -247,6 +250,22 @@ export const dstPolicy = {
     first: 'repeated times run once',
     both: 'repeated times run twice',
   },
+}
+
+export const targetMode = {
+  each: 'Each of them',
+  any: 'Any of them',
+  anyOf_one: 'Any one of',
+  anyOf_other: 'Any {{count}} of',
+  anyText: 'One of them runs it, whichever is there: another one is asked while a run has not started.',
+}
+
+export const pick = {
+  fewest_running: 'Fewest runs',
+  least_load: 'Least load',
+  round_robin: 'In turn',
+  sticky: 'The last one',
+  hash: 'Always the same',
 }
 
 export const overlap = {

@@ -72,6 +72,11 @@ export const errors = {
   job_catch_up_replace:
     'Where a new run stops the previous one, each run that is caught up would stop the one before it. Choose the latest only, or none.',
   job_queue_max_needless: 'Nothing waits in a queue, so it has no length.',
+  job_any_reboot: 'A boot of a host runs the job on that host: choose each.',
+  job_any_daemon: 'A daemon is kept alive on each of its agents.',
+  job_target_each: 'How many and who is first are for “any of them”.',
+  run_not_in_the_way: 'The run is in the way of no others.',
+  run_reachable: 'Its agent is there and tells what becomes of it: kill the run instead.',
   job_calendar_reboot: 'A boot of a host happens on any day: leave the calendar out.',
   job_stragglers_daemon: 'A daemon cannot leave processes behind.',
   job_stop_signal: 'This signal cannot be used to stop.',

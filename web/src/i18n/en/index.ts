@@ -10,9 +10,11 @@ import {
   field,
   limits,
   overlap,
+  pick,
   restart,
   schedule,
   stragglers,
+  targetMode,
 } from './editor'
 import { errors, scheduleErrors } from './errors'
 import { forecast } from './forecast'
@@ -52,6 +54,7 @@ export const en = {
   next,
   output,
   overlap,
+  pick,
   palette,
   probe,
   reason,
@@ -68,6 +71,7 @@ export const en = {
   slot,
   snooze,
   status,
+  targetMode,
   stragglers,
   time,
   users,

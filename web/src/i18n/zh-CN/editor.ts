@@ -146,6 +146,9 @@ export const field = {
   umask: 'Umask',
   target_all: '分组内所有代理',
   target_agent_ids: '指定的代理',
+  target_mode: '在其中哪些上',
+  target_count: '数量',
+  target_pick: '优先选择',
   processes: '进程数',
   output_mode: '输出',
   output_block_max_ms: '最长等待时间',
@@ -232,6 +235,21 @@ export const dstPolicy = {
     first: '重复的时刻只运行一次',
     both: '重复的时刻运行两次',
   },
+}
+
+export const targetMode = {
+  each: '每一个',
+  any: '任意一个',
+  anyOf_other: '其中任意 {{count}} 个：',
+  anyText: '由其中在线的代理运行；未启动前可改由其他代理运行。',
+}
+
+export const pick = {
+  fewest_running: '运行最少',
+  least_load: '负载最低',
+  round_robin: '轮流',
+  sticky: '沿用上一个',
+  hash: '固定不变',
 }
 
 export const overlap = {

@@ -70,6 +70,11 @@ export const errors = {
   job_catch_up_replace:
     '新的运行会停止上一次运行，逐个补跑时后一个会停止前一个。请选择只补跑最近一次或不补跑。',
   job_queue_max_needless: '没有排队的运行，不能设置队列长度。',
+  job_any_reboot: '主机启动时在该主机上运行，请选择“每一个”。',
+  job_any_daemon: '常驻进程在其每个代理上运行。',
+  job_target_each: '数量与优先选择仅用于“任意一个”。',
+  run_not_in_the_way: '该运行没有妨碍其他运行。',
+  run_reachable: '其代理在线，会报告结果：请改为终止该运行。',
   job_calendar_reboot: '主机随时可能启动，不能使用日历。',
   job_stragglers_daemon: '常驻作业不能留下进程。',
   job_stop_signal: '不能用这个信号来停止进程。',

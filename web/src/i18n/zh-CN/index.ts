@@ -12,9 +12,11 @@ import {
   field,
   limits,
   overlap,
+  pick,
   restart,
   schedule,
   stragglers,
+  targetMode,
 } from './editor'
 import { errors, scheduleErrors } from './errors'
 import { forecast } from './forecast'
@@ -54,6 +56,7 @@ export const zhCN: Translation<Catalogue> = {
   next,
   output,
   overlap,
+  pick,
   palette,
   probe,
   reason,
@@ -70,6 +73,7 @@ export const zhCN: Translation<Catalogue> = {
   slot,
   snooze,
   status,
+  targetMode,
   stragglers,
   time,
   users,

@@ -23,6 +23,7 @@ import { DaemonFields } from './DaemonFields'
 import classes from './JobForm.module.css'
 import { PreviewPanel } from './PreviewPanel'
 import { ScheduleFields } from './ScheduleFields'
+import { TargetFields } from './TargetFields'
 
 /** What every part of the form gets. */
 export interface FieldsProps {
@@ -141,6 +142,7 @@ export function JobForm(props: JobFormProps) {
               onChange={(isEveryAgent, agentIds) => set({ isEveryAgent, agentIds })}
               error={errorAt('target')}
             />
+            {draft.kind === 'scheduled' && <TargetFields draft={draft} set={set} errorAt={errorAt} />}
           </Part>
           <section>
             <UnstyledButton

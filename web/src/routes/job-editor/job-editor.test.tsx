@@ -91,7 +91,26 @@ it('creates a job and goes to its page', async () => {
   const made = center.world.jobs.find((job) => job.spec.name === 'cleanup')
   expect(made?.spec.command.argv).toEqual(['/usr/bin/find', '/tmp', '-name', 'a b*', '-delete'])
   expect(made?.spec.scheduled?.time_zone).toBe('Europe/Berlin')
-  expect(made?.spec.target).toEqual({ all: true, agent_ids: [] })
+  expect(made?.spec.target).toEqual({ all: true, agent_ids: [], mode: 'each' })
+})
+
+it('creates a job that runs on some of its agents', async () => {
+  const { user, center } = open('/jobs/new')
+  await screen.findByLabelText('Name')
+  type('Name', 'report')
+  type('Command line', '/bin/true')
+  await user.click(screen.getByText('Any of them'))
+  type('How many', '2')
+  await user.click(screen.getByRole('button', { name: 'Create job' }))
+  await waitFor(() => expect(center.world.jobs.some((job) => job.spec.name === 'report')).toBe(true))
+  const made = center.world.jobs.find((job) => job.spec.name === 'report')
+  expect(made?.spec.target).toEqual({
+    all: true,
+    agent_ids: [],
+    mode: 'any',
+    count: 2,
+    pick: 'fewest_running',
+  })
 })
 
 it('warns of shell syntax where there is no shell', async () => {

@@ -229,8 +229,10 @@ function Targets({ job }: { job: Job }) {
   if (!agents) return <span className="faint">…</span>
   if (agents.length === 0) return <span style={{ color: 'var(--missed)' }}>{t('editor.noAgents')}</span>
   const sorted = [...agents].sort((a, b) => Number(a.is_online) - Number(b.is_online))
+  const { mode, count } = job.spec.target
   return (
     <span style={{ display: 'flex', flexWrap: 'wrap', gap: '0 16px' }}>
+      {mode === 'any' && <span className="dim">{t('targetMode.anyOf', { count: count ?? 1 })}</span>}
       {sorted.slice(0, 8).map((agent) => (
         <span key={agent.id} style={{ display: 'inline-flex', gap: 6 }}>
           <Link to="/agents/$agentId" params={{ agentId: agent.id }}>

@@ -193,7 +193,7 @@ function requestedText(run: Run, cause: string): string {
   return run.requested_by ? `${cause} (${run.requested_by})` : cause
 }
 
-/** The other attempts of the same due instant. */
+/** The other attempts of the same due instant, and the agents it was offered to. */
 function Attempts({ run }: { run: Run }) {
   const { t } = useTranslation()
   if (run.attempts.length === 0) return null
@@ -201,18 +201,22 @@ function Attempts({ run }: { run: Run }) {
     <p className={classes.attempts}>
       <span className="dim">{t('runs.attempts', { attempt: run.attempt })}</span>
       {run.attempts.map((id) => (
-        <AttemptLink key={id} id={id} />
+        <AttemptLink key={id} id={id} agentId={run.agent_id} />
       ))}
     </p>
   )
 }
 
-function AttemptLink({ id }: { id: string }) {
+function AttemptLink({ id, agentId }: { id: string; agentId: string }) {
   const { t } = useTranslation()
   const run = useQuery(runQuery(id)).data
+  const text = (run: Run) =>
+    run.agent_id === agentId
+      ? t('runs.attemptShort', { attempt: run.attempt })
+      : t('runs.attemptOn', { attempt: run.attempt, agent: run.agent_name })
   return (
     <Link to="/runs/$runId" params={{ runId: id }} search={{}} className={classes.attempt}>
-      {run ? t('runs.attemptShort', { attempt: run.attempt }) : id.slice(0, 8)}
+      {run ? text(run) : id.slice(0, 8)}
       {run && <RunMark run={run} />}
     </Link>
   )
