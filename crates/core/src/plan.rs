@@ -11,7 +11,7 @@
 //! start from the moment of its planning until a start deadline later. Runs of such a job that are planned late for any reason do
 //! not start before that moment either: so the order of starts is that of the due instants.
 //!
-//! Where a job has [`jitter`], each target waits for its own time after the due instant, and the start deadline counts from
+//! Where a job has [`jitter`](crate::jitter), each target waits for its own time after the due instant, and the start deadline counts from
 //! there. A due instant is too late only once all targets are past their deadlines; a run that is planned after its own may
 //! start until then. What is caught up does not wait.
 
