@@ -7,6 +7,8 @@ mod active;
 mod calendars;
 mod corpus;
 mod croner;
+mod cronie;
+mod differences;
 mod flood;
 mod hand;
 mod hostile;

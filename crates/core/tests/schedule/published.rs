@@ -8,7 +8,7 @@ use crate::{bundled_zone, schedule};
 const RULES: &str = include_str!("../../../../docs/schedules.md");
 
 /// The cells of every table row below a heading, up to the next heading.
-fn rows(heading: &str) -> Vec<Vec<&'static str>> {
+pub(crate) fn rows(heading: &str) -> Vec<Vec<&'static str>> {
     let below = RULES
         .lines()
         .skip_while(|line| !line.starts_with('#') || !line.ends_with(heading))
