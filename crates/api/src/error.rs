@@ -51,4 +51,7 @@ pub struct Problem {
     /// Path of the other field, where two contradict each other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub also: Option<String>,
+    /// The job (`group/name`), where the request does not name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
 }

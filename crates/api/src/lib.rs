@@ -5,6 +5,7 @@
 //! microseconds; durations are integer milliseconds and say so in their name; ids are UUID text.
 
 pub mod agent;
+pub mod bulk;
 pub mod calendar;
 pub mod catch_up;
 pub mod center;

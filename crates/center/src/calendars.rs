@@ -71,21 +71,25 @@ impl Calendars {
         self.fill_one(Some(choice)).await
     }
 
-    /// The same of calendars whose names were looked up before.
+    /// What names mean in some groups.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub(crate) async fn days_of(
+    pub(crate) async fn of_groups(
         &self,
-        named: BTreeMap<String, OwnCalendar>,
-    ) -> Result<HashMap<String, (OwnCalendar, Arc<Calendar>)>, StoreError> {
-        let mut found = HashMap::with_capacity(named.len());
-        for (name, own) in named {
-            if let Some(days) = self.days(own).await? {
-                found.insert(name, (own, days));
+        names: BTreeMap<GroupId, BTreeSet<&str>>,
+    ) -> Result<GroupCalendars, StoreError> {
+        let mut groups = GroupCalendars::default();
+        for (group, names) in names {
+            let mut found = HashMap::new();
+            for (name, own) in self.store.calendars_named(group, &names).await? {
+                if let Some(days) = self.days(own).await? {
+                    found.insert(name, (own, days));
+                }
             }
+            groups.0.insert(group, found);
         }
-        Ok(found)
+        Ok(groups)
     }
 
     async fn days(&self, own: OwnCalendar) -> Result<Option<Arc<Calendar>>, StoreError> {
@@ -110,6 +114,21 @@ impl Calendars {
         }
         known.insert(own, Arc::clone(&days));
         Ok(Some(days))
+    }
+}
+
+/// What names of calendars mean in some groups.
+#[derive(Debug, Default)]
+pub(crate) struct GroupCalendars(HashMap<GroupId, HashMap<String, (OwnCalendar, Arc<Calendar>)>>);
+
+impl GroupCalendars {
+    /// Gives a definition from people the days of the calendar that it names. One that names none of these stays without.
+    pub(crate) fn look_up(&self, group: GroupId, choice: &mut CalendarChoice) {
+        let of_group = self.0.get(&group);
+        if let Some((own, days)) = of_group.and_then(|known| known.get(&choice.name)) {
+            choice.own = Some(*own);
+            choice.days = Some(Arc::clone(days));
+        }
     }
 }
 

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cronfleet_agent::{AgentError, IdentityError, JoinError, StatusError};
-use cronfleet_api::error::ErrorDetail;
+use cronfleet_api::error::{ErrorDetail, Problem};
 use cronfleet_center::CenterError;
 use cronfleet_store::{CopyError, DatabaseUrl, StoreError};
 use serde_json::{Map, Value, json};
 
 use crate::definitions::Problems;
 use crate::schedule::Refusal;
+use crate::shown;
 
 /// Exit status of the process. `docs/cli.md` lists them; they never change their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -416,6 +417,11 @@ impl Failure {
                 let _ = writeln!(text, "  {line}");
             }
         }
+        if let Self::Server { detail, .. } = self {
+            for line in detail.problems.iter().filter_map(of_job) {
+                let _ = writeln!(text, "  {line}");
+            }
+        }
         let field = self.field().map(|field| match self.column() {
             Some(column) => format!("{field}, column {column}"),
             None => field,
@@ -462,10 +468,27 @@ impl Failure {
             error.insert("problems".to_owned(), problems.json());
         }
         if let Self::Server { detail, .. } = self {
+            if !detail.problems.is_empty() {
+                error.insert("problems".to_owned(), json!(detail.problems));
+            }
             error.insert("request_id".to_owned(), json!(detail.request_id));
         }
         json!({ "error": error })
     }
+}
+
+/// Why one of many jobs refuses a change, in one line.
+fn of_job(problem: &Problem) -> Option<String> {
+    let job = shown::plain(problem.job.as_deref()?);
+    let column = problem
+        .column
+        .map_or_else(String::new, |column| format!(", column {column}"));
+    let hint = problem
+        .hint
+        .as_deref()
+        .map_or_else(String::new, |hint| format!(" ({})", shown::plain(hint)));
+    let message = shown::plain(&problem.message);
+    Some(format!("{job}: {}{column}: {message}{hint}", problem.field))
 }
 
 fn center_hint(error: &CenterError) -> Option<String> {

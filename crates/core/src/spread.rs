@@ -78,6 +78,14 @@ impl Spread {
         matches!(self, Self::Some { .. })
     }
 
+    /// On how many of so many agents it runs.
+    pub fn width(self, agents: usize) -> usize {
+        match self {
+            Self::Each => agents,
+            Self::Some { count, .. } => agents.min(count as usize),
+        }
+    }
+
     /// Those on which it may be expected to run, the same each time: all, or some by hash. Sorted.
     pub fn likely(self, job: JobId, mut agents: Vec<AgentId>) -> Vec<AgentId> {
         if let Self::Some { count, .. } = self {

@@ -113,21 +113,12 @@ impl Store {
 
 impl ChangeSet {
     fn expect_basis(&self, heads: &HashMap<JobId, JobHead>) -> Result<(), Conflict> {
-        let is_as_it_was = |basis: &JobBasis| {
-            heads.get(&basis.job).is_some_and(|head| {
-                head.group == basis.group
-                    && head.version == basis.version
-                    && head.is_paused == basis.is_paused
-            })
-        };
         let changed = self.change.iter().map(|change| change.job);
         let is_known = |job: JobId| heads.contains_key(&job);
-        let is_complete = changed.chain(self.delete.iter().copied()).all(is_known);
-        if self.based_on.iter().all(is_as_it_was) && is_complete {
-            Ok(())
-        } else {
-            Err(Conflict::StaleSet)
+        if !changed.chain(self.delete.iter().copied()).all(is_known) {
+            return Err(Conflict::StaleSet);
         }
+        expect_basis(&self.based_on, heads)
     }
 
     /// Nothing is due of a job that is paused, so that resuming one passes.
@@ -141,6 +132,25 @@ impl ChangeSet {
             .chain(self.delete.iter().copied())
             .filter_map(|job| heads.get(&job))
             .try_for_each(|head| head.expect_planned(now))
+    }
+}
+
+/// Refuses a set of jobs of which one is not as it was.
+pub(crate) fn expect_basis<'a>(
+    based_on: impl IntoIterator<Item = &'a JobBasis>,
+    heads: &HashMap<JobId, JobHead>,
+) -> Result<(), Conflict> {
+    let is_as_it_was = |basis: &JobBasis| {
+        heads.get(&basis.job).is_some_and(|head| {
+            head.group == basis.group
+                && head.version == basis.version
+                && head.is_paused == basis.is_paused
+        })
+    };
+    if based_on.into_iter().all(is_as_it_was) {
+        Ok(())
+    } else {
+        Err(Conflict::StaleSet)
     }
 }
 

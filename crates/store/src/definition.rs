@@ -3,10 +3,12 @@
 use cronfleet_core::access::Reach;
 use cronfleet_core::id::{GroupId, JobId};
 use cronfleet_core::job::JobSpec;
+use jiff::Timestamp;
 
 use crate::error::StoreError;
 use crate::group::GroupRow;
 use crate::group_row::{GROUP_COLUMNS, fill_lists, read_group};
+use crate::job_list::JobFilter;
 use crate::page::Page;
 use crate::run_state::BATCH;
 use crate::spec::from_json;
@@ -30,6 +32,8 @@ pub struct DefinedJob {
     pub is_paused: bool,
     /// Whether it is deleted.
     pub is_deleted: bool,
+    /// Until when it is snoozed; also one that is over.
+    pub snoozed_until: Option<Timestamp>,
 }
 
 /// What a job is called and at which version it is.
@@ -47,7 +51,7 @@ pub struct JobHeading {
     pub is_paused: bool,
 }
 
-const SELECT: &str = "SELECT j.id, j.group_id, g.name, j.version, v.spec, j.is_paused, j.is_deleted FROM jobs j \
+const SELECT: &str = "SELECT j.id, j.group_id, g.name, j.version, v.spec, j.is_paused, j.is_deleted, j.snoozed_until FROM jobs j \
     JOIN job_versions v ON v.job_id = j.id AND v.version = j.version LEFT JOIN job_groups g ON g.id = j.group_id";
 
 fn read_defined(row: &mut Row) -> Result<DefinedJob, StoreError> {
@@ -59,6 +63,7 @@ fn read_defined(row: &mut Row) -> Result<DefinedJob, StoreError> {
         spec: from_json(&row.next::<String>()?)?,
         is_paused: row.next()?,
         is_deleted: row.next()?,
+        snoozed_until: row.maybe()?,
     })
 }
 
@@ -118,6 +123,37 @@ impl Store {
                 .await?;
             jobs.extend(found);
         }
+        Ok(jobs)
+    }
+
+    /// Jobs within reach that a filter finds, by name; of `ids` those, if they are given.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn definitions_found(
+        &self,
+        reach: &Reach,
+        filter: &JobFilter,
+        ids: Option<&[JobId]>,
+        limit: u32,
+    ) -> Result<Vec<DefinedJob>, StoreError> {
+        let found = || {
+            let sql = Sql::new(format!("{SELECT} WHERE j.is_deleted = 0"));
+            filter.narrow(sql.and_reach("j.group_id", reach), self.engine())
+        };
+        let Some(ids) = ids else {
+            return found()
+                .with(" ORDER BY j.name_key, j.id LIMIT ?", limit)
+                .all(self.reader(), read_defined)
+                .await;
+        };
+        let mut jobs = Vec::new();
+        for batch in ids.chunks(BATCH) {
+            let sql = found().and_in("j.id", batch.iter().copied());
+            jobs.extend(sql.all(self.reader(), read_defined).await?);
+        }
+        jobs.sort_by(|a, b| (&a.spec.name, a.id).cmp(&(&b.spec.name, b.id)));
+        jobs.truncate(limit as usize);
         Ok(jobs)
     }
 

@@ -10,6 +10,7 @@ use cronfleet_core::run::Outcome;
 use jiff::Timestamp;
 use sea_orm::ConnectionTrait;
 
+use crate::engine::Engine;
 use crate::error::StoreError;
 use crate::page::{NameKey, Page};
 use crate::snooze::{SnoozeRow, read_snooze_row};
@@ -124,6 +125,21 @@ pub struct JobFilter {
     pub agent: Option<AgentId>,
 }
 
+impl JobFilter {
+    /// Goes on with what the filter asks of the job `j`.
+    pub(crate) fn narrow(&self, sql: Sql, engine: Engine) -> Sql {
+        let sql = sql
+            .and_contains(engine, &["j.name"], &self.part)
+            .with_some(" AND j.group_id = ?", self.group)
+            .with_some(" AND j.kind = ?", self.kind)
+            .with_some(" AND j.is_paused = ?", self.is_paused);
+        match self.agent {
+            Some(agent) => and_runs_on(sql, agent),
+            None => sql,
+        }
+    }
+}
+
 impl Store {
     /// Jobs within reach by name.
     ///
@@ -136,13 +152,7 @@ impl Store {
         after: Option<&NameKey>,
         limit: u32,
     ) -> Result<Page<JobRow, NameKey>, StoreError> {
-        let mut sql = select_jobs(reach).and_contains(self.engine(), &["j.name"], &filter.part);
-        sql = sql.with_some(" AND j.group_id = ?", filter.group);
-        sql = sql.with_some(" AND j.kind = ?", filter.kind);
-        sql = sql.with_some(" AND j.is_paused = ?", filter.is_paused);
-        if let Some(agent) = filter.agent {
-            sql = and_runs_on(sql, agent);
-        }
+        let mut sql = filter.narrow(select_jobs(reach), self.engine());
         if let Some(after) = after {
             sql = sql
                 .with(

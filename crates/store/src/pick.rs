@@ -15,18 +15,15 @@ use crate::store::{Store, Tx};
 use crate::target::agents_of_jobs;
 
 impl Store {
-    /// What is picked from among `agents` for a job, if it asks for some of them.
+    /// What is picked from, for each of these jobs that asks for some of its agents.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn picker(
+    pub async fn pickers(
         &self,
-        job: JobId,
-        spec: &JobSpec,
-        agents: &[AgentId],
-    ) -> Result<Option<Picker>, StoreError> {
-        let asked = [(job, spec, agents.to_vec())];
-        Ok(pickers_of(self.reader(), &asked).await?.remove(&job))
+        jobs: &[(JobId, &JobSpec, Vec<AgentId>)],
+    ) -> Result<HashMap<JobId, Picker>, StoreError> {
+        pickers_of(self.reader(), jobs).await
     }
 }
 

@@ -2,16 +2,16 @@
 //! many jobs the set has.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
 
 use cronfleet_api::definition::DefinitionSet;
 use cronfleet_core::access::Reach;
-use cronfleet_core::calendar::{Calendar, CalendarChoice, OwnCalendar, preset};
+use cronfleet_core::calendar::{CalendarChoice, preset};
 use cronfleet_core::id::{GroupId, JobId};
 use cronfleet_store::{DefinedJob, GroupRow, JobHeading};
 
 use super::error::ApiError;
 use super::state::HttpState;
+use crate::calendars::GroupCalendars;
 
 /// The surroundings of a set.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ pub(super) struct Known {
     names: HashMap<(GroupId, String), JobId>,
     secrets: HashMap<GroupId, HashSet<String>>,
     /// Calendars that the definitions of a group name, of those that people keep.
-    calendars: HashMap<GroupId, HashMap<String, (OwnCalendar, Arc<Calendar>)>>,
+    calendars: GroupCalendars,
     /// With `prune`: all jobs of the groups.
     pub(super) headings: Vec<JobHeading>,
 }
@@ -98,33 +98,25 @@ impl Known {
         state: &HttpState,
         set: &DefinitionSet,
     ) -> Result<(), ApiError> {
-        let mut names: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        let mut names: BTreeMap<GroupId, BTreeSet<&str>> = BTreeMap::new();
         for definition in &set.jobs {
             let scheduled = definition.spec.scheduled.as_ref();
             let calendar = scheduled.and_then(|scheduled| scheduled.calendar.as_ref());
-            if let Some(rule) = calendar.filter(|rule| preset(&rule.name).is_none()) {
-                let of_group = names.entry(definition.group.as_str()).or_default();
-                of_group.insert(rule.name.as_str());
+            let calendar = calendar.filter(|rule| preset(&rule.name).is_none());
+            if let (Some(rule), Some(group)) = (calendar, self.groups.get(&definition.group)) {
+                names
+                    .entry(group.id)
+                    .or_default()
+                    .insert(rule.name.as_str());
             }
         }
-        for (group, names) in names {
-            let Some(group) = self.groups.get(group).map(|group| group.id) else {
-                continue;
-            };
-            let named = state.store.calendars_named(group, &names).await?;
-            let days = state.calendars.days_of(named).await?;
-            self.calendars.insert(group, days);
-        }
+        self.calendars = state.calendars.of_groups(names).await?;
         Ok(())
     }
 
     /// Gives a definition the days of the calendar that its name means in a group.
     pub(super) fn look_up(&self, group: GroupId, choice: &mut CalendarChoice) {
-        let of_group = self.calendars.get(&group);
-        if let Some((own, days)) = of_group.and_then(|known| known.get(&choice.name)) {
-            choice.own = Some(*own);
-            choice.days = Some(Arc::clone(days));
-        }
+        self.calendars.look_up(group, choice);
     }
 
     /// The group of that name, if it is within reach.

@@ -78,6 +78,7 @@ pub(super) fn problem(
         column: None,
         hint: Some(hint.into()),
         also: None,
+        job: None,
     }
 }
 

@@ -134,6 +134,14 @@ pub enum ApiError {
         /// How many there are.
         total: usize,
     },
+    /// Jobs refuse a change of many; nothing of it is done.
+    #[error("{}", refusing(*total))]
+    Refused {
+        /// Those that refuse, at most [`PROBLEMS_MAX`](cronfleet_api::definition::PROBLEMS_MAX); not empty.
+        problems: Vec<Problem>,
+        /// How many there are.
+        total: usize,
+    },
     /// The plan that shall be applied is no longer what would be done.
     #[error("jobs were changed since this plan was made")]
     PlanStale,
@@ -237,7 +245,8 @@ impl ApiError {
             }
             Self::CalendarInUse { .. } => (StatusCode::CONFLICT, "calendar.in_use"),
             Self::VersionRequired => (StatusCode::PRECONDITION_REQUIRED, "job.version_required"),
-            Self::Problems { problems, .. } => status_of_all(problems),
+            Self::Problems { problems, .. } => status_of_all(problems, "definitions.refused"),
+            Self::Refused { problems, .. } => status_of_all(problems, "bulk.refused"),
             Self::PlanStale => (StatusCode::PRECONDITION_FAILED, "definitions.plan_stale"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "request.too_large"),
             Self::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "request.media_type"),
@@ -261,7 +270,9 @@ impl ApiError {
         let hint = match self {
             Self::Parameter { hint, .. } => return hint.clone(),
             Self::Invalid { hint, .. } => return Some(hint.clone()),
-            Self::Problems { problems, .. } => return problems.first()?.hint.clone(),
+            Self::Problems { problems, .. } | Self::Refused { problems, .. } => {
+                return problems.first()?.hint.clone();
+            }
             Self::PlanStale => "make the plan again and look at it",
             Self::Conflict { hint, .. } => hint,
             Self::Frozen { .. } => {
@@ -301,7 +312,7 @@ impl ApiError {
 
     /// Everything that is wrong, if the request is about many things.
     fn problems(&self) -> Vec<Problem> {
-        let Self::Problems { problems, .. } = self else {
+        let (Self::Problems { problems, .. } | Self::Refused { problems, .. }) = self else {
             return Vec::new();
         };
         let listed = problems.iter().cloned().map(|problem| Problem {
@@ -318,9 +329,11 @@ impl ApiError {
             Self::Malformed { field, .. } => (field.clone(), None),
             Self::Parameter { name, .. } => (Some(name.clone()), None),
             Self::Invalid { field, column, .. } => (Some(field.clone()), *column),
-            Self::Problems { problems, .. } => problems.first().map_or((None, None), |first| {
-                (Some(first.field.clone()), first.column)
-            }),
+            Self::Problems { problems, .. } | Self::Refused { problems, .. } => {
+                problems.first().map_or((None, None), |first| {
+                    (Some(first.field.clone()), first.column)
+                })
+            }
             Self::Conflict { field, .. } => (field.map(str::to_owned), None),
             Self::PasswordWrong => (Some("current".to_owned()), None),
             Self::SetupCodeWrong => (Some("code".to_owned()), None),
@@ -512,15 +525,23 @@ fn many(total: usize) -> String {
     }
 }
 
-/// Status and code of problems that are all of one kind, or of a mixture.
-fn status_of_all(problems: &[Problem]) -> (StatusCode, &'static str) {
+/// How many jobs refuse a change of many.
+fn refusing(total: usize) -> String {
+    match total {
+        1 => "1 job refuses this; nothing was done".to_owned(),
+        _ => format!("{total} jobs refuse this; nothing was done"),
+    }
+}
+
+/// Status and code of problems that are all of one kind, or of a `mixture`.
+fn status_of_all(problems: &[Problem], mixture: &'static str) -> (StatusCode, &'static str) {
     let are_all = |code: &str| problems.iter().all(|problem| problem.code == code);
     if are_all("not_found") {
         (StatusCode::NOT_FOUND, "not_found")
     } else if are_all("auth.forbidden") {
         (StatusCode::FORBIDDEN, "auth.forbidden")
     } else {
-        (StatusCode::UNPROCESSABLE_ENTITY, "definitions.refused")
+        (StatusCode::UNPROCESSABLE_ENTITY, mixture)
     }
 }
 

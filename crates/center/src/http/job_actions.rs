@@ -6,12 +6,12 @@ use axum::extract::State;
 use axum::response::Response;
 use cronfleet_api::error::ErrorBody;
 use cronfleet_api::job::{Job, RunNow, RunNowAnswer};
-use cronfleet_core::id::{AgentId, JobId};
-use cronfleet_core::job::{JobKind, ScheduledSpec};
+use cronfleet_core::id::{AgentId, GroupId, JobId};
+use cronfleet_core::job::{JobKind, JobSpec, ScheduledSpec};
 use cronfleet_core::plan::{PlannedRun, targets};
 use cronfleet_core::run::{Cause, RunKey};
 use cronfleet_core::spread::Picker;
-use cronfleet_store::{Conflict, JobRow, ManualRuns, StoreError};
+use cronfleet_store::{Conflict, ManualRuns, StoreError};
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 
@@ -23,6 +23,7 @@ use super::jobs::{answer, find};
 use super::state::HttpState;
 use super::tell;
 use crate::clock;
+use crate::windows::WindowBook;
 
 /// How often an edit is tried again while the planner catches up, and the time between.
 const SETTLE_TRIES: u32 = 8;
@@ -103,26 +104,35 @@ pub(super) async fn run_job(
         tries += 1;
         let job = find(&scope, &state, id).await?;
         scope.allow_in(job.group)?;
-        let start_deadline = scheduled(&job)?.start_deadline;
+        let start_deadline = scheduled(&job.spec)?.start_deadline;
         let agents = chosen(
             &state.store.agents_of_job(id).await?,
             request.agent_ids.as_deref(),
         )?;
         let now = state.clock.now();
         if !request.ignore_windows {
-            refuse_in_window(&state, &job, now).await?;
+            let book = state.windows.book(now).await?;
+            refuse_in_window(&book, (job.group, id), now)?;
         }
-        let picker = state.store.picker(id, &job.spec, &agents).await?;
+        let of_job = [(id, &job.spec, agents.clone())];
+        let picker = state.store.pickers(&of_job).await?.remove(&id);
         let picker = match request.agent_ids {
             Some(_) => picker.map(Picker::on_all),
             None => picker,
+        };
+        let asked = AskedRuns {
+            job: id,
+            version: job.version,
+            copies: job.spec.processes,
+            trigger: &trigger,
+            now,
         };
         let runs = ManualRuns {
             job: id,
             version: job.version,
             trigger: trigger.clone(),
             due: now,
-            runs: planned(&job, start_deadline, (&agents, picker), &trigger, now),
+            runs: asked.planned(start_deadline, &agents, picker),
             requested_by: Some(scope.user()),
             skipped: None,
         };
@@ -138,9 +148,12 @@ pub(super) async fn run_job(
 }
 
 /// Refuses to run a job while a window holds it. A snooze is the job's own rest and refuses nothing.
-async fn refuse_in_window(state: &HttpState, job: &JobRow, now: Timestamp) -> Result<(), ApiError> {
-    let book = state.windows.book(now).await?;
-    match book.held(job.group, job.id, None, now) {
+pub(super) fn refuse_in_window(
+    book: &WindowBook,
+    (group, job): (GroupId, JobId),
+    now: Timestamp,
+) -> Result<(), ApiError> {
+    match book.held(group, job, None, now) {
         Some(held) => Err(ApiError::Frozen {
             reason: held.window.map(|(_, reason)| reason).unwrap_or_default(),
             until: held.until,
@@ -150,7 +163,7 @@ async fn refuse_in_window(state: &HttpState, job: &JobRow, now: Timestamp) -> Re
 }
 
 /// The trigger of runs asked for by people. The prefix keeps it apart from triggers that the center itself makes.
-fn trigger(state: &HttpState, headers: &HeaderMap) -> Result<String, ApiError> {
+pub(super) fn trigger(state: &HttpState, headers: &HeaderMap) -> Result<String, ApiError> {
     let Some(value) = headers.get("idempotency-key") else {
         return Ok(format!("manual:{}", state.mint.id(state.clock.now())));
     };
@@ -183,19 +196,24 @@ fn chosen(agents: &[AgentId], asked: Option<&[uuid::Uuid]>) -> Result<Vec<AgentI
         ));
     }
     if chosen.is_empty() {
-        return Err(ApiError::Conflict {
-            code: "job.no_active_agent",
-            field: None,
-            message: "none of the job's agents is active",
-            hint: "approve an agent for the group, or change where the job runs",
-        });
+        return Err(no_active_agent());
     }
     Ok(chosen)
 }
 
+/// There is nowhere to run a job.
+pub(super) fn no_active_agent() -> ApiError {
+    ApiError::Conflict {
+        code: "job.no_active_agent",
+        field: None,
+        message: "none of the job's agents is active",
+        hint: "approve an agent for the group, or change where the job runs",
+    }
+}
+
 /// What a scheduled job says; a daemon is refused.
-pub(super) fn scheduled(job: &JobRow) -> Result<&ScheduledSpec, ApiError> {
-    match &job.spec.kind {
+pub(super) fn scheduled(spec: &JobSpec) -> Result<&ScheduledSpec, ApiError> {
+    match &spec.kind {
         JobKind::Scheduled(scheduled) => Ok(scheduled),
         JobKind::Daemon(_) => Err(ApiError::Conflict {
             code: "job.is_daemon",
@@ -206,32 +224,43 @@ pub(super) fn scheduled(job: &JobRow) -> Result<&ScheduledSpec, ApiError> {
     }
 }
 
-fn planned(
-    job: &JobRow,
-    start_deadline: Duration,
-    (agents, mut picker): (&[AgentId], Option<Picker>),
-    trigger: &str,
-    now: Timestamp,
-) -> Vec<PlannedRun> {
-    let copies = job.spec.processes;
-    let is_offer = picker.is_some();
-    let runs = targets(agents, copies, &mut picker).into_iter();
-    let runs = runs.map(|(agent, copy)| {
-        let key = RunKey {
-            job: job.id,
-            job_version: job.version,
-            due: now,
-            agent,
-            copy,
-            attempt: 1,
-            trigger: trigger.to_owned(),
-        };
-        PlannedRun {
-            is_offer,
-            ..PlannedRun::new(key, copies, Cause::Manual, now, start_deadline)
-        }
-    });
-    runs.collect()
+/// Runs of a job that somebody asks for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AskedRuns<'a> {
+    pub(super) job: JobId,
+    pub(super) version: u32,
+    pub(super) copies: u32,
+    pub(super) trigger: &'a str,
+    pub(super) now: Timestamp,
+}
+
+impl AskedRuns<'_> {
+    /// One for each agent and copy; where some agents are enough, for those that are picked.
+    pub(super) fn planned(
+        &self,
+        start_deadline: Duration,
+        agents: &[AgentId],
+        mut picker: Option<Picker>,
+    ) -> Vec<PlannedRun> {
+        let is_offer = picker.is_some();
+        let runs = targets(agents, self.copies, &mut picker).into_iter();
+        let runs = runs.map(|(agent, copy)| {
+            let key = RunKey {
+                job: self.job,
+                job_version: self.version,
+                due: self.now,
+                agent,
+                copy,
+                attempt: 1,
+                trigger: self.trigger.to_owned(),
+            };
+            PlannedRun {
+                is_offer,
+                ..PlannedRun::new(key, self.copies, Cause::Manual, self.now, start_deadline)
+            }
+        });
+        runs.collect()
+    }
 }
 
 /// Patience with the planner: an edit is refused while due instants before now are still being decided.

@@ -82,10 +82,7 @@ pub(super) async fn list_jobs(
     let filter = JobFilter {
         part: query.q.unwrap_or_default(),
         group: query.group.map(GroupId::from_uuid),
-        kind: query.kind.map(|kind| match kind {
-            JobKind::Scheduled => JobKindWord::Scheduled,
-            JobKind::Daemon => JobKindWord::Daemon,
-        }),
+        kind: query.kind.map(kind_word),
         is_paused: query.paused,
         agent: query.agent.map(AgentId::from_uuid),
     };
@@ -101,6 +98,14 @@ pub(super) async fn list_jobs(
     Ok(Json(paging::page(jobs, |job| {
         shown(&scope, job, &book, now)
     })))
+}
+
+/// The kind that a filter asks for.
+pub(super) const fn kind_word(kind: JobKind) -> JobKindWord {
+    match kind {
+        JobKind::Scheduled => JobKindWord::Scheduled,
+        JobKind::Daemon => JobKindWord::Daemon,
+    }
 }
 
 /// Creates a job.

@@ -7,6 +7,10 @@ mod about;
 mod agents;
 mod assets;
 mod body;
+mod bulk;
+mod bulk_plan;
+mod bulk_refusals;
+mod bulk_set;
 mod calendars;
 mod centers;
 mod definition_known;
@@ -163,6 +167,8 @@ fn api() -> Api {
         .route(route!(definitions::list_definitions))
         .route(route!(definitions::plan_definitions).with_body_max(body::DEFINITIONS_BYTES_MAX))
         .route(route!(definitions::apply_definitions).with_body_max(body::DEFINITIONS_BYTES_MAX))
+        .route(route!(bulk::plan_bulk))
+        .route(route!(bulk::apply_bulk))
         .route(route!(job_actions::pause_job))
         .route(route!(job_actions::resume_job))
         .route(route!(job_actions::run_job))

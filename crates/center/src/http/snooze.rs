@@ -35,7 +35,7 @@ pub(super) async fn snooze_job(
 ) -> Result<Response, ApiError> {
     let job = find(&scope, &state, id).await?;
     scope.allow_in(job.group)?;
-    scheduled(&job)?;
+    scheduled(&job.spec)?;
     let mut patience = Patience::default();
     let outcome = loop {
         let snooze = Snooze {

@@ -125,7 +125,7 @@ pub(super) async fn create_window(
         WindowScope::Job(job) => {
             let job = find(&scope, &state, job).await?;
             scope.allow_in(job.group)?;
-            scheduled(&job)?;
+            scheduled(&job.spec)?;
             Some(job.group)
         }
     };

@@ -137,6 +137,20 @@ async fn row(world: &World, operation: &str, side: &Side) -> Row {
         "apply_definitions" => Row::new("operator", 200).body(json!({
             "set": empty_set(world, side), "digest": EMPTY_DIGEST,
         })),
+        "plan_bulk" => Row::new("operator", 200).body(no_jobs(side)),
+        "apply_bulk" => {
+            let request = world
+                .send(
+                    Who::Admin,
+                    Method::POST,
+                    "/api/v1/jobs/bulk/plan",
+                    &no_jobs(side),
+                )
+                .await;
+            let mut body = no_jobs(side);
+            body["digest"] = json!(request.1["digest"].as_str().unwrap_or_default());
+            Row::new("operator", 200).body(body)
+        }
         "get_job" => Row::new("viewer", 200).id(side.job),
         "list_job_versions" | "list_job_lapses" | "why_job" => Row::new("viewer", 200).id(side.job),
         "replace_job" => Row::new("editor", 200)
@@ -195,6 +209,13 @@ fn empty_set(world: &World, side: &Side) -> Value {
         _ => "nowhere",
     };
     json!({ "cronfleet": 1, "jobs": [], "groups": [group] })
+}
+
+/// A change of jobs of the group of a side that finds none.
+fn no_jobs(side: &Side) -> Value {
+    json!({
+        "filter": { "group": side.group.as_uuid(), "q": "no job is called so" }, "change": { "action": "pause" },
+    })
 }
 
 /// When nothing of the table runs.

@@ -21,3 +21,4 @@ pub(crate) use apply::{Apply, Diff};
 pub(crate) use export::Export;
 pub(crate) use problem::Problems;
 pub(crate) use set::LoadedSet;
+pub(crate) use show::field_lines;

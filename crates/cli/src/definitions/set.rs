@@ -184,6 +184,7 @@ impl LoadedSet {
             column: detail.column,
             hint: detail.hint.clone(),
             also: None,
+            job: None,
         })
     }
 
@@ -341,6 +342,7 @@ jobs:
             column: Some(3),
             hint: None,
             also: Some("jobs[0].spec.name".to_owned()),
+            job: None,
         };
         let line = |index, field| set.locate(&problem(index, field)).line();
         assert_eq!(

@@ -40,7 +40,8 @@ fn heading(change: &DefinitionChange) -> String {
     format!("{sign} {what:<6}  {group}/{name}{version}")
 }
 
-fn field_lines(change: &FieldChange) -> Vec<String> {
+/// What differs in a field; of a text the lines.
+pub(crate) fn field_lines(change: &FieldChange) -> Vec<String> {
     let field = shown::plain(&change.field);
     if let (Some(Value::String(old)), Some(Value::String(new))) = (&change.old, &change.new)
         && (old.contains('\n') || new.contains('\n'))

@@ -36,8 +36,9 @@ pub(crate) struct List {
     limit: usize,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Kind {
+/// Kind of a job.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub(super) enum Kind {
     Scheduled,
     Daemon,
 }

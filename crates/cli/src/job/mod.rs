@@ -1,5 +1,8 @@
 //! `cronfleet job`.
 
+mod bulk;
+mod bulk_filter;
+mod bulk_set;
 mod catch_up_flags;
 mod create;
 mod daemon_flags;
@@ -47,6 +50,9 @@ pub(crate) enum Command {
     Run(run_now::RunNow),
     /// Delete jobs; their runs stay on record
     Delete(manage::Delete),
+    /// Do the same to all jobs that a filter finds: it is shown first, and all of it is done or nothing
+    #[command(subcommand)]
+    Bulk(bulk::Command),
     /// List the versions of a job
     Versions(show::Versions),
     /// List the due instants of a job that became no runs, with the reason
@@ -69,6 +75,7 @@ impl Command {
             Self::Snooze(snooze) => snooze.run(&client, screen).await,
             Self::Run(run) => run.run(&client, screen).await,
             Self::Delete(delete) => delete.run(&client, screen).await,
+            Self::Bulk(command) => command.run(&client, screen).await,
             Self::Versions(versions) => versions.run(&client, screen).await,
             Self::Lapses(lapses) => lapses.run(&client, screen).await,
             Self::Why(why) => why.run(&client, screen).await,

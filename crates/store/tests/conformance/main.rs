@@ -47,6 +47,7 @@ mod jobs;
 mod kills;
 mod leases;
 mod manual;
+mod many_jobs;
 mod migrations;
 mod offers;
 mod outputs;

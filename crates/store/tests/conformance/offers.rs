@@ -351,19 +351,13 @@ async fn the_picker_knows_who_is_there(w: World) {
     fleet.disconnect(1, 10).await;
     let agents: Vec<AgentId> = fleet.sessions.iter().map(|one| one.agent).collect();
     let spec = any("a", Overlap::Forbid);
-    let picker = fleet.w.store.picker(fleet.job, &spec, &agents).await;
-    let picked = picker.unwrap().unwrap().on_all().next(&[]);
+    let of = [(fleet.job, &spec, agents.clone())];
+    let mut pickers = fleet.w.store.pickers(&of).await.unwrap();
+    let picked = pickers.remove(&fleet.job).unwrap().on_all().next(&[]);
     assert_eq!(picked[2], agents[1], "who is out of reach comes last");
     let each = scheduled("each");
-    assert!(
-        fleet
-            .w
-            .store
-            .picker(fleet.job, &each, &agents)
-            .await
-            .unwrap()
-            .is_none()
-    );
+    let of = [(fleet.job, &each, agents)];
+    assert!(fleet.w.store.pickers(&of).await.unwrap().is_empty());
     let due = fleet
         .w
         .store
