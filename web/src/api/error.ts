@@ -1,4 +1,5 @@
 import i18next from 'i18next'
+import type { Problem } from './types'
 
 /** What an answer with an error status said, or that there was no answer. */
 export class ApiError extends Error {
@@ -15,8 +16,15 @@ export class ApiError extends Error {
     readonly column?: number,
     readonly hint?: string,
     readonly requestId?: string,
+    /** Everything that is wrong, where a request is about many things. */
+    readonly problems: readonly Problem[] = [],
   ) {
     super(message)
+  }
+
+  /** One of the things that are wrong, as an error of its own. */
+  of(code: string, message: string): ApiError {
+    return new ApiError(this.status, code, message)
   }
 }
 
@@ -33,6 +41,7 @@ export function fromAnswer(status: number, body: unknown): ApiError {
     typeof detail.column === 'number' ? detail.column : undefined,
     text(detail.hint),
     text(detail.request_id),
+    Array.isArray(detail.problems) ? (detail.problems as Problem[]) : [],
   )
 }
 

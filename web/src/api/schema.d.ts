@@ -422,6 +422,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/bulk/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Changes all jobs that a filter finds: everything that the plan says, in one transaction, or nothing. The digest of the plan says
+         *     what was looked at; if other jobs are found now, or one of them was changed, nothing is done. So the request is safe to repeat;
+         *     with `Idempotency-Key` also one that runs jobs: each job has runs under the key once.
+         * @description Pausing, resuming, snoozing and running jobs needs the role operator in their groups, setting fields editor, deleting them owner.
+         */
+        post: operations["apply_bulk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/bulk/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Says what a change of all jobs that a filter finds would do. Changes nothing. If one of the jobs refuses it, all that refuse are
+         *     told, up to 100.
+         */
+        post: operations["plan_bulk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{id}": {
         parameters: {
             query?: never;
@@ -1109,6 +1151,118 @@ export interface components {
          * @enum {string}
          */
         Answer: "run" | "lapse" | "paused" | "calendar" | "not_planned" | "not_recorded";
+        /** @description `POST /jobs/bulk/apply`: makes a plan true, if it is still the plan. */
+        BulkApply: {
+            /** @description What is done with them. */
+            change: components["schemas"]["BulkChange"];
+            /** @description `digest` of the plan that was shown. */
+            digest: string;
+            /** @description Which jobs. */
+            filter: components["schemas"]["JobSelection"];
+        };
+        /** @description What is done with each of the jobs. */
+        BulkChange: {
+            /** @enum {string} */
+            action: "pause";
+        } | {
+            /** @enum {string} */
+            action: "resume";
+        } | {
+            /** @enum {string} */
+            action: "delete";
+        } | {
+            /** @enum {string} */
+            action: "snooze";
+            /**
+             * Format: date-time
+             * @description Until when it rests, at most 366 days from now.
+             */
+            until: string;
+        } | {
+            /** @enum {string} */
+            action: "unsnooze";
+        } | {
+            /** @enum {string} */
+            action: "run";
+            /** @description Also within a window in which nothing starts. */
+            ignore_windows?: boolean;
+        } | {
+            /** @enum {string} */
+            action: "set";
+            /**
+             * @description New values by path in the definition, e.g. `run_as`, `scheduled.time_zone`, `target`; `null` takes the value away. The name
+             *     cannot be set.
+             */
+            fields: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description What becomes of one of the jobs. */
+        BulkJob: {
+            /**
+             * Format: int32
+             * @description Runs that are alive: they go on.
+             */
+            alive?: number;
+            /** @description What differs afterwards; also `paused` and `snoozed_until`. */
+            fields?: components["schemas"]["FieldChange"][];
+            /** @description Name of the owning group. */
+            group: string;
+            /**
+             * Format: uuid
+             * @description Id.
+             */
+            id: string;
+            /** @description Name. */
+            name: string;
+            /**
+             * Format: int32
+             * @description Daemon processes that run: a pause and a deletion stop them, and a new version restarts them.
+             */
+            processes?: number;
+            /**
+             * Format: int32
+             * @description Runs of it that are started.
+             */
+            runs?: number;
+            /**
+             * Format: int32
+             * @description Version that the plan is based on.
+             */
+            version: number;
+            /**
+             * Format: int32
+             * @description Runs that are planned or wait on their agents, as the plan is made: a pause, a deletion and a snooze withdraw those that
+             *     they concern, and a new version replaces them.
+             */
+            waiting?: number;
+        };
+        /** @description What a change of many jobs does, or did. */
+        BulkPlan: {
+            /** @description Stands for the plan: what is asked for, which jobs are found, and the version, pause and snooze of each. */
+            digest: string;
+            /** @description The jobs that are changed, by name. */
+            jobs: components["schemas"]["BulkJob"][];
+            /** @description Ids of the runs that were started, once it is done. */
+            run_ids?: string[];
+            /**
+             * Format: int32
+             * @description Runs that are started, over all jobs; 0 unless they are to run.
+             */
+            runs: number;
+            /**
+             * Format: int32
+             * @description Jobs that are found and are already as they shall be.
+             */
+            unchanged: number;
+        };
+        /** @description `POST /jobs/bulk/plan`. */
+        BulkRequest: {
+            /** @description What is done with them. */
+            change: components["schemas"]["BulkChange"];
+            /** @description Which jobs. */
+            filter: components["schemas"]["JobSelection"];
+        };
         /** @description A calendar that people keep. */
         Calendar: {
             /** @description Whether I may change it. */
@@ -2314,6 +2468,26 @@ export interface components {
             /** @description The whole new definition. */
             spec: components["schemas"]["JobSpec"];
         };
+        /** @description Which jobs: those that `GET /jobs` lists with the same parameters, or those that are named one by one. */
+        JobSelection: {
+            /**
+             * Format: uuid
+             * @description Only jobs that run on this agent.
+             */
+            agent?: string | null;
+            /**
+             * Format: uuid
+             * @description Only jobs of this group.
+             */
+            group?: string | null;
+            /** @description These jobs, 1 to 10,000; then nothing else is present. */
+            ids?: string[] | null;
+            kind?: components["schemas"]["JobKind"] | null;
+            /** @description Only paused jobs, or only those that are not. */
+            paused?: boolean | null;
+            /** @description Searched for in the name. */
+            q?: string | null;
+        };
         /** @description Definition of a job: everything that a version freezes. */
         JobSpec: {
             /** @description What to run. */
@@ -3465,6 +3639,8 @@ export interface components {
             field: string;
             /** @description What would be right. */
             hint?: string | null;
+            /** @description The job (`group/name`), where the request does not name it. */
+            job?: string | null;
             /** @description One sentence for people, in English. */
             message: string;
         };
@@ -6355,6 +6531,165 @@ export interface operations {
                 };
             };
             /** @description A value breaks a rule; field and hint say which */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    apply_bulk: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description For runs: makes the request safe to repeat; 1 to 128 visible ASCII characters */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkApply"];
+            };
+        };
+        responses: {
+            /** @description What was done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkPlan"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Your role in the group is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or it is not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Due instants before now are still being decided */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Other jobs are found than in the plan, or one of them was changed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Jobs refuse it; problems has each with its field and a hint */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Any other error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    plan_bulk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkRequest"];
+            };
+        };
+        responses: {
+            /** @description What would be done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkPlan"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Your role in the group is too low */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing, or it is not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Jobs refuse it; problems has each with its field and a hint */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -1,4 +1,5 @@
 import type { DstPolicy, Event, Group, Job, JobSpec, Page, Role, Secret } from '../api/types'
+import { bulk } from './bulk'
 import { Calendars } from './calendars'
 import { change, forecast } from './forecast'
 import { notFound, Refused } from './refused'
@@ -303,6 +304,19 @@ export function backend(options: Options = {}): Backend {
     'DELETE jobs/*/snooze': ({ path }) => changedJob(Object.assign(jobOf(path[1]), { snooze: undefined })),
     ...windows.routes(() => me().user.login),
     ...calendars.routes(),
+    ...bulk({
+      world,
+      jobs: () => mine(world.jobs),
+      role: (job) => roleIn(job.group_id) ?? 'viewer',
+      by: () => me().user.login,
+      changed: changedJob,
+      run: (job) => {
+        const run = startRun(world, job, 'manual', me().user.login)
+        emit(runEvent(run))
+        return run.id
+      },
+      refuse: (status, code, message, problems) => new Refused(status, { code, message, problems }),
+    }),
     'POST jobs/*/pause': ({ path }) => changedJob(Object.assign(jobOf(path[1]), { is_paused: true })),
     'POST jobs/*/resume': ({ path }) => changedJob(Object.assign(jobOf(path[1]), { is_paused: false })),
     'POST jobs/*/run': ({ path }) => {

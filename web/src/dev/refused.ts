@@ -1,8 +1,17 @@
+import type { Problem } from '../api/types'
+
 /** What the center in memory refuses, as the real one answers it. */
 export class Refused extends Error {
   constructor(
     readonly status: number,
-    readonly detail: { code: string; message: string; field?: string; column?: number; hint?: string },
+    readonly detail: {
+      code: string
+      message: string
+      field?: string
+      column?: number
+      hint?: string
+      problems?: Problem[]
+    },
   ) {
     super(detail.message)
   }

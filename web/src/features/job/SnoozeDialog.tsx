@@ -11,7 +11,8 @@ import { notifyDone } from '../../ui/notify'
 import { useJobActions } from './useJobActions'
 
 const HOUR = 3_600_000
-const PRESETS = [
+/** Lengths that are one click away. */
+export const SNOOZE_PRESETS = [
   ['hour', HOUR],
   ['hours', 4 * HOUR],
   ['day', 24 * HOUR],
@@ -50,7 +51,7 @@ export function SnoozeDialog({ job, onClose }: { job: Job; onClose: () => void }
         <Stack gap={14}>
           <p className="dim">{t('snooze.text')}</p>
           <Group gap={8}>
-            {PRESETS.map(([word, length]) => (
+            {SNOOZE_PRESETS.map(([word, length]) => (
               <Button
                 key={word}
                 variant="default"

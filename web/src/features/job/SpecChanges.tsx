@@ -45,9 +45,9 @@ export function SpecChanges({ before, after }: { before: JobSpec; after: JobSpec
             <tr key={change.path}>
               <th scope="row">{fieldName(change.path)}</th>
               <td className={change.before == null || change.before === '' ? 'faint' : classes.before}>
-                {show(change.path, change.before, names)}
+                {fieldValue(change.path, change.before, names)}
               </td>
-              <td className={classes.after}>{show(change.path, change.after, names)}</td>
+              <td className={classes.after}>{fieldValue(change.path, change.after, names)}</td>
             </tr>
           ),
         )}
@@ -73,7 +73,8 @@ function Lines({ before, after }: { before: string; after: string }) {
   )
 }
 
-function fieldName(path: string): string {
+/** Name of a field by its path. */
+export function fieldName(path: string): string {
   if (path.startsWith('environment.')) return path.slice('environment.'.length)
   const key = `field.${path.replaceAll('.', '_')}`
   return i18next.exists(key) ? i18next.t(key as 'field.name') : path
@@ -96,12 +97,14 @@ const WORDS: Record<string, string> = {
   'limits.io_priority.class': 'limits.io',
 }
 
-function show(path: string, value: unknown, names: ReadonlyMap<string, string>): string {
+/** A value of a field as people read it. */
+export function fieldValue(path: string, value: unknown, names: ReadonlyMap<string, string>): string {
   const { t } = i18next
   if (value === null || value === undefined || value === '') return '–'
   if (typeof value === 'boolean') return t(value ? 'common.yes' : 'common.no')
   if (path.endsWith('_ms') && typeof value === 'number') return formatSpan(value)
-  if (path.startsWith('scheduled.active_')) return dateTime(String(value), i18next.language)
+  if (path.startsWith('scheduled.active_') || path === 'snoozed_until')
+    return dateTime(String(value), i18next.language)
   if (path === 'limits.io_priority') return ioText(value as IoPriority)
   if (path === 'target.agent_ids' && Array.isArray(value))
     return value.map((id) => names.get(id) ?? id).join(', ') || '–'

@@ -73,6 +73,9 @@ export const editor = {
 /** Names of the values of a definition; `scheduled.time_zone` is `scheduled_time_zone`. */
 export const field = {
   name: 'Name',
+  paused: 'Paused',
+  snoozed_until: 'Snoozed until',
+  target: 'Where it runs',
   group_id: 'Group',
   description: 'Description',
   scheduled: 'Schedule',

@@ -1,5 +1,6 @@
 import { account, groups, setup, signIn, users } from './access'
 import { agents, centers, cgroups } from './agents'
+import { bulk } from './bulk'
 import { calendars } from './calendars'
 import { daemons, next, probe, slot } from './daemons'
 import {
@@ -29,6 +30,7 @@ import { snooze, windows } from './windows'
 export const en = {
   account,
   agents,
+  bulk,
   calendar,
   calendars,
   cause,

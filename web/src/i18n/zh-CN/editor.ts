@@ -65,6 +65,9 @@ export const editor = {
 
 export const field = {
   name: '名称',
+  paused: '已暂停',
+  snoozed_until: '暂缓至',
+  target: '运行位置',
   group_id: '分组',
   description: '说明',
   scheduled: '调度',

@@ -2,6 +2,7 @@ import type { Translation } from '../catalogue'
 import type { Catalogue } from '../en'
 import { account, groups, setup, signIn, users } from './access'
 import { agents, centers, cgroups } from './agents'
+import { bulk } from './bulk'
 import { calendars } from './calendars'
 import { daemons, next, probe, slot } from './daemons'
 import {
@@ -31,6 +32,7 @@ import { snooze, windows } from './windows'
 export const zhCN: Translation<Catalogue> = {
   account,
   agents,
+  bulk,
   calendar,
   calendars,
   cause,

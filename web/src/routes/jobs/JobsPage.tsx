@@ -8,6 +8,8 @@ import { jobsKey, jobsPage } from '../../api/jobs'
 import type { Job } from '../../api/types'
 import { useAgentOptions } from '../../features/agent/useAgents'
 import { useGroupOptions } from '../../features/group/useGroups'
+import { BulkBar } from '../../features/job/BulkBar'
+import { useChosen } from '../../features/job/selection'
 import { canAnywhere, useMe } from '../../features/session/useMe'
 import { DataTable } from '../../ui/DataTable'
 import { Filter, SearchBox } from '../../ui/Filters'
@@ -26,12 +28,14 @@ export function JobsPage() {
   const navigate = route.useNavigate()
   const groups = useGroupOptions()
   const agents = useAgentOptions()
-  const columns = useJobColumns()
   const jobs = useKeyset<Job>(
     jobsKey(search),
     (cursor, signal) => jobsPage(search, cursor, signal),
     'visible',
   )
+  const chosen = useChosen(search)
+  const canChoose = canAnywhere(me, 'operator')
+  const columns = useJobColumns(canChoose ? chosen : undefined, jobs.rows)
   const canCreate = canAnywhere(me, 'editor')
   const isFiltered = Object.values(search).some(Boolean)
   const set = (change: Partial<typeof search>) =>
@@ -101,6 +105,14 @@ export function JobsPage() {
           </Button>
         )}
       </Toolbar>
+      {chosen.selection && (
+        <BulkBar
+          chosen={chosen}
+          selection={chosen.selection}
+          loaded={jobs.rows.length}
+          hasMore={jobs.hasMore}
+        />
+      )}
       {jobs.error && jobs.rows.length === 0 ? (
         <Failure error={jobs.error} retry={jobs.retry} />
       ) : jobs.isPending ? (
@@ -117,7 +129,7 @@ export function JobsPage() {
           rows={jobs.rows}
           columns={columns}
           rowKey={(job) => job.id}
-          compact={(job) => <CompactJob job={job} />}
+          compact={(job) => <CompactJob job={job} chosen={canChoose ? chosen : undefined} />}
           onNearEnd={jobs.more}
           onRange={jobs.setRange}
           footer={jobs.hasMore ? t('common.loading') : t('jobs.count', { count: jobs.rows.length })}

@@ -1,4 +1,4 @@
-import { ActionIcon, Menu, Tooltip } from '@mantine/core'
+import { ActionIcon, Checkbox, Menu, Tooltip } from '@mantine/core'
 import {
   IconCopy,
   IconDots,
@@ -14,6 +14,7 @@ import { useMemo } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Job } from '../../api/types'
 import { DaemonHealth, HeldMark, KindIcon, PausedMark } from '../../features/job/JobMark'
+import type { Chosen } from '../../features/job/selection'
 import { useJobActions } from '../../features/job/useJobActions'
 import { sentence } from '../../features/job/words'
 import { Strip } from '../../features/run/Strip'
@@ -22,7 +23,50 @@ import { aboveRow, type Column, rowLink } from '../../ui/DataTable'
 import { Ago, At } from '../../ui/Time'
 import classes from './JobsPage.module.css'
 
-export function useJobColumns(): Column<Job>[] {
+/** The columns; with `chosen`, rows can be chosen. */
+export function useJobColumns(chosen: Chosen | undefined, rows: readonly Job[]): Column<Job>[] {
+  const columns = useShownColumns()
+  return chosen ? [choiceColumn(chosen, rows), ...columns] : columns
+}
+
+function choiceColumn(chosen: Chosen, rows: readonly Job[]): Column<Job> {
+  return {
+    key: 'choice',
+    title: <ChooseShown chosen={chosen} rows={rows} />,
+    width: '28px',
+    cell: (job) => <Choose job={job} chosen={chosen} />,
+  }
+}
+
+function Choose({ job, chosen }: { job: Job; chosen: Chosen }) {
+  const { t } = useTranslation()
+  return (
+    <Checkbox
+      size="xs"
+      className={aboveRow}
+      aria-label={t('bulk.choose', { job: job.spec.name })}
+      checked={chosen.has(job.id)}
+      onChange={() => chosen.toggle(job.id)}
+    />
+  )
+}
+
+function ChooseShown({ chosen, rows }: { chosen: Chosen; rows: readonly Job[] }) {
+  const { t } = useTranslation()
+  const count = rows.filter((job) => chosen.has(job.id)).length
+  const isEvery = rows.length > 0 && count === rows.length
+  return (
+    <Checkbox
+      size="xs"
+      aria-label={t('bulk.chooseShown')}
+      checked={isEvery}
+      indeterminate={count > 0 && !isEvery}
+      onChange={() => (isEvery ? chosen.clear() : chosen.choose(rows.map((job) => job.id)))}
+    />
+  )
+}
+
+function useShownColumns(): Column<Job>[] {
   const { t } = useTranslation()
   return useMemo(
     () => [
@@ -190,10 +234,11 @@ function RowActions({ job }: { job: Job }) {
 }
 
 /** One job on a phone. */
-export function CompactJob({ job }: { job: Job }) {
+export function CompactJob({ job, chosen }: { job: Job; chosen?: Chosen }) {
   const { i18n } = useTranslation()
   return (
     <div className={classes.compact}>
+      {chosen && <Choose job={job} chosen={chosen} />}
       <div className={classes.compactText}>
         <span className={classes.name}>
           <KindIcon kind={job.kind} />
