@@ -74,7 +74,7 @@ fn defaults(kind: Value) -> Value {
         &mut defaults,
         json!({
             "command": { "script": { "interpreter": ["/bin/sh"] } },
-            "target": { "all": false, "agent_ids": [] },
+            "target": { "all": false, "agent_ids": [], "mode": "each", "count": 1, "pick": "fewest_running" },
         }),
     );
     defaults
@@ -162,6 +162,16 @@ mod tests {
             expected,
             "the zone is always said"
         );
+
+        for target in [
+            json!({ "all": true, "mode": "any" }),
+            json!({ "all": true, "mode": "any", "count": 3, "pick": "sticky" }),
+        ] {
+            let some = json!({ "scheduled": { "expression": "@daily", "time_zone": "UTC" }, "target": target });
+            let mut expected = basis.clone();
+            merge(&mut expected, some.clone());
+            assert_eq!(written(with(some)), expected);
+        }
 
         let decided = json!({
             "scheduled": {
