@@ -140,6 +140,43 @@ test('pause and resume from the list', async () => {
   await eventually('it goes on', async () => !(await heartbeat()).is_paused);
 });
 
+test('a job that any of its agents runs', async () => {
+  const { page } = admin;
+  await page.goto('/jobs/new');
+  await page.getByRole('textbox', { name: 'Name', exact: true }).fill('anywhere');
+  await page.getByRole('textbox', { name: 'Schedule' }).fill('@at 2035-01-01T00:00:00');
+  await page.getByRole('textbox', { name: /Command line|Program and arguments/ }).first().fill('/bin/true');
+  await page.getByText('Any of them').click();
+  await page.getByRole('button', { name: 'Create job' }).click();
+  await page.waitForURL(/\/jobs\/[0-9a-f-]{36}/);
+  const job = page.url().match(/[0-9a-f-]{36}/)[0];
+  assert.equal((await api.get(`/jobs/${job}`)).spec.target.mode, 'any');
+  await page.getByText('Any one of').waitFor();
+  await page.getByRole('button', { name: 'Run now' }).first().click();
+  await eventually('it has run', async () => (await api.get(`/runs?job=${job}`)).items[0]?.outcome === 'succeeded');
+});
+
+test('chosen jobs are paused and resumed together, after a look at them', async () => {
+  const { page } = admin;
+  await page.goto('/jobs');
+  const names = ['clean-logs', 'slow-report'];
+  const arePaused = async (expected) => {
+    const { items } = await api.get('/jobs');
+    return names.every((name) => items.find((job) => job.spec.name === name).is_paused === expected);
+  };
+  for (const [action, expected] of [['Pause', true], ['Resume', false]]) {
+    for (const name of names) await page.getByRole('row').filter({ hasText: name }).getByRole('checkbox').check();
+    await page.getByText('2 jobs chosen').waitFor();
+    await page.getByRole('button', { name: action, exact: true }).click();
+    const dialog = page.getByRole('dialog');
+    for (const name of names) await dialog.getByText(name).waitFor();
+    await dialog.getByRole('button', { name: `${action} 2 jobs` }).click();
+    await eventually(`${action} is done`, () => arePaused(expected));
+    await dialog.waitFor({ state: 'hidden' });
+    await page.goto('/jobs');
+  }
+});
+
 test('a job is edited after a look at what changes', async () => {
   const { page } = admin;
   const [job] = (await api.get('/jobs?q=slow-report')).items;
